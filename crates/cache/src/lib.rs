@@ -1,0 +1,1 @@
+//! Redis: the duplicate memory.

@@ -1,0 +1,11 @@
+//! The set algebra against slow and obvious definitions of the same questions, over arbitrary histories in zones with
+//! and without surprises.
+
+#![expect(clippy::expect_used, reason = "a test that cannot be set up must fail")]
+#![expect(clippy::cast_precision_loss, reason = "a dozen users")]
+
+mod active_users;
+mod history;
+mod retention;
+mod retention_examples;
+mod time_zone;

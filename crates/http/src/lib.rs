@@ -1,0 +1,11 @@
+//! How every service speaks HTTP: one shape of error, one way to read a body, to name a request, to say who may
+//! call, and to serve.
+
+pub mod authorized;
+pub mod body;
+pub mod credentials;
+pub mod observe;
+pub mod problem;
+pub mod query;
+pub mod request_id;
+pub mod serve;

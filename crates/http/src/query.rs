@@ -1,0 +1,26 @@
+//! Query strings as types.
+
+use actix_web::{FromRequest, HttpRequest, dev::Payload};
+use serde::de::DeserializeOwned;
+use std::future::{Ready, ready};
+
+use crate::problem::Problem;
+
+/// The query string, deserialised. Use `#[serde(deny_unknown_fields)]`: a parameter that is misspelt must not be
+/// silently ignored, or its sender gets the answer to another question.
+#[derive(Debug)]
+pub struct Query<T>(pub T);
+
+impl<T: DeserializeOwned + 'static> FromRequest for Query<T> {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let parsed = actix_web::web::Query::<T>::from_query(request.query_string());
+        ready(parsed.map(|query| Self(query.into_inner())).map_err(|error| {
+            let message = error.to_string();
+            let field = message.split('`').nth(1).unwrap_or("query").to_owned();
+            Problem::field(&field, "invalid", message)
+        }))
+    }
+}

@@ -1,0 +1,50 @@
+//! An HTTP server with everything that is the same in every service.
+
+use std::net::TcpListener;
+use std::time::Duration;
+
+use actix_web::middleware::from_fn;
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
+use tokio_util::sync::CancellationToken;
+
+use crate::problem::{Code, Problem};
+use crate::{observe, request_id};
+
+/// How long a client may take to send a request's head.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long an idle connection is kept. Longer than any client of ours keeps one, so that it is always the client
+/// who closes and no request meets a closing connection.
+pub const KEEP_ALIVE: Duration = Duration::from_secs(75);
+
+/// Serves `routes` until `shutdown`, then lets requests in hand finish for at most `grace`.
+///
+/// # Errors
+/// When the listener cannot be used.
+pub async fn serve<R>(
+    listener: TcpListener,
+    routes: R,
+    shutdown: CancellationToken,
+    grace: Duration,
+) -> std::io::Result<()>
+where
+    R: Fn(&mut web::ServiceConfig) + Clone + Send + 'static,
+{
+    HttpServer::new(move || {
+        App::new()
+            .configure(&routes)
+            .default_service(web::to(nothing_here))
+            .wrap(from_fn(observe::middleware))
+            .wrap(from_fn(request_id::middleware))
+    })
+    .client_request_timeout(HEAD_TIMEOUT)
+    .keep_alive(KEEP_ALIVE)
+    .shutdown_timeout(grace.as_secs())
+    .shutdown_signal(shutdown.cancelled_owned())
+    .listen(listener)?
+    .run()
+    .await
+}
+
+async fn nothing_here(request: HttpRequest) -> Result<HttpResponse, Problem> {
+    Err(Problem::new(Code::NotFound, format!("there is no {} {}", request.method(), request.path())))
+}

@@ -1,0 +1,1 @@
+//! NATS JetStream: streams, publisher, consumer, request and reply.

@@ -1,0 +1,8 @@
+//! What a service's `main` needs before it can do its own work: configuration from the environment, telemetry, a
+//! lifecycle, and the health routes that operators watch.
+
+pub mod config;
+pub mod health;
+pub mod lifecycle;
+pub mod metrics;
+pub mod telemetry;

@@ -1,0 +1,3 @@
+//! Passwords, tokens, API keys. Pure functions over keys and bytes.
+
+pub mod api_key;

@@ -1,0 +1,1 @@
+//! Dev only: real servers, databases, personas, builders.

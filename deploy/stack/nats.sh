@@ -1,0 +1,28 @@
+# NATS with JetStream: the log of events.
+# shellcheck shell=bash disable=SC2154
+
+nats_stop_signal=INT
+nats_stop_seconds=30
+
+nats_url() { printf 'nats://127.0.0.1:%s\n' "${port[nats]}"; }
+
+nats_prepare() {
+  mkdir -p "$data/nats"
+  [[ $EUID != 0 ]] || chown "$owner" "$data/nats"
+  cp "$stack_home/../nats.conf" "$data/"
+}
+
+nats_command() {
+  local binary=/usr/sbin/nats-server
+  [[ -e ${root%/}$binary ]] || binary=$(command -v nats-server)
+  # Tests make a stream each, and the streams' limits add up though their bytes do not.
+  export MILLRACE_NATS_MAX_FILE_STORE=${MILLRACE_NATS_MAX_FILE_STORE:-${testing:+1TB}}
+  : "${MILLRACE_NATS_MAX_FILE_STORE:=20GB}"
+  enter "$binary" --config "$seen/nats.conf" --addr 127.0.0.1 --port "${port[nats]}" \
+    --http_port "${port[nats_monitor]}" --store_dir "$seen/nats"
+}
+
+# JetStream itself, not only the socket.
+nats_answers() { [[ $(http_status "${port[nats_monitor]}" '/healthz?js-enabled-only=true') == 200 ]]; }
+
+nats_after_start() { :; }
