@@ -1,8 +1,5 @@
 # NATS with JetStream: the log of events.
-# shellcheck shell=bash disable=SC2154
-
-nats_stop_signal=INT
-nats_stop_seconds=30
+# shellcheck shell=bash
 
 nats_url() { printf 'nats://127.0.0.1:%s\n' "${port[nats]}"; }
 
@@ -23,6 +20,8 @@ nats_command() {
 }
 
 # JetStream itself, not only the socket.
-nats_answers() { [[ $(http_status "${port[nats_monitor]}" '/healthz?js-enabled-only=true') == 200 ]]; }
+nats_answers() { http_ok "${port[nats_monitor]}" '/healthz?js-enabled-only=true'; }
 
 nats_after_start() { :; }
+
+nats_stop() { process_stop nats INT 30; }

@@ -3,7 +3,7 @@
 #   inside  how to get there: mount, user, chroot or direct (see `enter`)
 #   seen    the path of the data directory as the servers see it
 #   owner   the user they run as
-# shellcheck shell=bash disable=SC2034,SC2154
+# shellcheck shell=bash
 
 place() {
   if host_has_servers; then

@@ -1,6 +1,6 @@
 # Which loopback ports a stack has. They are written down when chosen, because a server that is
 # stopped and started again (a drill, a fault test) must be found where it was.
-# shellcheck shell=bash disable=SC2154 # run, port_base: settings.sh
+# shellcheck shell=bash
 
 declare -A port=()
 port_names=(postgres nats nats_monitor redis)
@@ -39,25 +39,14 @@ port_draw() {
   port[$1]=$number
 }
 
-port_answers() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
-
-# http_status PORT PATH: the code of a GET, with what every bash has (curl may be missing).
-http_status() {
-  (
-    exec 3<>"/dev/tcp/127.0.0.1/$1" || exit
-    printf 'GET %s HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n' "$2" >&3
-    read -t 5 -r _ code _ <&3 && printf '%s\n' "$code"
-  ) 2>/dev/null
-}
-
 # A stranger on a port is told apart from a server that fails for reasons of its own.
-port_free() {
+ports_free() {
   local name
   for name in "${port_names[@]}"; do
-    [[ $name == "$1"* ]] && port_answers "${port[$name]}" || continue
-    ports_redraw "$1" || port_taken "$1"
-    port_free "$1"
-    return
+    [[ $name == "$1"* ]] || continue
+    while port_answers "${port[$name]}"; do
+      ports_redraw "$1" || port_taken "$1" "${port[$name]}"
+    done
   done
 }
 
@@ -68,11 +57,4 @@ ports_redraw() {
     [[ $name != "$1"* ]] || port_draw "$name"
   done
   ports_record
-}
-
-port_taken() {
-  local name numbers=()
-  for name in "${port_names[@]}"; do [[ $name != "$1"* ]] || numbers+=("${port[$name]}"); done
-  die "port ${numbers[*]} on 127.0.0.1, for $1, is used by another program. \
-Move everything with MILLRACE_PORT_BASE (now $port_base), for example MILLRACE_PORT_BASE=18080."
 }

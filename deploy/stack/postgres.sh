@@ -1,10 +1,7 @@
 # PostgreSQL with TimescaleDB: one database `millrace`, owned by the role `millrace`, which may create others.
-# shellcheck shell=bash disable=SC2154
+# shellcheck shell=bash
 
 postgres_bin=/usr/lib/postgresql/17/bin
-postgres_stop_signal=INT # "fast": roll back, flush, leave
-postgres_stop_seconds=60
-
 postgres_url() { printf 'postgres://millrace:%s@127.0.0.1:%s/millrace\n' "$(secret POSTGRES_PASSWORD)" "${port[postgres]}"; }
 
 postgres_prepare() {
@@ -79,3 +76,5 @@ psql() {
   PGPASSWORD=$(secret POSTGRES_SUPERUSER_PASSWORD) PGCONNECT_TIMEOUT=5 PGOPTIONS='--client-min-messages=warning' \
     "${command_line[@]}" >/dev/null
 }
+
+postgres_stop() { process_stop postgres INT 60; } # "fast": roll back, flush, leave

@@ -73,3 +73,25 @@ until_true() {
     sleep 0.05
   done
 }
+
+# interruptible COMMAND…: bash puts off a trap until the command in the foreground ends, which a build may
+# take minutes to do. So the command gets a process group of its own, which a signal to us reaches whole.
+interruptible() {
+  local code=0
+  set -m
+  "$@" </dev/null 9>&- &
+  interrupted=$!
+  set +m
+  trap 'interrupt 130' INT
+  trap 'interrupt 143' TERM
+  trap 'interrupt 129' HUP
+  wait "$interrupted" || code=$?
+  exit_on_signals
+  return "$code"
+}
+
+interrupt() {
+  kill -s INT -- "-$interrupted" 2>/dev/null || true
+  wait "$interrupted" || true
+  exit "$1"
+}

@@ -1,10 +1,7 @@
 # Redis: a memory of recent event ids, rate limits and cached answers. Nothing here is the truth, so
 # nothing is written to disk; and nothing is evicted, because a forgotten id would have to be found
 # again by the database: when the memory is full, writes fail and the services go on without it.
-# shellcheck shell=bash disable=SC2154
-
-redis_stop_signal=TERM
-redis_stop_seconds=10
+# shellcheck shell=bash
 
 redis_url() { printf 'redis://127.0.0.1:%s\n' "${port[redis]}"; }
 
@@ -27,3 +24,5 @@ redis_answers() {
 }
 
 redis_after_start() { :; }
+
+redis_stop() { process_stop redis TERM 10; }

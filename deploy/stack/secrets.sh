@@ -1,5 +1,5 @@
 # Random values made on first use and kept in a file that only the owner reads.
-# shellcheck shell=bash disable=SC2154 # state: settings.sh
+# shellcheck shell=bash
 
 # secret NAME: 64 hexadecimal characters.
 secret() {

@@ -1,14 +1,15 @@
 # What can be done to the servers of a stack, whichever they are. Each has, in a file of its name,
-# _url, _prepare, _command, _answers, _after_start and how it is stopped.
-# shellcheck shell=bash disable=SC2154
+# _url, _prepare, _command, _answers, _after_start and _stop.
+# shellcheck shell=bash
 
 declare -A url_variable=([postgres]=DATABASE_URL [nats]=NATS_URL [redis]=REDIS_URL)
 
 # A server that the environment names is used as it is, unless it is our own, as in a shell that has
-# read .millrace/env.
+# read .millrace/env (whose password may be that of before a reset).
 external() {
-  local given=${!url_variable[$1]-}
-  [[ -n $given && $given != "$("$1_url")" ]]
+  local given=${!url_variable[$1]-} own
+  own=$("$1_url")
+  [[ -n $given && ${given##*@} != "${own##*@}" ]]
 }
 
 stack_up() {
@@ -20,7 +21,9 @@ stack_up() {
   for server in "${servers[@]}"; do
     if external "$server"; then
       say "$server: ${url_variable[$server]} is set, using that one"
-    elif ! process_alive "$server"; then
+    elif process_alive "$server"; then
+      until_true "$start_deadline" "$server" "${server}_answers" || die "$server runs but does not answer: $logs/$server.log"
+    else
       started+=("$server")
       server_start "$server"
     fi
@@ -43,7 +46,7 @@ server_start() {
   mkdir -p "$run" "$logs"
   "$1_prepare"
   for attempt in {1..10}; do
-    port_free "$1"
+    ports_free "$1"
     "$1_command"
     process_start "$1" "${command_line[@]}"
     if until_true "$start_deadline" "$1" "$1_answers" && "$1_after_start"; then
@@ -61,7 +64,7 @@ start_failed() {
   if grep -qi 'address already in use' "$log"; then
     # Lost a race for the port. Those of `auto` are drawn again.
     server_stop "$1"
-    ports_redraw "$1" || port_taken "$1"
+    ports_redraw "$1" || port_taken "$1" "${port[$1]}"
   elif grep -qE 'pre-existing shared memory block|lock file .* already exists' "$log"; then
     # Backends of a killed PostgreSQL that are in the middle of something.
     server_stop "$1"
@@ -74,11 +77,7 @@ start_failed() {
   fi
 }
 
-server_stop() {
-  local signal=$1_stop_signal seconds=$1_stop_seconds
-  process_recorded "$1" || return 0
-  process_stop "$1" "${!signal}" "${!seconds}"
-}
+server_stop() { ! process_recorded "$1" || "$1_stop"; }
 
 servers_stop() {
   local server
@@ -118,11 +117,15 @@ stack_status() {
 }
 
 stack_env() {
-  local server given
+  local server variable
   ports_recorded || ports_wanted
   for server in "${servers[@]}"; do
-    given=${!url_variable[$server]-}
-    printf '%s=%s\n' "${url_variable[$server]}" "${given:-$("${server}_url")}"
+    variable=${url_variable[$server]}
+    if external "$server"; then
+      printf '%s=%s\n' "$variable" "${!variable}"
+    else
+      printf '%s=%s\n' "$variable" "$("${server}_url")"
+    fi
   done
 }
 

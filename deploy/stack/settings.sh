@@ -1,5 +1,5 @@
 # Where a stack lives and what it may be told. Sourced by every script of the stack.
-# shellcheck shell=bash disable=SC2034 # read by the scripts that source this
+# shellcheck shell=bash disable=SC2034 # each script reads some of these
 
 stack_home=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 clone=$(cd "$stack_home/../.." && pwd)

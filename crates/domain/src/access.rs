@@ -78,3 +78,46 @@ impl KeyGrant {
         self.scopes.contains(&scope)
     }
 }
+
+/// What a member may do in a project. Each role may do what the next one may, and more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Sees answers.
+    Viewer,
+    /// Also keeps questions and dashboards.
+    Editor,
+    /// Also manages members and keys.
+    Admin,
+    /// Also manages the project itself.
+    Owner,
+}
+
+impl Role {
+    /// The name used in JSON and in the database.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Viewer => "viewer",
+            Self::Editor => "editor",
+            Self::Admin => "admin",
+            Self::Owner => "owner",
+        }
+    }
+}
+
+/// A role that does not exist.
+#[derive(Debug, thiserror::Error)]
+#[error("unknown role `{0}`: use `owner`, `admin`, `editor` or `viewer`")]
+pub struct UnknownRole(pub String);
+
+impl FromStr for Role {
+    type Err = UnknownRole;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        [Self::Viewer, Self::Editor, Self::Admin, Self::Owner]
+            .into_iter()
+            .find(|role| role.as_str() == text)
+            .ok_or_else(|| UnknownRole(text.to_owned()))
+    }
+}

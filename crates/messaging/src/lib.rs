@@ -1,1 +1,14 @@
-//! NATS JetStream: streams, publisher, consumer, request and reply.
+//! NATS: the log that makes "accepted" mean "durable", and the questions services ask each other.
+
+pub mod broker;
+pub mod consumer;
+pub mod dead_letters;
+pub mod error;
+pub mod keys;
+pub mod publisher;
+pub mod requests;
+pub mod revocations;
+pub mod stored;
+pub mod streams;
+pub mod subjects;
+pub mod wire;

@@ -1,7 +1,6 @@
 //! One token from `main` downwards. Signals cancel it; so does a component that ends before it was asked to.
 
 use std::future::Future;
-use std::process::ExitCode;
 use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
@@ -110,17 +109,6 @@ pub enum ComponentError {
     /// It did not finish in time.
     #[error("work in hand was not finished within {0:?}")]
     Outstayed(Duration),
-}
-
-/// Turns a service's result into the exit code, after telling the operator what went wrong.
-pub fn exit_code<E: std::fmt::Display>(result: Result<(), E>) -> ExitCode {
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            tracing::error!(%error, "the service cannot go on");
-            ExitCode::FAILURE
-        }
-    }
 }
 
 #[cfg(test)]

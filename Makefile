@@ -1,0 +1,45 @@
+# The doors of Millrace. `make` alone lists them; deploy/README.md says what is behind them.
+#
+# ARGS is passed on: make test ARGS='-p millrace-domain'
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help run up down reset status test lint bench openapi
+
+# `--workspace` would overrule a package named in ARGS.
+scope := $(if $(filter -p% --package%,$(ARGS)),,--workspace)
+nextest = $(shell cargo nextest --version >/dev/null 2>&1 && echo yes)
+
+help: ## list these doors
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+run: ## start everything in the foreground, with the demo data; Ctrl-C stops it
+	@deploy/local/millrace run
+
+up: ## the same in the background; back when every service is ready
+	@deploy/local/millrace up
+
+down: ## stop everything, keep the data
+	@deploy/local/millrace down
+
+reset: ## stop everything and delete the data
+	@deploy/local/millrace reset
+
+status: ## what runs
+	@deploy/local/millrace status
+
+test: ## every test, against servers of its own
+	@MILLRACE_STACK_TEST=1 deploy/stack/with test cargo $(if $(nextest),nextest run,test) $(scope) --locked $(ARGS)
+
+lint: ## formatting, clippy, scripts, licences and banned dependencies
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	deploy/lint/scripts
+	deploy/lint/dependencies
+
+bench: ## the benchmarks, against servers of their own; results in target/bench
+	@deploy/stack/with bench cargo run --release --locked -p millrace-testkit --bin millrace-bench -- $(ARGS)
+
+openapi: ## write docs/openapi from the services
+	MILLRACE_WRITE_OPENAPI=1 cargo test --locked $(foreach service,gateway auth ingest worker analytics,-p millrace-$(service)) openapi_document

@@ -1,0 +1,157 @@
+use std::io;
+
+use clap::ValueEnum;
+
+use super::csv_rows::CsvRows;
+use super::field::Mapping;
+use super::json_array::{JsonArray, value_length};
+use super::json_lines::JsonLines;
+use super::reading::Row;
+use super::window::Window;
+
+/// How events are written in a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// Comma-separated, with a header
+    Csv,
+    /// A JSON object a line
+    Jsonl,
+    /// A JSON array, or an object with an array `events`
+    Json,
+}
+
+impl Format {
+    /// What a name says, compression aside.
+    pub(super) fn of_name(name: &str) -> Option<Self> {
+        let name = name.to_ascii_lowercase();
+        let name = name.strip_suffix(".gz").or_else(|| name.strip_suffix(".zst")).unwrap_or(&name);
+        match name.rsplit_once('.')?.1 {
+            "csv" => Some(Self::Csv),
+            "jsonl" | "ndjson" => Some(Self::Jsonl),
+            "json" => Some(Self::Json),
+            _ => None,
+        }
+    }
+}
+
+/// The rows of a file of any format.
+pub(super) enum Rows {
+    Csv(CsvRows),
+    Lines(JsonLines),
+    Array(JsonArray),
+}
+
+impl Rows {
+    /// Begins to read a file: in the format that is asked for, else in the one that its first bytes
+    /// show. Many files named `.json` hold JSON lines, so those are looked into, too.
+    pub(super) fn new(
+        mut window: Window,
+        format: Option<Format>,
+        mapping: &Mapping,
+        infer_types: bool,
+    ) -> io::Result<Self> {
+        window.skip_mark()?;
+        let csv = |window| CsvRows::new(window, mapping, infer_types).map(Self::Csv);
+        let lines = |window| Ok(Self::Lines(JsonLines::new(window, mapping.clone())));
+        match format {
+            Some(Format::Csv) => return csv(window),
+            Some(Format::Jsonl) => return lines(window),
+            Some(Format::Json) | None => {}
+        }
+        window.skip_until(|byte| !byte.is_ascii_whitespace())?;
+        match window.bytes().first() {
+            Some(b'[') => window.consume(1),
+            Some(b'{') => match find_events(&mut window)? {
+                Some(offset) => window.consume(offset),
+                None => return lines(window),
+            },
+            Some(_) if format.is_none() => return csv(window),
+            _ => return lines(window),
+        }
+        Ok(Self::Array(JsonArray::new(window, mapping.clone())))
+    }
+
+    /// The next row; `None` at the end.
+    pub(super) fn next_row(&mut self) -> io::Result<Option<Row<'_>>> {
+        match self {
+            Self::Csv(rows) => rows.next_row(),
+            Self::Lines(rows) => rows.next_row(),
+            Self::Array(rows) => rows.next_row(),
+        }
+    }
+}
+
+/// Where the elements of the array `events` begin, if the object that begins here has one.
+fn find_events(window: &mut Window) -> io::Result<Option<usize>> {
+    loop {
+        match events_offset(window.bytes()) {
+            Err(error) if error.is_eof() && window.may_grow() => {
+                window.grow()?;
+            }
+            found => return Ok(found.ok().flatten()),
+        }
+    }
+}
+
+fn events_offset(object: &[u8]) -> Result<Option<usize>, serde_json::Error> {
+    let mut at = 1;
+    let rest = |at: usize| object.get(at..).unwrap_or_default();
+    let gap = |at: usize| rest(at).iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+    loop {
+        at += gap(at);
+        let key = at..at + value_length(rest(at))?;
+        at = key.end + gap(key.end);
+        // The colon, whose absence shows when the value is read.
+        at += usize::from(rest(at).first() == Some(&b':'));
+        at += gap(at);
+        if object.get(key) == Some(b"\"events\"") && rest(at).first() == Some(&b'[') {
+            return Ok(Some(at + 1));
+        }
+        at += value_length(rest(at))?;
+        at += gap(at);
+        match rest(at).first() {
+            Some(b',') => at += 1,
+            _ => return Ok(None),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::window::tests::trickle;
+    use super::*;
+
+    #[test]
+    fn names_tell_the_format_beneath_the_compression() {
+        assert_eq!(Format::of_name("a/b.csv"), Some(Format::Csv));
+        assert_eq!(Format::of_name("B.CSV.GZ"), Some(Format::Csv));
+        assert_eq!(Format::of_name("x.ndjson.zst"), Some(Format::Jsonl));
+        assert_eq!(Format::of_name("x.json"), Some(Format::Json));
+        assert_eq!(Format::of_name("-"), None);
+        assert_eq!(Format::of_name("events.gz"), None);
+    }
+
+    #[test]
+    fn content_tells_the_format_otherwise() {
+        let kind = |format, text: &str| {
+            let kinds = [1, usize::MAX].map(|step| {
+                match Rows::new(trickle(text.as_bytes(), step), format, &Mapping::default(), false).unwrap() {
+                    Rows::Csv(_) => "csv",
+                    Rows::Lines(_) => "lines",
+                    Rows::Array(_) => "array",
+                }
+            });
+            assert_eq!(kinds[0], kinds[1]);
+            kinds[0]
+        };
+        assert_eq!(kind(None, "\u{feff}event_type,user_id\n"), "csv");
+        assert_eq!(kind(None, "\n [ {} ]"), "array");
+        assert_eq!(kind(None, "{\"event_type\": \"a\"}\n{}"), "lines");
+        assert_eq!(kind(None, "{\"event_type\": "), "lines");
+        assert_eq!(kind(None, "{\n\"from\": {\"events\": []}, \"n\": 1,\n \"events\" :[{}]}"), "array");
+        assert_eq!(kind(None, "{\"events\": 7}"), "lines");
+        assert_eq!(kind(Some(Format::Json), "{\"event_type\": \"a\"}\n"), "lines");
+        assert_eq!(kind(Some(Format::Jsonl), "[{}]"), "lines");
+        assert_eq!(kind(None, ""), "csv");
+    }
+}

@@ -1,0 +1,83 @@
+//! The connection to NATS.
+
+use std::time::Duration;
+
+use async_nats::connection::State;
+use async_nats::jetstream::{self, context::ContextBuilder};
+use async_nats::{Client, ConnectOptions, Event};
+use tokio::sync::watch;
+
+use crate::error::MessagingError;
+
+/// A connection that reconnects by itself for as long as the process lives. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Broker {
+    pub(crate) client: Client,
+    pub(crate) jetstream: jetstream::Context,
+    connects: watch::Receiver<u64>,
+}
+
+impl Broker {
+    /// Connects, or fails at once: a service that starts without its broker says so and ends. `publish_timeout` is
+    /// how long JetStream may take to acknowledge.
+    ///
+    /// # Errors
+    /// When the broker does not answer.
+    pub async fn connect(url: &str, service: &str, publish_timeout: Duration) -> Result<Self, MessagingError> {
+        let (sender, connects) = watch::channel(0u64);
+        let client = ConnectOptions::new()
+            .name(format!("millrace-{service}"))
+            .connection_timeout(Duration::from_secs(5))
+            .ping_interval(Duration::from_secs(10))
+            .reconnect_delay_callback(|attempt| {
+                Duration::from_millis(u64::try_from(attempt).unwrap_or(u64::MAX).saturating_mul(50).clamp(50, 1_000))
+            })
+            .event_callback(move |event| {
+                match &event {
+                    Event::Connected => sender.send_modify(|connects| *connects += 1),
+                    other => tracing::warn!(event = %other, "the connection to the broker changed"),
+                }
+                std::future::ready(())
+            })
+            .connect(url)
+            .await
+            .map_err(MessagingError::unavailable)?;
+        let jetstream = ContextBuilder::new().timeout(publish_timeout).build(client.clone());
+        Ok(Self { client, jetstream, connects })
+    }
+
+    /// Whether the broker answers, JetStream included.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn ping(&self) -> Result<(), MessagingError> {
+        self.check_connected()?;
+        self.jetstream.query_account().await.map(drop).map_err(MessagingError::unavailable)
+    }
+
+    /// Fails at once while there is no connection, where a publish would wait in the client's buffer.
+    pub(crate) fn check_connected(&self) -> Result<(), MessagingError> {
+        match self.client.connection_state() {
+            State::Connected => Ok(()),
+            state => Err(MessagingError::Unavailable(format!("not connected ({state})"))),
+        }
+    }
+
+    /// Changes whenever a connection is made. What was broadcast before may have been missed.
+    pub(crate) fn connects(&self) -> watch::Receiver<u64> {
+        self.connects.clone()
+    }
+
+    /// Sends what is still buffered, and closes.
+    pub async fn close(&self) {
+        if let Err(error) = self.client.drain().await {
+            tracing::debug!(%error, "the broker's client was closed already");
+        }
+    }
+
+    /// The client itself, for protocols that this crate does not wrap.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+}

@@ -1,0 +1,166 @@
+//! Taking events from the log. The pull request is the batcher: it ends when so many messages, so many bytes or so
+//! much time have come together, and nothing is leased beyond what the worker holds.
+
+use std::time::Duration;
+
+use async_nats::jetstream::consumer::{AckPolicy, PullConsumer, pull};
+use async_nats::jetstream::{AckKind, Message};
+use bytes::Bytes;
+use futures_util::StreamExt;
+
+use crate::broker::Broker;
+use crate::error::MessagingError;
+use crate::subjects;
+
+/// What one pull may bring, and how long the worker may take over it.
+#[derive(Clone, Copy, Debug)]
+pub struct PullSettings {
+    /// Messages; each is a batch of events.
+    pub max_messages: usize,
+    /// Bytes. Must be more than the largest message.
+    pub max_bytes: usize,
+    /// How long to wait for more before settling for less. What an event waits for at most on an idle system.
+    pub expires: Duration,
+    /// After this the broker gives a message to another worker. Must be longer than storing a pull may take.
+    pub ack_wait: Duration,
+}
+
+/// The durable consumer that all workers share.
+#[derive(Clone, Debug)]
+pub struct EventConsumer {
+    consumer: PullConsumer,
+    settings: PullSettings,
+}
+
+/// A message in hand: a batch of events and the duty to settle it.
+#[derive(Debug)]
+pub struct Delivery {
+    message: Message,
+    /// Its sequence in the stream.
+    pub stream_seq: u64,
+    /// How often it has been delivered, this time included.
+    pub attempt: i64,
+    /// How long it has been in the log.
+    pub age: Duration,
+    /// How many messages wait behind it.
+    pub pending: u64,
+}
+
+impl EventConsumer {
+    /// Joins the consumer, creating it if this is the first worker.
+    ///
+    /// # Errors
+    /// When the broker is away.
+    pub async fn join(broker: &Broker, settings: PullSettings) -> Result<Self, MessagingError> {
+        let stream =
+            broker.jetstream.get_stream(subjects::EVENTS_STREAM).await.map_err(MessagingError::unavailable)?;
+        let config = pull::Config {
+            durable_name: Some(subjects::WORKERS.to_owned()),
+            ack_policy: AckPolicy::Explicit,
+            ack_wait: settings.ack_wait,
+            // For ever: what may be given up on is decided by what went wrong, never by how often.
+            max_deliver: -1,
+            // Reaching it stops delivery silently, so it is out of reach of any number of workers.
+            max_ack_pending: 50_000,
+            ..pull::Config::default()
+        };
+        let consumer = stream.create_consumer(config).await.map_err(MessagingError::unavailable)?;
+        Ok(Self { consumer, settings })
+    }
+
+    /// The next messages; none when none came in time.
+    ///
+    /// # Errors
+    /// When the broker is away or the consumer gone. Messages that came before the error are returned instead.
+    pub async fn pull(&self) -> Result<Vec<Delivery>, MessagingError> {
+        let mut arriving = self
+            .consumer
+            .batch()
+            .max_messages(self.settings.max_messages)
+            .max_bytes(self.settings.max_bytes)
+            .expires(self.settings.expires)
+            .messages()
+            .await
+            .map_err(MessagingError::unavailable)?;
+        let mut deliveries = Vec::new();
+        while let Some(arrived) = arriving.next().await {
+            match arrived {
+                Ok(message) => deliveries.push(Delivery::of(message)?),
+                Err(error) if deliveries.is_empty() => return Err(MessagingError::unavailable(error)),
+                Err(error) => {
+                    tracing::warn!(%error, "a pull ended early");
+                    break;
+                }
+            }
+        }
+        Ok(deliveries)
+    }
+
+    /// Messages that are in the log and not stored: those nobody has taken and those in some worker's hands.
+    ///
+    /// # Errors
+    /// When the broker is away.
+    pub async fn lag(&self) -> Result<u64, MessagingError> {
+        let info = self.consumer.clone().info().await.map_err(MessagingError::unavailable)?.clone();
+        Ok(info.num_pending + u64::try_from(info.num_ack_pending).unwrap_or(u64::MAX))
+    }
+}
+
+impl Delivery {
+    fn of(message: Message) -> Result<Self, MessagingError> {
+        let info = message.info().map_err(MessagingError::unavailable)?;
+        let published = info.published.unix_timestamp_nanos();
+        let now = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .map(|since| since.as_nanos())
+            .unwrap_or_default();
+        let age = now.saturating_sub(u128::try_from(published).unwrap_or_default());
+        let (stream_seq, attempt, pending) = (info.stream_sequence, info.delivered, info.pending);
+        let age = Duration::from_nanos(u64::try_from(age).unwrap_or(u64::MAX));
+        Ok(Self { stream_seq, attempt, age, pending, message })
+    }
+
+    /// The bytes of the batch.
+    #[must_use]
+    pub fn payload(&self) -> &Bytes {
+        &self.message.payload
+    }
+
+    /// The subject it was published to.
+    #[must_use]
+    pub fn subject(&self) -> &str {
+        &self.message.subject
+    }
+
+    /// A header's value.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.message.headers.as_ref()?.get(name).map(async_nats::HeaderValue::as_str)
+    }
+
+    /// Takes the message out of the log. Only once its events are stored or in the dead letters.
+    ///
+    /// A lost acknowledgement means one redelivery and not one new row.
+    ///
+    /// # Errors
+    /// When the broker is away.
+    pub async fn settle(&self) -> Result<(), MessagingError> {
+        self.message.ack().await.map_err(MessagingError::unavailable)
+    }
+
+    /// Gives the message back, to come again after `delay`.
+    ///
+    /// # Errors
+    /// When the broker is away; it then comes again after the consumer's `ack_wait`.
+    pub async fn give_back(&self, delay: Duration) -> Result<(), MessagingError> {
+        self.message.ack_with(AckKind::Nak(Some(delay))).await.map_err(MessagingError::unavailable)
+    }
+
+    /// Asks for more time.
+    ///
+    /// # Errors
+    /// When the broker is away.
+    pub async fn extend(&self) -> Result<(), MessagingError> {
+        self.message.ack_with(AckKind::Progress).await.map_err(MessagingError::unavailable)
+    }
+}

@@ -1,0 +1,34 @@
+//! What can go wrong between us and the broker.
+
+/// A failed messaging operation.
+#[derive(Debug, thiserror::Error)]
+pub enum MessagingError {
+    /// The broker is away, full, or took too long.
+    #[error("the broker is unavailable: {0}")]
+    Unavailable(String),
+    /// The message can never be sent.
+    #[error("the broker refuses the message: {0}")]
+    Refused(String),
+    /// Nobody answered a question in time, or there is nobody to ask.
+    #[error("{subject} did not answer: {reason}")]
+    NoAnswer {
+        /// The question.
+        subject: &'static str,
+        /// What happened instead.
+        reason: String,
+    },
+    /// The answer cannot be read.
+    #[error("{subject} answered something else: {reason}")]
+    BadAnswer {
+        /// The question.
+        subject: &'static str,
+        /// What is wrong with the answer.
+        reason: String,
+    },
+}
+
+impl MessagingError {
+    pub(crate) fn unavailable(error: impl std::fmt::Display) -> Self {
+        Self::Unavailable(error.to_string())
+    }
+}

@@ -1,0 +1,92 @@
+//! Publishing accepted events.
+
+use async_nats::HeaderMap;
+use async_nats::header::NATS_MESSAGE_ID;
+use async_nats::jetstream::context::PublishErrorKind;
+use bytes::Bytes;
+use futures_util::future::try_join_all;
+use millrace_domain::batch::EventBatch;
+use uuid::Uuid;
+
+use crate::broker::Broker;
+use crate::error::MessagingError;
+use crate::stored::StoredReplies;
+use crate::{subjects, wire};
+
+/// The size messages are kept below. Larger ones save nothing and make a worker's batches uneven.
+const TARGET_BYTES: usize = 1 << 20;
+/// What headers and protocol may add to a payload.
+const OVERHEAD: usize = 4 << 10;
+
+/// Publishes a batch and returns when JetStream has acknowledged all of it: on disk, on a majority of the replicas.
+///
+/// A failure leaves it unknown whether some of the events are in the log. That is safe: the sender is told to try
+/// again, and the same events are stored once.
+///
+/// # Errors
+/// [`MessagingError::Unavailable`] when it may succeed later.
+pub async fn publish(broker: &Broker, batch: &EventBatch, request_id: &str) -> Result<(), MessagingError> {
+    send(broker, batch, request_id, None).await.map(drop)
+}
+
+/// Publishes a batch and asks the workers to tell when it is stored.
+///
+/// # Errors
+/// As [`publish`].
+pub async fn publish_watched(
+    broker: &Broker,
+    batch: &EventBatch,
+    request_id: &str,
+) -> Result<StoredReplies, MessagingError> {
+    let mut replies = StoredReplies::listen(broker).await?;
+    let messages = send(broker, batch, request_id, Some(replies.inbox())).await?;
+    replies.expect(messages);
+    Ok(replies)
+}
+
+async fn send(
+    broker: &Broker,
+    batch: &EventBatch,
+    request_id: &str,
+    reply: Option<&str>,
+) -> Result<usize, MessagingError> {
+    broker.check_connected()?;
+    let limit = broker.client.server_info().max_payload.saturating_sub(OVERHEAD).min(TARGET_BYTES);
+    let messages = wire::encode(batch, limit);
+    let subject = subjects::events(batch.project_id);
+    let acknowledged = messages.iter().map(|payload| {
+        let mut headers = HeaderMap::new();
+        headers.insert(subjects::REQUEST_ID_HEADER, request_id);
+        match reply {
+            // The broker must not swallow it as a repetition: somebody waits for the reply.
+            Some(inbox) => headers.insert(subjects::STORED_REPLY_HEADER, inbox),
+            None => headers.insert(NATS_MESSAGE_ID, message_id(batch, payload)),
+        }
+        acknowledge(broker, subject.clone(), headers, payload.clone())
+    });
+    try_join_all(acknowledged).await?;
+    Ok(messages.len())
+}
+
+async fn acknowledge(
+    broker: &Broker,
+    subject: String,
+    headers: HeaderMap,
+    payload: Bytes,
+) -> Result<(), MessagingError> {
+    let sent = broker.jetstream.publish_with_headers(subject, headers, payload).await;
+    let outcome = match sent {
+        Ok(acknowledgement) => acknowledgement.await.map(drop),
+        Err(error) => Err(error),
+    };
+    outcome.map_err(|error| match error.kind() {
+        PublishErrorKind::MaxPayloadExceeded => MessagingError::Refused(error.to_string()),
+        _ => MessagingError::Unavailable(error.to_string()),
+    })
+}
+
+/// The same for the same content, so that a request that is tried again within the broker's window is one message.
+/// Windows belong to the stream, so the project is part of it.
+fn message_id(batch: &EventBatch, payload: &[u8]) -> String {
+    Uuid::new_v5(&batch.project_id.0, payload).to_string()
+}

@@ -1,0 +1,57 @@
+//! The streams and their laws.
+
+use std::time::Duration;
+
+use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType};
+
+use crate::broker::Broker;
+use crate::error::MessagingError;
+use crate::subjects;
+
+/// How much the log may hold.
+#[derive(Clone, Copy, Debug)]
+pub struct StreamLimits {
+    /// Bytes of accepted events that are not stored yet. When they are used up, ingest answers 503.
+    pub events_bytes: u64,
+    /// Bytes of dead letters. When they are used up, a poisoned message stays in the log until there is room.
+    pub dead_letters_bytes: u64,
+    /// Copies in the cluster: 1, 3 or 5.
+    pub replicas: usize,
+}
+
+/// Creates the streams, or brings their limits up to date. Every service may call it.
+///
+/// # Errors
+/// When the broker is away or refuses the configuration.
+pub async fn ensure(broker: &Broker, limits: StreamLimits) -> Result<(), MessagingError> {
+    let events = Config {
+        name: subjects::EVENTS_STREAM.to_owned(),
+        subjects: vec![subjects::EVENTS_SUBJECTS.to_owned()],
+        // A message leaves the log when a worker has stored its events, and never otherwise: there is no age limit,
+        // and a full log refuses new messages instead of dropping old ones.
+        retention: RetentionPolicy::WorkQueue,
+        discard: DiscardPolicy::New,
+        ..base(limits.events_bytes, limits.replicas)
+    };
+    let dead_letters = Config {
+        name: subjects::DEAD_LETTERS_STREAM.to_owned(),
+        subjects: vec![subjects::DEAD_LETTERS_SUBJECTS.to_owned()],
+        retention: RetentionPolicy::Limits,
+        discard: DiscardPolicy::New,
+        ..base(limits.dead_letters_bytes, limits.replicas)
+    };
+    for config in [events, dead_letters] {
+        broker.jetstream.create_or_update_stream(config).await.map_err(MessagingError::unavailable)?;
+    }
+    Ok(())
+}
+
+fn base(max_bytes: u64, replicas: usize) -> Config {
+    Config {
+        storage: StorageType::File,
+        max_bytes: i64::try_from(max_bytes).unwrap_or(i64::MAX),
+        num_replicas: replicas,
+        duplicate_window: Duration::from_secs(120),
+        ..Config::default()
+    }
+}

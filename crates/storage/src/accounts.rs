@@ -1,0 +1,98 @@
+//! People with a password.
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use millrace_domain::ids::AccountId;
+use uuid::Uuid;
+
+use crate::error::StorageError;
+use crate::schema::accounts;
+
+/// An account. The hash never leaves the auth service.
+#[derive(Clone, Debug)]
+pub struct Account {
+    /// Its id.
+    pub id: AccountId,
+    /// Trimmed and in lower case.
+    pub email: String,
+    /// bcrypt.
+    pub password_hash: String,
+    /// What to call the person.
+    pub full_name: Option<String>,
+    /// The system role that sees every project.
+    pub is_admin: bool,
+    /// When it was created.
+    pub created_at: DateTime<Utc>,
+}
+
+type Row = (Uuid, String, String, Option<String>, bool, DateTime<Utc>);
+
+impl From<Row> for Account {
+    fn from((id, email, password_hash, full_name, is_admin, created_at): Row) -> Self {
+        Self { id: AccountId(id), email, password_hash, full_name, is_admin, created_at }
+    }
+}
+
+/// What a new account is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct NewAccount<'a> {
+    /// Trimmed and in lower case.
+    pub email: &'a str,
+    /// bcrypt.
+    pub password_hash: &'a str,
+    /// What to call the person.
+    pub full_name: Option<&'a str>,
+    /// The system role.
+    pub is_admin: bool,
+}
+
+/// Creates an account.
+///
+/// # Errors
+/// [`StorageError::Conflict`] when the address has one.
+pub async fn create(conn: &mut AsyncPgConnection, new: NewAccount<'_>) -> Result<Account, StorageError> {
+    let row: Row = diesel::insert_into(accounts::table)
+        .values((
+            accounts::id.eq(AccountId::new().0),
+            accounts::email.eq(new.email),
+            accounts::password_hash.eq(new.password_hash),
+            accounts::full_name.eq(new.full_name),
+            accounts::is_admin.eq(new.is_admin),
+        ))
+        .get_result(conn)
+        .await?;
+    Ok(row.into())
+}
+
+/// The account of an e-mail address.
+///
+/// # Errors
+/// When the database fails.
+pub async fn find_by_email(conn: &mut AsyncPgConnection, email: &str) -> Result<Option<Account>, StorageError> {
+    let row: Option<Row> = accounts::table.filter(accounts::email.eq(email)).first(conn).await.optional()?;
+    Ok(row.map(Into::into))
+}
+
+/// An account by id.
+///
+/// # Errors
+/// When the database fails.
+pub async fn find(conn: &mut AsyncPgConnection, id: AccountId) -> Result<Option<Account>, StorageError> {
+    let row: Option<Row> = accounts::table.find(id.0).first(conn).await.optional()?;
+    Ok(row.map(Into::into))
+}
+
+/// The oldest system admin, if there is one.
+///
+/// # Errors
+/// When the database fails.
+pub async fn first_admin(conn: &mut AsyncPgConnection) -> Result<Option<Account>, StorageError> {
+    let row: Option<Row> = accounts::table
+        .filter(accounts::is_admin)
+        .order(accounts::created_at)
+        .first(conn)
+        .await
+        .optional()?;
+    Ok(row.map(Into::into))
+}

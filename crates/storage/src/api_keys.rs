@@ -1,0 +1,157 @@
+//! API keys, found by the hash of their secret.
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use millrace_domain::access::{KeyGrant, Scope, UnknownScope};
+use millrace_domain::ids::{KeyId, ProjectId};
+use uuid::Uuid;
+
+use crate::error::StorageError;
+use crate::schema::api_keys;
+
+/// A key as lists show it.
+#[derive(Clone, Debug)]
+pub struct ApiKeyRecord {
+    /// Its public id.
+    pub id: KeyId,
+    /// The project it opens.
+    pub project_id: ProjectId,
+    /// What it is called.
+    pub name: String,
+    /// The first characters of the secret.
+    pub shown: String,
+    /// What it may do.
+    pub scopes: Vec<Scope>,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// When it stops working.
+    pub expires_at: Option<DateTime<Utc>>,
+    /// When it was taken away.
+    pub revoked_at: Option<DateTime<Utc>>,
+}
+
+/// What a new key is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct NewApiKey<'a> {
+    /// What to call it.
+    pub name: &'a str,
+    /// SHA-256 of the secret.
+    pub hash: &'a [u8; 32],
+    /// The first characters of the secret.
+    pub shown: &'a str,
+    /// What it may do.
+    pub scopes: &'a [Scope],
+    /// When it stops working.
+    pub expires_at: Option<DateTime<Utc>>,
+}
+
+type Row =
+    (Uuid, Uuid, String, String, Vec<String>, DateTime<Utc>, Option<DateTime<Utc>>, Option<DateTime<Utc>>);
+type Columns = (
+    api_keys::id,
+    api_keys::project_id,
+    api_keys::name,
+    api_keys::shown,
+    api_keys::scopes,
+    api_keys::created_at,
+    api_keys::expires_at,
+    api_keys::revoked_at,
+);
+const COLUMNS: Columns = (
+    api_keys::id,
+    api_keys::project_id,
+    api_keys::name,
+    api_keys::shown,
+    api_keys::scopes,
+    api_keys::created_at,
+    api_keys::expires_at,
+    api_keys::revoked_at,
+);
+
+fn parse(row: Row) -> Result<ApiKeyRecord, StorageError> {
+    let (id, project_id, name, shown, scopes, created_at, expires_at, revoked_at) = row;
+    let scopes = scopes
+        .iter()
+        .map(|name| name.parse())
+        .collect::<Result<_, UnknownScope>>()
+        .map_err(|e| StorageError::Corrupt(e.to_string()))?;
+    let (id, project_id) = (KeyId(id), ProjectId(project_id));
+    Ok(ApiKeyRecord { id, project_id, name, shown, scopes, created_at, expires_at, revoked_at })
+}
+
+/// Stores a key.
+///
+/// # Errors
+/// [`StorageError::Missing`] when the project does not exist.
+pub async fn create(
+    conn: &mut AsyncPgConnection,
+    project: ProjectId,
+    new: NewApiKey<'_>,
+) -> Result<ApiKeyRecord, StorageError> {
+    let scopes: Vec<&str> = new.scopes.iter().map(|scope| scope.as_str()).collect();
+    let row: Row = diesel::insert_into(api_keys::table)
+        .values((
+            api_keys::id.eq(KeyId::new().0),
+            api_keys::project_id.eq(project.0),
+            api_keys::name.eq(new.name),
+            api_keys::hash.eq(new.hash.as_slice()),
+            api_keys::shown.eq(new.shown),
+            api_keys::scopes.eq(scopes),
+            api_keys::expires_at.eq(new.expires_at),
+        ))
+        .returning(COLUMNS)
+        .get_result(conn)
+        .await?;
+    parse(row)
+}
+
+/// What the key with this hash grants, unless it was revoked.
+///
+/// # Errors
+/// When the database fails.
+pub async fn grant(conn: &mut AsyncPgConnection, hash: &[u8; 32]) -> Result<Option<KeyGrant>, StorageError> {
+    let row: Option<Row> = api_keys::table
+        .filter(api_keys::hash.eq(hash.as_slice()))
+        .filter(api_keys::revoked_at.is_null())
+        .select(COLUMNS)
+        .first(conn)
+        .await
+        .optional()?;
+    let record = row.map(parse).transpose()?;
+    Ok(record.map(|r| KeyGrant {
+        key_id: r.id,
+        project_id: r.project_id,
+        scopes: r.scopes,
+        expires_at: r.expires_at,
+    }))
+}
+
+/// A project's keys, oldest first, revoked ones included.
+///
+/// # Errors
+/// When the database fails.
+pub async fn of_project(conn: &mut AsyncPgConnection, project: ProjectId) -> Result<Vec<ApiKeyRecord>, StorageError> {
+    let rows: Vec<Row> = api_keys::table
+        .filter(api_keys::project_id.eq(project.0))
+        .order(api_keys::created_at)
+        .select(COLUMNS)
+        .load(conn)
+        .await?;
+    rows.into_iter().map(parse).collect()
+}
+
+/// Takes a key away. `false` when the project has no such live key.
+///
+/// # Errors
+/// When the database fails.
+pub async fn revoke(conn: &mut AsyncPgConnection, project: ProjectId, key: KeyId) -> Result<bool, StorageError> {
+    let revoked = diesel::update(api_keys::table)
+        .filter(api_keys::id.eq(key.0))
+        .filter(api_keys::project_id.eq(project.0))
+        .filter(api_keys::revoked_at.is_null())
+        .set(api_keys::revoked_at.eq(diesel::dsl::now))
+        .execute(conn)
+        .await?;
+    Ok(revoked > 0)
+}

@@ -1,0 +1,87 @@
+//! Dense numbers for distinct users.
+//!
+//! A user gets its number in a short transaction of its own, before the events: the lock that keeps numbers dense is
+//! then held for milliseconds, not for a bulk insert. A number whose events never arrive does no harm.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use millrace_domain::ids::{ProjectId, UserNo};
+use tokio_postgres::{Client, GenericClient};
+
+use super::NewEvent;
+use super::statements::Statements;
+use crate::error::StorageError;
+
+type Known = HashMap<String, UserNo>;
+
+/// The number of each row's user, in the order of the rows; users seen for the first time get the next ones.
+pub(super) async fn resolve(
+    client: &mut Client,
+    statements: &Statements,
+    rows: &[NewEvent<'_>],
+) -> Result<Vec<UserNo>, StorageError> {
+    let mut wanted: BTreeMap<ProjectId, BTreeSet<&str>> = BTreeMap::new();
+    for row in rows {
+        wanted.entry(row.project_id).or_default().insert(row.event.user_id.as_str());
+    }
+    let mut known: HashMap<ProjectId, Known> = HashMap::new();
+    for (project, users) in wanted {
+        let users: Vec<&str> = users.into_iter().collect();
+        let mut numbers = look_up(client, statements, project, &users).await?;
+        let new: Vec<&str> = users.into_iter().filter(|user| !numbers.contains_key(*user)).collect();
+        if !new.is_empty() {
+            numbers.extend(assign(client, statements, project, &new).await?);
+        }
+        known.insert(project, numbers);
+    }
+    rows.iter()
+        .map(|row| {
+            let number = known.get(&row.project_id).and_then(|numbers| numbers.get(row.event.user_id.as_str()));
+            number.copied().ok_or_else(|| StorageError::Failed("a user was left without a number".to_owned()))
+        })
+        .collect()
+}
+
+async fn look_up(
+    client: &impl GenericClient,
+    statements: &Statements,
+    project: ProjectId,
+    users: &[&str],
+) -> Result<Known, StorageError> {
+    let rows = client.query(&statements.known_users, &[&project.0, &users]).await?;
+    rows.iter()
+        .map(|row| {
+            let number = UserNo::try_from(row.try_get::<_, i32>(1)?)
+                .map_err(|e| StorageError::Corrupt(format!("a user number: {e}")))?;
+            Ok((row.try_get(0)?, number))
+        })
+        .collect()
+}
+
+async fn assign(
+    client: &mut Client,
+    statements: &Statements,
+    project: ProjectId,
+    users: &[&str],
+) -> Result<Known, StorageError> {
+    let transaction = client.transaction().await?;
+    let locked = transaction.query_opt(&statements.lock_numbers, &[&project.0]).await?;
+    let mut next: i32 =
+        locked.ok_or_else(|| StorageError::Missing(format!("project {project}")))?.try_get(0)?;
+    // Looked up again under the lock: another worker may have met the same users a moment ago.
+    let mut known = look_up(&transaction, statements, project, users).await?;
+    let (mut ids, mut numbers) = (Vec::new(), Vec::new());
+    for user in users.iter().filter(|user| !known.contains_key(**user)) {
+        ids.push(*user);
+        numbers.push(next);
+        next = next.checked_add(1).ok_or_else(|| StorageError::Refused("the project has 2^31 users".to_owned()))?;
+    }
+    transaction.execute(&statements.add_users, &[&project.0, &ids, &numbers]).await?;
+    transaction.execute(&statements.set_next_number, &[&project.0, &next]).await?;
+    transaction.commit().await?;
+    for (id, number) in ids.into_iter().zip(numbers) {
+        let number = UserNo::try_from(number).map_err(|e| StorageError::Corrupt(format!("a user number: {e}")))?;
+        known.insert(id.to_owned(), number);
+    }
+    Ok(known)
+}

@@ -1,0 +1,79 @@
+//! Projects.
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use millrace_domain::analytics::time_zone::TimeZone;
+use millrace_domain::ids::{AccountId, ProjectId};
+use uuid::Uuid;
+
+use crate::error::StorageError;
+use crate::schema::{members, projects};
+
+/// A tenant.
+#[derive(Clone, Debug)]
+pub struct Project {
+    /// Its id.
+    pub id: ProjectId,
+    /// Its name, for people.
+    pub name: String,
+    /// The zone its days are days of.
+    pub timezone: TimeZone,
+    /// When it was created.
+    pub created_at: DateTime<Utc>,
+}
+
+type Row = (Uuid, String, String, DateTime<Utc>);
+const COLUMNS: (projects::id, projects::name, projects::timezone, projects::created_at) =
+    (projects::id, projects::name, projects::timezone, projects::created_at);
+
+fn parse((id, name, timezone, created_at): Row) -> Result<Project, StorageError> {
+    let timezone = TimeZone::parse(&timezone).map_err(|e| StorageError::Corrupt(e.to_string()))?;
+    Ok(Project { id: ProjectId(id), name, timezone, created_at })
+}
+
+/// Creates a project.
+///
+/// # Errors
+/// When the database fails.
+pub async fn create(conn: &mut AsyncPgConnection, name: &str, timezone: TimeZone) -> Result<Project, StorageError> {
+    let row: Row = diesel::insert_into(projects::table)
+        .values((projects::id.eq(ProjectId::new().0), projects::name.eq(name), projects::timezone.eq(timezone.name())))
+        .returning(COLUMNS)
+        .get_result(conn)
+        .await?;
+    parse(row)
+}
+
+/// A project, if it exists.
+///
+/// # Errors
+/// When the database fails.
+pub async fn find(conn: &mut AsyncPgConnection, id: ProjectId) -> Result<Option<Project>, StorageError> {
+    let row: Option<Row> = projects::table.find(id.0).select(COLUMNS).first(conn).await.optional()?;
+    row.map(parse).transpose()
+}
+
+/// Every project, oldest first.
+///
+/// # Errors
+/// When the database fails.
+pub async fn all(conn: &mut AsyncPgConnection) -> Result<Vec<Project>, StorageError> {
+    let rows: Vec<Row> = projects::table.order(projects::created_at).select(COLUMNS).load(conn).await?;
+    rows.into_iter().map(parse).collect()
+}
+
+/// The projects an account is a member of, oldest first.
+///
+/// # Errors
+/// When the database fails.
+pub async fn of_account(conn: &mut AsyncPgConnection, account: AccountId) -> Result<Vec<Project>, StorageError> {
+    let rows: Vec<Row> = projects::table
+        .inner_join(members::table.on(members::project_id.eq(projects::id)))
+        .filter(members::account_id.eq(account.0))
+        .order(projects::created_at)
+        .select(COLUMNS)
+        .load(conn)
+        .await?;
+    rows.into_iter().map(parse).collect()
+}

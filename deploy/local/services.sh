@@ -1,0 +1,97 @@
+# The five services: where each listens, what it is told, and how it is known to be ready.
+# shellcheck shell=bash
+
+# In the order of their ports. Stopped from the front door inwards, so that what is in flight is finished.
+services=(gateway auth ingest worker analytics)
+stop_order=(gateway ingest analytics worker auth)
+
+service_port() {
+  local i
+  for i in "${!services[@]}"; do [[ ${services[i]} != "$1" ]] || printf '%s\n' $((10#$port_base + i)); done
+}
+
+# Exports what a service is told; for a subshell. None gets a secret it has no use for, neither from the
+# shell that calls us, which may have read .millrace/env.
+service_environment() {
+  local variable value service
+  unset MILLRACE_URL MILLRACE_PROJECT_ID MILLRACE_INGEST_KEY MILLRACE_READ_KEY "${!MILLRACE_ADMIN_@}" "${!MILLRACE_DEMO_@}"
+  while IFS='=' read -r variable value; do export "$variable=$value"; done < <("$stack_home/stack" env)
+  for service in "${services[@]:1}"; do
+    export "MILLRACE_${service^^}_URL=http://127.0.0.1:$(service_port "$service")"
+  done
+  MILLRACE_BIND=127.0.0.1:$(service_port "$1")
+  export MILLRACE_BIND MILLRACE_LOG="${MILLRACE_LOG:-info}"
+  case $1 in
+  auth) export "MILLRACE_MASTER_KEY=$(secret MILLRACE_MASTER_KEY)" ;;
+  gateway | ingest) unset DATABASE_URL ;;
+  esac
+}
+
+# Another binary or another environment means another stamp, and a restart.
+service_stamp() {
+  stat -L -c '%i %s %Y' "$binaries/millrace-$1"
+  env | grep -E '^(MILLRACE_|[A-Z]*_?DATABASE_URL|NATS_|REDIS_|OTEL_|RUST_)' | sort | sha256sum
+}
+
+service_start() (
+  [[ -x $binaries/millrace-$1 ]] || die "$binaries/millrace-$1 does not exist"
+  service_environment "$1"
+  stamp=$(service_stamp "$1")
+  if process_alive "$1"; then
+    [[ $stamp != "$(cat "$run/$1.stamp" 2>/dev/null)" ]] || return 0
+    say "$1 has changed: restarting it"
+    service_stop "$1"
+  fi
+  ! port_answers "$(service_port "$1")" || port_taken "$1" "$(service_port "$1")"
+  process_start "$1" "$binaries/millrace-$1"
+  printf '%s\n' "$stamp" >"$run/$1.stamp"
+)
+
+service_ready() { process_alive "$1" && http_ok "$(service_port "$1")" /health/ready; }
+
+# Longer than the services give themselves to finish what is in flight.
+service_stop() { ! process_recorded "$1" || process_stop "$1" TERM 40; }
+
+services_up() {
+  local service
+  for service in "${services[@]}"; do service_start "$service"; done
+  for service in "${services[@]}"; do
+    until_true "$start_deadline" "$service" service_ready "$service" || service_failed "$service"
+    say "$service: 127.0.0.1:$(service_port "$service")"
+  done
+}
+
+service_failed() {
+  say "error: $1 is not ready; the end of $logs/$1.log:"
+  tail -n 20 "$logs/$1.log" >&2
+  if process_alive "$1"; then
+    say "$1 says of itself:"
+    http_get "$(service_port "$1")" /health/ready | sed '1,/^\r*$/d' >&2
+    say ""
+  fi
+  exit 1
+}
+
+services_stop() {
+  local service
+  for service in "${stop_order[@]}"; do service_stop "$service"; done
+}
+
+millrace_status() {
+  local service address word code=0
+  for service in "${services[@]}"; do
+    address=127.0.0.1:$(service_port "$service")
+    if service_ready "$service"; then
+      word="ready    pid $(<"$run/$service.pid")  $address"
+    elif process_alive "$service"; then
+      word="not ready  pid $(<"$run/$service.pid")  $address/health/ready" code=1
+    elif process_recorded "$service"; then
+      word="died (see $logs/$service.log)" code=1
+    else
+      word=stopped code=1
+    fi
+    printf '%-9s %s\n' "$service" "$word"
+  done
+  "$stack_home/stack" status || code=1
+  return "$code"
+}

@@ -1,0 +1,100 @@
+//! The service, put together.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::web;
+use millrace_cache::duplicates::DuplicateMemory;
+use millrace_http::authorized::Authenticator;
+use millrace_http::serve::serve;
+use millrace_messaging::broker::Broker;
+use millrace_messaging::keys::KeyResolver;
+use millrace_messaging::streams;
+use millrace_runtime::health::{self, Health};
+use millrace_runtime::launch::{Fault, Process, listen};
+use millrace_runtime::lifecycle::Components;
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use crate::authenticator::BrokerAuthenticator;
+use crate::config::Config;
+use crate::routes;
+use crate::state::State;
+
+/// Ingest, ready to run.
+#[derive(Debug)]
+pub struct App {
+    listener: TcpListener,
+    state: State,
+    resolver: KeyResolver,
+    health: Arc<Health>,
+    process: Process,
+    grace: Duration,
+}
+
+impl App {
+    /// Connects to what ingest needs.
+    ///
+    /// # Errors
+    /// When the address is taken or the broker away. Redis may be away.
+    pub async fn build(config: Config, process: Process) -> Result<Self, Fault> {
+        let listener = listen(config.bind)?;
+        let broker = Broker::connect(&config.nats_url, "ingest", config.publish_timeout).await?;
+        streams::ensure(&broker, config.streams).await?;
+        let memory = DuplicateMemory::new(&config.redis_url, config.duplicate_window)?;
+        let health = {
+            let (broker, memory) = (broker.clone(), memory.clone());
+            Health::new("ingest", env!("CARGO_PKG_VERSION"), process.shutdown.clone())
+                .with_metrics(process.metrics.clone())
+                .requires("nats", move || {
+                    let broker = broker.clone();
+                    async move { broker.ping().await.map_err(|e| e.to_string()) }
+                })
+                .prefers("redis", move || {
+                    let memory = memory.clone();
+                    async move { memory.ping().await.map_err(|e| e.to_string()) }
+                })
+        };
+        Ok(Self {
+            listener,
+            resolver: KeyResolver::new(broker.clone()),
+            state: State { broker, memory, stored_timeout: config.stored_timeout },
+            health: Arc::new(health),
+            process,
+            grace: config.shutdown_grace,
+        })
+    }
+
+    /// Where it listens.
+    ///
+    /// # Errors
+    /// When the socket is gone.
+    pub fn address(&self) -> std::io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Serves until the process is asked to stop.
+    ///
+    /// # Errors
+    /// When a component fails.
+    pub async fn run(self) -> Result<(), Fault> {
+        let shutdown = self.process.shutdown;
+        let broker = self.state.broker.clone();
+        let mut components = Components::new(shutdown.clone(), self.grace);
+        components.spawn("key revocations", self.resolver.clone().listen(shutdown.clone()));
+        let authenticator: Arc<dyn Authenticator> = Arc::new(BrokerAuthenticator::new(self.resolver));
+        let (state, health) = (web::Data::new(self.state), web::Data::from(self.health));
+        let configure = move |service: &mut web::ServiceConfig| {
+            service
+                .app_data(state.clone())
+                .app_data(health.clone())
+                .app_data(web::Data::from(authenticator.clone()))
+                .configure(health::routes);
+            routes::configure(&mut ServiceConfig::new(service));
+        };
+        components.spawn("http", serve(self.listener, configure, shutdown, self.grace));
+        components.run().await?;
+        broker.close().await;
+        Ok(())
+    }
+}

@@ -1,0 +1,69 @@
+//! What ingest reads from its environment.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use millrace_messaging::streams::StreamLimits;
+use millrace_runtime::config::{ConfigError, Env};
+
+/// The settings of ingest.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// `MILLRACE_BIND`: where to listen.
+    pub bind: SocketAddr,
+    /// `NATS_URL`.
+    pub nats_url: String,
+    /// `REDIS_URL`.
+    pub redis_url: String,
+    /// `MILLRACE_PUBLISH_TIMEOUT`: how long the broker may take to acknowledge before the client is told to try again.
+    pub publish_timeout: Duration,
+    /// `MILLRACE_STORED_TIMEOUT`: how long `?wait=stored` waits.
+    pub stored_timeout: Duration,
+    /// `MILLRACE_DUPLICATE_WINDOW`: how long an event is remembered at least to recognise its repetition. Longer costs
+    /// Redis memory; shorter leaves more repetitions to the database, which recognises them for ever.
+    pub duplicate_window: Duration,
+    /// `MILLRACE_EVENTS_BYTES`, `MILLRACE_DEAD_LETTERS_BYTES`, `MILLRACE_STREAM_REPLICAS`.
+    pub streams: StreamLimits,
+    /// `MILLRACE_SHUTDOWN_GRACE`: how long requests in hand may take once the service is asked to stop.
+    pub shutdown_grace: Duration,
+}
+
+impl Config {
+    /// Reads the environment.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn from_env(mut env: Env) -> Result<Self, ConfigError> {
+        let bind = env.or("MILLRACE_BIND", SocketAddr::from((Ipv4Addr::LOCALHOST, 8082)));
+        let nats_url = env.required("NATS_URL");
+        let redis_url = env.required("REDIS_URL");
+        let publish_timeout = env.duration("MILLRACE_PUBLISH_TIMEOUT", Duration::from_secs(3));
+        let stored_timeout = env.duration("MILLRACE_STORED_TIMEOUT", Duration::from_secs(10));
+        let duplicate_window = env.duration("MILLRACE_DUPLICATE_WINDOW", Duration::from_secs(600));
+        let streams = StreamLimits {
+            events_bytes: env.bytes("MILLRACE_EVENTS_BYTES", ByteSize::gib(4)),
+            dead_letters_bytes: env.bytes("MILLRACE_DEAD_LETTERS_BYTES", ByteSize::gib(1)),
+            replicas: env.or("MILLRACE_STREAM_REPLICAS", 1),
+        };
+        let shutdown_grace = env.duration("MILLRACE_SHUTDOWN_GRACE", Duration::from_secs(20));
+        env.law(
+            publish_timeout + stored_timeout < shutdown_grace,
+            "MILLRACE_PUBLISH_TIMEOUT + MILLRACE_STORED_TIMEOUT must be less than MILLRACE_SHUTDOWN_GRACE, \
+             or a restart cuts off requests that were about to be answered",
+        );
+        env.law(duplicate_window >= Duration::from_secs(1), "MILLRACE_DUPLICATE_WINDOW must be at least 1s");
+        env.finish(|| {
+            Some(Self {
+                bind,
+                nats_url: nats_url?,
+                redis_url: redis_url?,
+                publish_timeout,
+                stored_timeout,
+                duplicate_window,
+                streams,
+                shutdown_grace,
+            })
+        })
+    }
+}
