@@ -2,14 +2,10 @@
 #
 # ARGS is passed on: make test ARGS='-p millrace-domain'
 
-SHELL := /bin/bash
+SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .PHONY: help run up down reset status test lint bench openapi
-
-# `--workspace` would overrule a package named in ARGS.
-scope := $(if $(filter -p% --package%,$(ARGS)),,--workspace)
-nextest = $(shell cargo nextest --version >/dev/null 2>&1 && echo yes)
 
 help: ## list these doors
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -30,7 +26,7 @@ status: ## what runs
 	@deploy/local/millrace status
 
 test: ## every test, against servers of its own
-	@MILLRACE_STACK_TEST=1 deploy/stack/with test cargo $(if $(nextest),nextest run,test) $(scope) --locked $(ARGS)
+	@MILLRACE_STACK_TEST=1 deploy/stack/with test deploy/tests $(ARGS)
 
 lint: ## formatting, clippy, scripts, licences and banned dependencies
 	cargo fmt --all --check

@@ -7,6 +7,17 @@ nats_prepare() {
   mkdir -p "$data/nats"
   [[ $EUID != 0 ]] || chown "$owner" "$data/nats"
   cp "$stack_home/../nats.conf" "$data/"
+  [[ -z $testing ]] || nats_test_accounts >>"$data/nats.conf"
+}
+
+# Subjects and streams have fixed names, so tests that run side by side each get an account: `t00:t00@` to `t31:t31@`.
+nats_test_accounts() {
+  local slot
+  printf '\nno_auth_user: main\naccounts {\n  MAIN { jetstream: enabled, users: [{ user: main, password: main }] }\n'
+  for slot in {00..31}; do
+    printf '  T%s { jetstream: enabled, users: [{ user: t%s, password: t%s }] }\n' "$slot" "$slot" "$slot"
+  done
+  printf '}\n'
 }
 
 nats_command() {

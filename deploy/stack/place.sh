@@ -6,31 +6,35 @@
 # shellcheck shell=bash
 
 place() {
+  seen=/mnt
   if host_has_servers; then
     root=/
     owner=$(id -u postgres)
   else
+    [[ $EUID == 0 ]] || namespaces_allowed
     root=$("$stack_home/root")
     owner=$server_uid
   fi
-  seen=/mnt
-  if [[ $EUID != 0 && $root == / ]]; then
+  if [[ $EUID == 0 ]] && unshare --mount true 2>/dev/null; then
+    inside=mount
+  elif [[ $EUID == 0 ]]; then
+    # Root without the right to mount, as in most containers: the data moves into the root instead.
+    inside=chroot seen=/mnt/$(printf '%s' "$data" | sha256sum | head -c 16)
+  elif [[ $root == / ]]; then
     inside=direct seen=$data
-  elif [[ $EUID != 0 ]]; then
+  else
     inside=user
-    unshare --map-root-user --mount true 2>/dev/null || die "\
-this user may not create user namespaces, which running the servers in $root needs. Either
+  fi
+  place_data
+}
+
+namespaces_allowed() {
+  unshare --map-root-user --mount true 2>/dev/null || die "\
+running the servers takes a user namespace, which this user may not create. Either
   - run as root, or allow them (sysctl kernel.unprivileged_userns_clone, user.max_user_namespaces,
     kernel.apparmor_restrict_unprivileged_userns), or
   - install Debian 13's postgresql-17-timescaledb, nats-server and redis-server, or
   - name running servers with DATABASE_URL, NATS_URL and REDIS_URL, or use docker compose."
-  elif unshare --mount true 2>/dev/null; then
-    inside=mount
-  else
-    # Root without the right to mount, as in most containers: the data moves into the root instead.
-    inside=chroot seen=/mnt/$(printf '%s' "$data" | sha256sum | head -c 16)
-  fi
-  place_data
 }
 
 host_has_servers() {

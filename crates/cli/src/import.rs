@@ -21,7 +21,6 @@ mod rejects;
 mod row_id;
 mod settling;
 mod source;
-mod summary;
 mod window;
 
 use std::path::PathBuf;
@@ -102,12 +101,8 @@ pub struct ImportArgs {
 /// When the import could not begin: a file that isn't there, a column that no row can do without.
 pub async fn execute(args: ImportArgs) -> anyhow::Result<ExitCode> {
     let interrupted = signal::interruption()?;
-    let sender = SenderConfig {
-        url: args.url,
-        key: args.key,
-        compress: args.compress,
-        retry_for: args.retry_for,
-    };
+    let sender =
+        SenderConfig { url: args.url, key: args.key, compress: args.compress, retry_for: args.retry_for };
     let reading = reading::Reading {
         sources: args.files.iter().map(|path| source::Source::find(path)).collect::<Result<_, _>>()?,
         format: args.format,
@@ -118,13 +113,13 @@ pub async fn execute(args: ImportArgs) -> anyhow::Result<ExitCode> {
     let rejects = rejects::Rejects::create(args.rejects.as_deref())?;
     let outcome =
         settling::settle(reading, sender, usize::from(args.concurrency), rejects, &interrupted).await?;
-    outcome.summary.print(args.json)?;
+    outcome.summary.print("read", args.json)?;
     Ok(match outcome.failure {
         _ if interrupted.is_cancelled() => ExitCode::from(signal::INTERRUPTED),
         Some(failure) => {
             return Err(anyhow::Error::new(failure).context(format!(
                 "the import did not finish: {} rows are settled; run the same command again, nothing will be doubled",
-                outcome.summary.read
+                outcome.summary.total
             )));
         }
         None if outcome.summary.rejected > 0 => ExitCode::from(1),

@@ -16,3 +16,4 @@ pub mod import;
 pub mod load;
 pub mod pace;
 mod signal;
+mod summary;

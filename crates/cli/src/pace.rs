@@ -34,7 +34,9 @@ mod tests {
 
     #[test]
     fn durations_are_read_with_and_without_a_unit() {
-        for (text, milliseconds) in [("5m", 300_000), ("90", 90_000), ("1.5s", 1500), ("250ms", 250), ("1h", 3_600_000)] {
+        for (text, milliseconds) in
+            [("5m", 300_000), ("90", 90_000), ("1.5s", 1500), ("250ms", 250), ("1h", 3_600_000)]
+        {
             assert_eq!(parse_duration(text), Ok(Duration::from_millis(milliseconds)), "{text}");
         }
         for text in ["", "5 parsecs", "-1s", "fast"] {

@@ -23,6 +23,8 @@ pub const MAX_AHEAD: TimeDelta = TimeDelta::hours(24);
 pub struct Draft {
     /// The sender's id, or the one made for the event.
     pub event_id: EventId,
+    /// Whether the id was made here, and the sender has to be told.
+    pub id_was_made: bool,
     /// What happened.
     pub event_type: EventType,
     /// Whom it happened to.
@@ -52,12 +54,14 @@ impl Draft {
             return Err(Rejection::whole(RejectionCode::EventTooLarge, message));
         }
         let fields = Fields::read(text)?;
-        let event_id = fields.event_id()?.unwrap_or_else(|| EventId(new_id()));
+        let sent_id = fields.event_id()?;
+        let event_id = sent_id.unwrap_or_else(|| EventId(new_id()));
         let event_type =
             fields.event_type.ok_or_else(|| missing(RejectionCode::MissingEventType, "event_type"))?;
         let user_id = fields.user_id.ok_or_else(|| missing(RejectionCode::MissingUserId, "user_id"))?;
         let draft = Self {
             event_id,
+            id_was_made: sent_id.is_none(),
             event_type: bounded(event_type, RejectionCode::InvalidEventType, EventType::parse)?,
             user_id: bounded(user_id, RejectionCode::InvalidUserId, UserId::parse)?,
             occurred_at: fields.occurred_at()?.or_else(|| time_inside(event_id)),
@@ -250,7 +254,11 @@ impl<'de> Visitor<'de> for FieldsVisitor {
                 unknown => {
                     // The rest is still read, so that text that is not JSON is called that.
                     let shown: String = unknown.chars().take(100).collect();
-                    let fault = Rejection::of_field(RejectionCode::UnknownField, &shown, "is not a field of an event");
+                    let fault = Rejection::of_field(
+                        RejectionCode::UnknownField,
+                        &shown,
+                        "is not a field of an event",
+                    );
                     fields.fault.get_or_insert(fault);
                     continue;
                 }

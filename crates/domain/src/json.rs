@@ -40,7 +40,8 @@ impl JsonObject {
     /// # Errors
     /// When the text is not JSON, not an object, or holds something `jsonb` cannot.
     pub fn parse(text: &str) -> Result<Self, JsonFault> {
-        serde_json::from_str::<&serde_json::value::RawValue>(text).map_err(|e| JsonFault::Malformed(e.to_string()))?;
+        serde_json::from_str::<&serde_json::value::RawValue>(text)
+            .map_err(|e| JsonFault::Malformed(e.to_string()))?;
         Self::from_well_formed(text)
     }
 
@@ -152,7 +153,8 @@ fn number(text: &[u8]) -> Result<&[u8], JsonFault> {
         return Err(JsonFault::NumberRange);
     }
     if let Some(at) = token.iter().position(|b| matches!(b, b'e' | b'E')) {
-        let exponent = token.get(at + 1..).and_then(|e| std::str::from_utf8(e).ok()).and_then(|e| e.parse::<i32>().ok());
+        let exponent =
+            token.get(at + 1..).and_then(|e| std::str::from_utf8(e).ok()).and_then(|e| e.parse::<i32>().ok());
         if exponent.is_none_or(|e| e.abs() > MAX_EXPONENT) {
             return Err(JsonFault::NumberRange);
         }

@@ -8,6 +8,7 @@ pub mod access;
 pub mod analytics;
 pub mod batch;
 pub mod draft;
+pub mod email;
 pub mod event;
 pub mod ids;
 pub mod json;

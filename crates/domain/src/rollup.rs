@@ -60,10 +60,12 @@ impl RollUps {
         zones: &HashMap<ProjectId, TimeZone>,
     ) -> Result<Self, UnknownProject> {
         // Neighbouring events share bucket, day and type; a hash map in front spares the ordered maps most look-ups.
-        let mut groups: HashMap<(ProjectId, DateTime<Utc>, NaiveDate, &EventType), (i64, RoaringBitmap)> = HashMap::new();
+        let mut groups: HashMap<(ProjectId, DateTime<Utc>, NaiveDate, &EventType), (i64, RoaringBitmap)> =
+            HashMap::new();
         for row in rows {
             let zone = zones.get(&row.project_id).ok_or(UnknownProject(row.project_id))?;
-            let key = (row.project_id, bucket_of(row.occurred_at), zone.local_day(row.occurred_at), row.event_type);
+            let key =
+                (row.project_id, bucket_of(row.occurred_at), zone.local_day(row.occurred_at), row.event_type);
             let (count, users) = groups.entry(key).or_default();
             *count += 1;
             users.insert(row.user_no);
@@ -102,7 +104,8 @@ mod tests {
     fn a_local_midnight_on_the_half_hour_parts_buckets_and_days() {
         let (project, zones) = kolkata();
         let login = EventType::parse("login").unwrap();
-        let row = |time, user_no| Row { project_id: project, event_type: &login, occurred_at: at(time), user_no };
+        let row =
+            |time, user_no| Row { project_id: project, event_type: &login, occurred_at: at(time), user_no };
         let folded = RollUps::fold(
             [row("2026-11-01T18:29:59Z", 1), row("2026-11-01T18:30:00Z", 1), row("2026-11-01T18:31:00Z", 2)],
             &zones,

@@ -88,6 +88,10 @@ bounded_text!(
     /// The application's own name for a session. 1 to 255 characters.
     SessionId, 255
 );
+bounded_text!(
+    /// What people call a project or a key. 1 to 100 characters.
+    Name, 100
+);
 
 #[cfg(test)]
 mod tests {

@@ -84,7 +84,10 @@ impl<S: RequiredScope> FromRequest for Authorized<S> {
                 return Err(Problem::new(Code::Forbidden, format!("the key lacks the scope `{}`", S::SCOPE)));
             }
             if asked.is_some_and(|project| project != grant.project_id) {
-                return Err(Problem::new(Code::Forbidden, "the key belongs to another project than X-Project-Id"));
+                return Err(Problem::new(
+                    Code::Forbidden,
+                    "the key belongs to another project than X-Project-Id",
+                ));
             }
             Ok(Self { project_id: grant.project_id, scope: PhantomData })
         })

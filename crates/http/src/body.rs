@@ -97,11 +97,12 @@ fn inflate(encoding: Encoding, wire: &[u8], limit: usize) -> Result<Bytes, BodyE
         Encoding::Gzip => bounded(flate2::read::MultiGzDecoder::new(wire), "gzip", limit),
         Encoding::Brotli => bounded(brotli::Decompressor::new(wire, 8 * 1024), "brotli", limit),
         // RFC 9110 means the zlib format by "deflate"; some clients send the bare stream.
-        Encoding::Deflate => bounded(flate2::read::ZlibDecoder::new(wire), "deflate", limit)
-            .or_else(|error| match error {
+        Encoding::Deflate => {
+            bounded(flate2::read::ZlibDecoder::new(wire), "deflate", limit).or_else(|error| match error {
                 BodyError::Corrupt(_) => bounded(flate2::read::DeflateDecoder::new(wire), "deflate", limit),
                 other => Err(other),
-            }),
+            })
+        }
         Encoding::Zstd => {
             let corrupt = |_: std::io::Error| BodyError::Corrupt("zstd");
             let mut decoder = zstd::stream::read::Decoder::with_buffer(wire).map_err(corrupt)?;

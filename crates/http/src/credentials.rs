@@ -35,7 +35,8 @@ impl Credentials {
                 return Err(unauthenticated(detail));
             }
         };
-        let value = value.ok_or_else(|| unauthenticated("the Authorization header must be `Bearer <key or token>`"))?;
+        let value = value
+            .ok_or_else(|| unauthenticated("the Authorization header must be `Bearer <key or token>`"))?;
         if let Some(key) = ApiKey::parse(value) {
             return Ok(Self::Key(key));
         }

@@ -26,7 +26,10 @@ pub async fn middleware<B: MessageBody>(
     let method = request.method().as_str().to_owned();
     let request_id = RequestId::current();
     let span = tracing::info_span!(
-        "request", otel.kind = "server", method, request_id = request_id.as_ref().map(RequestId::as_str)
+        "request",
+        otel.kind = "server",
+        method,
+        request_id = request_id.as_ref().map(RequestId::as_str)
     );
     let parent = opentelemetry::global::get_text_map_propagator(|p| p.extract(&Headers(request.headers())));
     // Fails only where no exporter is installed, and then there is no trace to join.

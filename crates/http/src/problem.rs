@@ -112,7 +112,8 @@ impl Problem {
     #[must_use]
     pub fn unavailable(dependency: &'static str, cause: &dyn fmt::Display) -> Self {
         tracing::warn!(dependency, %cause, "answered 503: {dependency} is away");
-        Self::new(Code::Unavailable, format!("{dependency} is unavailable, try again")).retry_after(Duration::from_secs(1))
+        Self::new(Code::Unavailable, format!("{dependency} is unavailable, try again"))
+            .retry_after(Duration::from_secs(1))
     }
 
     /// A fault of ours. The cause is logged, not sent.

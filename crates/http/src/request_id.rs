@@ -82,7 +82,9 @@ pub async fn middleware<B: MessageBody + 'static>(
             match next.call(request).await {
                 Ok(response) => response.map_into_left_body(),
                 // Rendered here, while the id is known to the task.
-                Err(error) => ServiceResponse::new(http_request, error.error_response()).map_into_right_body(),
+                Err(error) => {
+                    ServiceResponse::new(http_request, error.error_response()).map_into_right_body()
+                }
             }
         })
         .await;

@@ -3,6 +3,7 @@
 use std::net::TcpListener;
 use std::time::Duration;
 
+use actix_web::dev::Server;
 use actix_web::middleware::from_fn;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use tokio_util::sync::CancellationToken;
@@ -16,20 +17,20 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// who closes and no request meets a closing connection.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
-/// Serves `routes` until `shutdown`, then lets requests in hand finish for at most `grace`.
+/// Starts to serve `routes`: until `shutdown`, and then lets requests in hand finish for at most `grace`.
 ///
 /// # Errors
 /// When the listener cannot be used.
-pub async fn serve<R>(
+pub fn serve<R>(
     listener: TcpListener,
     routes: R,
     shutdown: CancellationToken,
     grace: Duration,
-) -> std::io::Result<()>
+) -> std::io::Result<Server>
 where
     R: Fn(&mut web::ServiceConfig) + Clone + Send + 'static,
 {
-    HttpServer::new(move || {
+    let server = HttpServer::new(move || {
         App::new()
             .configure(&routes)
             .default_service(web::to(nothing_here))
@@ -41,8 +42,8 @@ where
     .shutdown_timeout(grace.as_secs())
     .shutdown_signal(shutdown.cancelled_owned())
     .listen(listener)?
-    .run()
-    .await
+    .run();
+    Ok(server)
 }
 
 async fn nothing_here(request: HttpRequest) -> Result<HttpResponse, Problem> {

@@ -23,14 +23,20 @@ impl Broker {
     ///
     /// # Errors
     /// When the broker does not answer.
-    pub async fn connect(url: &str, service: &str, publish_timeout: Duration) -> Result<Self, MessagingError> {
+    pub async fn connect(
+        url: &str,
+        service: &str,
+        publish_timeout: Duration,
+    ) -> Result<Self, MessagingError> {
         let (sender, connects) = watch::channel(0u64);
         let client = ConnectOptions::new()
             .name(format!("millrace-{service}"))
             .connection_timeout(Duration::from_secs(5))
             .ping_interval(Duration::from_secs(10))
             .reconnect_delay_callback(|attempt| {
-                Duration::from_millis(u64::try_from(attempt).unwrap_or(u64::MAX).saturating_mul(50).clamp(50, 1_000))
+                Duration::from_millis(
+                    u64::try_from(attempt).unwrap_or(u64::MAX).saturating_mul(50).clamp(50, 1_000),
+                )
             })
             .event_callback(move |event| {
                 match &event {

@@ -52,8 +52,11 @@ impl EventConsumer {
     /// # Errors
     /// When the broker is away.
     pub async fn join(broker: &Broker, settings: PullSettings) -> Result<Self, MessagingError> {
-        let stream =
-            broker.jetstream.get_stream(subjects::EVENTS_STREAM).await.map_err(MessagingError::unavailable)?;
+        let stream = broker
+            .jetstream
+            .get_stream(subjects::EVENTS_STREAM)
+            .await
+            .map_err(MessagingError::unavailable)?;
         let config = pull::Config {
             durable_name: Some(subjects::WORKERS.to_owned()),
             ack_policy: AckPolicy::Explicit,

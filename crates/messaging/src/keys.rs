@@ -67,7 +67,8 @@ impl KeyResolver {
         metrics::counter!("cache_requests_total", "tier" => "keys", "result" => "miss").increment(1);
         let before = self.forgotten.load(Ordering::Acquire);
         let sha256 = hash.iter().map(|byte| format!("{byte:02x}")).collect();
-        let answer: KeyAnswer = requests::ask(&self.broker, subjects::RESOLVE_KEY, &KeyQuestion { sha256 }).await?;
+        let answer: KeyAnswer =
+            requests::ask(&self.broker, subjects::RESOLVE_KEY, &KeyQuestion { sha256 }).await?;
         let grant = answer.grant.map(Arc::new);
         if self.forgotten.load(Ordering::Acquire) == before {
             self.memory.insert(hash, grant.clone()).await;

@@ -35,7 +35,8 @@ pub async fn ask<Q: Serialize, A: DeserializeOwned>(
     if let Some(error) = answer.headers.as_ref().and_then(|headers| headers.get(ERROR_HEADER)) {
         return Err(no_answer(error.to_string()));
     }
-    serde_json::from_slice(&answer.payload).map_err(|e| MessagingError::BadAnswer { subject, reason: e.to_string() })
+    serde_json::from_slice(&answer.payload)
+        .map_err(|e| MessagingError::BadAnswer { subject, reason: e.to_string() })
 }
 
 /// Why a question could not be answered; sent to the asker, so it names no cause.

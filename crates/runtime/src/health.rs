@@ -10,6 +10,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use actix_web::dev::Server;
 use actix_web::{App, HttpResponse, HttpServer, web};
 use futures_util::future::join_all;
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -92,7 +93,12 @@ impl Health {
         self.dependency(name, false, check)
     }
 
-    fn dependency<F>(mut self, name: &'static str, required: bool, check: impl Fn() -> F + Send + Sync + 'static) -> Self
+    fn dependency<F>(
+        mut self,
+        name: &'static str,
+        required: bool,
+        check: impl Fn() -> F + Send + Sync + 'static,
+    ) -> Self
     where
         F: Future<Output = Result<(), String>> + Send + 'static,
     {
@@ -136,18 +142,22 @@ pub fn routes(service: &mut web::ServiceConfig) {
         .route("/metrics", web::get().to(exposition));
 }
 
-/// Serves the health routes alone, for a service that answers no user.
+/// Starts to serve the health routes alone, for a service that answers no user.
 ///
 /// # Errors
 /// When the listener cannot be used.
-pub async fn serve(listener: TcpListener, health: Arc<Health>, shutdown: CancellationToken) -> std::io::Result<()> {
+pub fn serve(
+    listener: TcpListener,
+    health: Arc<Health>,
+    shutdown: CancellationToken,
+) -> std::io::Result<Server> {
     let health = web::Data::from(health);
-    HttpServer::new(move || App::new().app_data(health.clone()).configure(routes))
+    let server = HttpServer::new(move || App::new().app_data(health.clone()).configure(routes))
         .workers(1)
         .listen(listener)?
         .shutdown_signal(shutdown.cancelled_owned())
-        .run()
-        .await
+        .run();
+    Ok(server)
 }
 
 /// Asks a running service whether it is ready: the `--healthcheck` of a container image without a shell or curl.

@@ -62,7 +62,8 @@ where
 /// # Errors
 /// When the address cannot be used.
 pub fn listen(address: SocketAddr) -> Result<TcpListener, Fault> {
-    TcpListener::bind(address).map_err(|error| format!("cannot listen on {address} (MILLRACE_BIND): {error}").into())
+    TcpListener::bind(address)
+        .map_err(|error| format!("cannot listen on {address} (MILLRACE_BIND): {error}").into())
 }
 
 #[expect(clippy::print_stderr, reason = "there is no log yet to write to")]

@@ -3,6 +3,7 @@
 
 pub mod config;
 pub mod health;
+pub mod labels;
 pub mod launch;
 pub mod lifecycle;
 pub mod metrics;

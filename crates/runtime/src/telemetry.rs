@@ -43,8 +43,13 @@ pub fn init(service: &'static str) -> Result<Telemetry, TelemetryError> {
         Some(endpoint) if !endpoint.is_empty() => Some(provider(service)?),
         _ => None,
     };
-    let export = provider.as_ref().map(|p| tracing_opentelemetry::layer().with_tracer(p.tracer("millrace")).boxed());
-    let logs = tracing_subscriber::fmt::layer().json().flatten_event(true).with_current_span(true).with_span_list(false);
+    let export =
+        provider.as_ref().map(|p| tracing_opentelemetry::layer().with_tracer(p.tracer("millrace")).boxed());
+    let logs = tracing_subscriber::fmt::layer()
+        .json()
+        .flatten_event(true)
+        .with_current_span(true)
+        .with_span_list(false);
     tracing_subscriber::registry().with(filter).with(logs).with(export).try_init()?;
     Ok(Telemetry { provider })
 }

@@ -11,6 +11,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rand::TryRngCore;
 use sha2::{Digest, Sha256};
 
+use crate::hex;
+
 const PREFIX: &str = "mr_";
 const SECRET_BYTES: usize = 32;
 /// The characters of a key that may be shown to tell keys apart.
@@ -23,6 +25,20 @@ pub struct ApiKey(String);
 /// SHA-256 of a key's text: what is stored and sent between services.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct KeyHash(pub [u8; 32]);
+
+impl KeyHash {
+    /// Reads 64 hexadecimal digits.
+    #[must_use]
+    pub fn from_hex(text: &str) -> Option<Self> {
+        hex::decode_32(text).map(Self)
+    }
+
+    /// 64 hexadecimal digits.
+    #[must_use]
+    pub fn to_hex(&self) -> String {
+        hex::encode_32(&self.0)
+    }
+}
 
 impl ApiKey {
     /// A new key.

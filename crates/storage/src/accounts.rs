@@ -69,7 +69,10 @@ pub async fn create(conn: &mut AsyncPgConnection, new: NewAccount<'_>) -> Result
 ///
 /// # Errors
 /// When the database fails.
-pub async fn find_by_email(conn: &mut AsyncPgConnection, email: &str) -> Result<Option<Account>, StorageError> {
+pub async fn find_by_email(
+    conn: &mut AsyncPgConnection,
+    email: &str,
+) -> Result<Option<Account>, StorageError> {
     let row: Option<Row> = accounts::table.filter(accounts::email.eq(email)).first(conn).await.optional()?;
     Ok(row.map(Into::into))
 }
@@ -95,4 +98,20 @@ pub async fn first_admin(conn: &mut AsyncPgConnection) -> Result<Option<Account>
         .await
         .optional()?;
     Ok(row.map(Into::into))
+}
+
+/// Gives an account another password. `false` when there is no such account.
+///
+/// # Errors
+/// When the database fails.
+pub async fn set_password(
+    conn: &mut AsyncPgConnection,
+    id: AccountId,
+    password_hash: &str,
+) -> Result<bool, StorageError> {
+    let changed = diesel::update(accounts::table.find(id.0))
+        .set(accounts::password_hash.eq(password_hash))
+        .execute(conn)
+        .await?;
+    Ok(changed > 0)
 }

@@ -131,7 +131,10 @@ pub async fn grant(conn: &mut AsyncPgConnection, hash: &[u8; 32]) -> Result<Opti
 ///
 /// # Errors
 /// When the database fails.
-pub async fn of_project(conn: &mut AsyncPgConnection, project: ProjectId) -> Result<Vec<ApiKeyRecord>, StorageError> {
+pub async fn of_project(
+    conn: &mut AsyncPgConnection,
+    project: ProjectId,
+) -> Result<Vec<ApiKeyRecord>, StorageError> {
     let rows: Vec<Row> = api_keys::table
         .filter(api_keys::project_id.eq(project.0))
         .order(api_keys::created_at)
@@ -145,7 +148,11 @@ pub async fn of_project(conn: &mut AsyncPgConnection, project: ProjectId) -> Res
 ///
 /// # Errors
 /// When the database fails.
-pub async fn revoke(conn: &mut AsyncPgConnection, project: ProjectId, key: KeyId) -> Result<bool, StorageError> {
+pub async fn revoke(
+    conn: &mut AsyncPgConnection,
+    project: ProjectId,
+    key: KeyId,
+) -> Result<bool, StorageError> {
     let revoked = diesel::update(api_keys::table)
         .filter(api_keys::id.eq(key.0))
         .filter(api_keys::project_id.eq(project.0))

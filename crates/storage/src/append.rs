@@ -124,7 +124,8 @@ async fn append(session: &mut Session, events: &[NewEvent<'_>]) -> Result<Append
             user_no: *user_no,
         }
     });
-    let roll_ups = RollUps::fold(fresh, &zones).map_err(|e| StorageError::Missing(format!("project {}", e.0)))?;
+    let roll_ups =
+        RollUps::fold(fresh, &zones).map_err(|e| StorageError::Missing(format!("project {}", e.0)))?;
     let stored: u64 = appended.by_message.values().sum();
     appended.duplicates = u64::try_from(numbered.len()).unwrap_or(u64::MAX).saturating_sub(stored);
 
@@ -165,10 +166,7 @@ async fn insert(
 ) -> Result<HashSet<Key>, StorageError> {
     let columns = statements::Columns::of(rows)?;
     let returned = transaction.query(&statements.insert_events, &columns.parameters()).await?;
-    returned
-        .iter()
-        .map(|row| Ok((row.try_get(0)?, ProjectId(row.try_get(1)?), row.try_get(2)?)))
-        .collect()
+    returned.iter().map(|row| Ok((row.try_get(0)?, ProjectId(row.try_get(1)?), row.try_get(2)?))).collect()
 }
 
 async fn add_activity(

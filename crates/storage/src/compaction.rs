@@ -53,13 +53,14 @@ async fn merge(conn: &mut AsyncPgConnection, set: &Set) -> Result<bool, StorageE
         #[diesel(sql_type = sql_types::Bool)]
         locked: bool,
     }
-    let lock: Locked =
-        diesel::sql_query("SELECT pg_try_advisory_xact_lock(hashtextextended($1::text || $2 || $3::text, 0)) AS locked")
-            .bind::<sql_types::Uuid, _>(set.project_id)
-            .bind::<sql_types::Text, _>(&set.event_type)
-            .bind::<sql_types::Date, _>(set.day)
-            .get_result(conn)
-            .await?;
+    let lock: Locked = diesel::sql_query(
+        "SELECT pg_try_advisory_xact_lock(hashtextextended($1::text || $2 || $3::text, 0)) AS locked",
+    )
+    .bind::<sql_types::Uuid, _>(set.project_id)
+    .bind::<sql_types::Text, _>(&set.event_type)
+    .bind::<sql_types::Date, _>(set.day)
+    .get_result(conn)
+    .await?;
     if !lock.locked {
         return Ok(false);
     }

@@ -65,7 +65,10 @@ impl Database {
                     settings.application_name,
                     settings.statement_timeout.as_millis()
                 );
-                connection.batch_execute(&session).await.map_err(diesel::ConnectionError::CouldntSetupConfiguration)?;
+                connection
+                    .batch_execute(&session)
+                    .await
+                    .map_err(diesel::ConnectionError::CouldntSetupConfiguration)?;
                 Ok(connection)
             }
             .boxed()

@@ -1,9 +1,12 @@
 //! Who belongs to a project, and as what.
 
+use std::collections::BTreeMap;
+
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use millrace_domain::access::Role;
+use millrace_domain::access::{Role, UnknownRole};
 use millrace_domain::ids::{AccountId, ProjectId};
+use uuid::Uuid;
 
 use crate::error::StorageError;
 use crate::schema::members;
@@ -43,6 +46,25 @@ pub async fn role(
 ) -> Result<Option<Role>, StorageError> {
     let role: Option<String> =
         members::table.find((project.0, account.0)).select(members::role).first(conn).await.optional()?;
-    role.map(|name| name.parse().map_err(|e: millrace_domain::access::UnknownRole| StorageError::Corrupt(e.to_string())))
-        .transpose()
+    role.as_deref().map(parse).transpose()
+}
+
+/// An account's role in each of its projects.
+///
+/// # Errors
+/// When the database fails.
+pub async fn roles(
+    conn: &mut AsyncPgConnection,
+    account: AccountId,
+) -> Result<BTreeMap<ProjectId, Role>, StorageError> {
+    let rows: Vec<(Uuid, String)> = members::table
+        .filter(members::account_id.eq(account.0))
+        .select((members::project_id, members::role))
+        .load(conn)
+        .await?;
+    rows.iter().map(|(project, role)| Ok((ProjectId(*project), parse(role)?))).collect()
+}
+
+fn parse(role: &str) -> Result<Role, StorageError> {
+    role.parse().map_err(|e: UnknownRole| StorageError::Corrupt(e.to_string()))
 }

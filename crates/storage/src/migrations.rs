@@ -59,6 +59,12 @@ pub async fn pending(url: &str) -> Result<Vec<String>, StorageError> {
         .collect())
 }
 
+/// Changes with the SQL of the migrations this binary carries.
+#[must_use]
+pub fn fingerprint() -> &'static str {
+    env!("MILLRACE_MIGRATIONS_HASH")
+}
+
 async fn connect(url: &str) -> Result<AsyncPgConnection, StorageError> {
     AsyncPgConnection::establish(url).await.map_err(|e| StorageError::Unavailable(e.to_string()))
 }

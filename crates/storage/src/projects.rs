@@ -2,13 +2,15 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
+use millrace_domain::access::Role;
 use millrace_domain::analytics::time_zone::TimeZone;
 use millrace_domain::ids::{AccountId, ProjectId};
 use uuid::Uuid;
 
 use crate::error::StorageError;
-use crate::schema::{members, projects};
+use crate::members;
+use crate::schema::{members as memberships, projects};
 
 /// A tenant.
 #[derive(Clone, Debug)]
@@ -36,13 +38,39 @@ fn parse((id, name, timezone, created_at): Row) -> Result<Project, StorageError>
 ///
 /// # Errors
 /// When the database fails.
-pub async fn create(conn: &mut AsyncPgConnection, name: &str, timezone: TimeZone) -> Result<Project, StorageError> {
+pub async fn create(
+    conn: &mut AsyncPgConnection,
+    name: &str,
+    timezone: TimeZone,
+) -> Result<Project, StorageError> {
     let row: Row = diesel::insert_into(projects::table)
-        .values((projects::id.eq(ProjectId::new().0), projects::name.eq(name), projects::timezone.eq(timezone.name())))
+        .values((
+            projects::id.eq(ProjectId::new().0),
+            projects::name.eq(name),
+            projects::timezone.eq(timezone.name()),
+        ))
         .returning(COLUMNS)
         .get_result(conn)
         .await?;
     parse(row)
+}
+
+/// Creates a project that belongs to an account.
+///
+/// # Errors
+/// [`StorageError::Missing`] when the account does not exist.
+pub async fn create_owned(
+    conn: &mut AsyncPgConnection,
+    name: &str,
+    timezone: TimeZone,
+    owner: AccountId,
+) -> Result<Project, StorageError> {
+    conn.transaction(async |conn| {
+        let project = create(conn, name, timezone).await?;
+        members::set(conn, project.id, owner, Role::Owner).await?;
+        Ok(project)
+    })
+    .await
 }
 
 /// A project, if it exists.
@@ -67,10 +95,13 @@ pub async fn all(conn: &mut AsyncPgConnection) -> Result<Vec<Project>, StorageEr
 ///
 /// # Errors
 /// When the database fails.
-pub async fn of_account(conn: &mut AsyncPgConnection, account: AccountId) -> Result<Vec<Project>, StorageError> {
+pub async fn of_account(
+    conn: &mut AsyncPgConnection,
+    account: AccountId,
+) -> Result<Vec<Project>, StorageError> {
     let rows: Vec<Row> = projects::table
-        .inner_join(members::table.on(members::project_id.eq(projects::id)))
-        .filter(members::account_id.eq(account.0))
+        .inner_join(memberships::table.on(memberships::project_id.eq(projects::id)))
+        .filter(memberships::account_id.eq(account.0))
         .order(projects::created_at)
         .select(COLUMNS)
         .load(conn)

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 
 use crate::error::StorageError;
 use crate::schema::signing_keys;
@@ -33,21 +33,20 @@ pub async fn ensure(
     public_pem: &str,
     private_box: &[u8],
 ) -> Result<SigningKeyRow, StorageError> {
-    diesel::sql_query(
-        "WITH guard AS (SELECT pg_advisory_xact_lock(7205759403792793601))
-         INSERT INTO signing_keys (kid, public_pem, private_box)
-         SELECT $1, $2, $3 FROM guard WHERE NOT EXISTS (SELECT 1 FROM signing_keys WHERE retired_at IS NULL)",
-    )
-    .bind::<diesel::sql_types::Text, _>(kid)
-    .bind::<diesel::sql_types::Text, _>(public_pem)
-    .bind::<diesel::sql_types::Binary, _>(private_box)
-    .execute(conn)
-    .await?;
-    Ok(signing_keys::table
-        .filter(signing_keys::retired_at.is_null())
-        .order(signing_keys::created_at.desc())
-        .first(conn)
-        .await?)
+    conn.transaction(async |conn| {
+        // A statement of its own: the next one must see what whoever held the lock before has committed.
+        diesel::sql_query("SELECT pg_advisory_xact_lock(7205759403792793601)").execute(conn).await?;
+        if let Some(active) = active(conn).await? {
+            return Ok(active);
+        }
+        let new = (
+            signing_keys::kid.eq(kid),
+            signing_keys::public_pem.eq(public_pem),
+            signing_keys::private_box.eq(private_box),
+        );
+        Ok(diesel::insert_into(signing_keys::table).values(new).get_result(conn).await?)
+    })
+    .await
 }
 
 /// The key that signs, if there is one.

@@ -12,11 +12,13 @@ use millrace_messaging::broker::Broker;
 use millrace_messaging::keys::KeyResolver;
 use millrace_messaging::streams;
 use millrace_runtime::health::{self, Health};
+use millrace_runtime::labels::{CappedLabels, EVENT_TYPE_LABELS};
 use millrace_runtime::launch::{Fault, Process, listen};
 use millrace_runtime::lifecycle::Components;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::authenticator::BrokerAuthenticator;
+use crate::budget::Budget;
 use crate::config::Config;
 use crate::routes;
 use crate::state::State;
@@ -58,7 +60,13 @@ impl App {
         Ok(Self {
             listener,
             resolver: KeyResolver::new(broker.clone()),
-            state: State { broker, memory, stored_timeout: config.stored_timeout },
+            state: State {
+                broker,
+                memory,
+                budget: Budget::new(config.body_budget),
+                stored_timeout: config.stored_timeout,
+                labels: Arc::new(CappedLabels::new(EVENT_TYPE_LABELS)),
+            },
             health: Arc::new(health),
             process,
             grace: config.shutdown_grace,
@@ -92,7 +100,7 @@ impl App {
                 .configure(health::routes);
             routes::configure(&mut ServiceConfig::new(service));
         };
-        components.spawn("http", serve(self.listener, configure, shutdown, self.grace));
+        components.spawn("http", serve(self.listener, configure, shutdown, self.grace)?);
         components.run().await?;
         broker.close().await;
         Ok(())

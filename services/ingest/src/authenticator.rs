@@ -27,7 +27,9 @@ impl Authenticator for BrokerAuthenticator {
     async fn key(&self, key: &ApiKey) -> Result<KeyGrant, Problem> {
         match self.resolver.resolve(key.hash().0).await {
             Ok(Some(grant)) => Ok(KeyGrant::clone(&grant)),
-            Ok(None) => Err(Problem::new(Code::Unauthenticated, "the API key is unknown, revoked or expired")),
+            Ok(None) => {
+                Err(Problem::new(Code::Unauthenticated, "the API key is unknown, revoked or expired"))
+            }
             Err(error) => Err(Problem::unavailable("the authentication service", &error)),
         }
     }

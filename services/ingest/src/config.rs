@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use bytesize::ByteSize;
+use millrace_domain::batch::MAX_REQUEST_BYTES;
 use millrace_messaging::streams::StreamLimits;
 use millrace_runtime::config::{ConfigError, Env};
 
@@ -23,6 +24,9 @@ pub struct Config {
     /// `MILLRACE_DUPLICATE_WINDOW`: how long an event is remembered at least to recognise its repetition. Longer costs
     /// Redis memory; shorter leaves more repetitions to the database, which recognises them for ever.
     pub duplicate_window: Duration,
+    /// `MILLRACE_BODY_BUDGET`: bytes of requests in memory at once; beyond it senders are told to come again. Too low and
+    /// a few large requests keep everyone else out, too high and they take the memory of the machine.
+    pub body_budget: u64,
     /// `MILLRACE_EVENTS_BYTES`, `MILLRACE_DEAD_LETTERS_BYTES`, `MILLRACE_STREAM_REPLICAS`.
     pub streams: StreamLimits,
     /// `MILLRACE_SHUTDOWN_GRACE`: how long requests in hand may take once the service is asked to stop.
@@ -41,6 +45,7 @@ impl Config {
         let publish_timeout = env.duration("MILLRACE_PUBLISH_TIMEOUT", Duration::from_secs(3));
         let stored_timeout = env.duration("MILLRACE_STORED_TIMEOUT", Duration::from_secs(10));
         let duplicate_window = env.duration("MILLRACE_DUPLICATE_WINDOW", Duration::from_secs(600));
+        let body_budget = env.bytes("MILLRACE_BODY_BUDGET", ByteSize::mib(256));
         let streams = StreamLimits {
             events_bytes: env.bytes("MILLRACE_EVENTS_BYTES", ByteSize::gib(4)),
             dead_letters_bytes: env.bytes("MILLRACE_DEAD_LETTERS_BYTES", ByteSize::gib(1)),
@@ -53,6 +58,10 @@ impl Config {
              or a restart cuts off requests that were about to be answered",
         );
         env.law(duplicate_window >= Duration::from_secs(1), "MILLRACE_DUPLICATE_WINDOW must be at least 1s");
+        env.law(
+            body_budget > MAX_REQUEST_BYTES as u64,
+            "MILLRACE_BODY_BUDGET must have room for one request of 10 MiB",
+        );
         env.finish(|| {
             Some(Self {
                 bind,
@@ -61,6 +70,7 @@ impl Config {
                 publish_timeout,
                 stored_timeout,
                 duplicate_window,
+                body_budget,
                 streams,
                 shutdown_grace,
             })

@@ -1,9 +1,16 @@
 //! What every request may use.
 
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use millrace_cache::duplicates::DuplicateMemory;
+use millrace_domain::draft::Draft;
 use millrace_messaging::broker::Broker;
+use millrace_runtime::labels::CappedLabels;
+
+use crate::budget::Budget;
+use crate::parse::Rejected;
 
 /// Shared by all workers of the server.
 #[derive(Clone, Debug)]
@@ -12,6 +19,27 @@ pub struct State {
     pub broker: Broker,
     /// The fast memory for repetitions.
     pub memory: DuplicateMemory,
+    /// Bytes of requests in hand.
+    pub budget: Budget,
     /// How long `?wait=stored` waits.
     pub stored_timeout: Duration,
+    /// The event types that have a metric of their own.
+    pub labels: Arc<CappedLabels>,
+}
+
+impl State {
+    /// Counts what was sent.
+    pub fn count_received(&self, drafts: &[Draft], rejected: &[Rejected]) {
+        let mut types: HashMap<&str, u64> = HashMap::new();
+        for draft in drafts {
+            *types.entry(draft.event_type.as_str()).or_default() += 1;
+        }
+        for (event_type, events) in types {
+            let label = self.labels.label(event_type);
+            metrics::counter!("events_received_total", "event_type" => label).increment(events);
+        }
+        for event in rejected {
+            metrics::counter!("events_failed_total", "reason" => event.rejection.code.as_str()).increment(1);
+        }
+    }
 }

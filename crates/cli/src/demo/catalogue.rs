@@ -40,8 +40,7 @@ pub(super) fn choose(random: &mut Random, category: Option<&str>) -> &'static Pr
 }
 
 /// The pages of the shop that list products.
-pub(super) const CATEGORIES: [(u32, &str); 4] =
-    [(40, "coffee"), (26, "brewing"), (20, "cups"), (14, "tea")];
+pub(super) const CATEGORIES: [(u32, &str); 4] = [(40, "coffee"), (26, "brewing"), (20, "cups"), (14, "tea")];
 
 const fn product(id: &'static str, name: &'static str, category: &'static str, price: u32) -> Product {
     Product { id, name, category, price }

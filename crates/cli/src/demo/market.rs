@@ -83,4 +83,5 @@ pub(super) const LATER_CHANNELS: [(u32, Channel); 5] = [
 ];
 
 /// The sale that brings a wave of newcomers.
-pub(super) const SALE: Channel = channel("instagram.com", Some(["instagram", "paid_social", "seasonal_sale"]));
+pub(super) const SALE: Channel =
+    channel("instagram.com", Some(["instagram", "paid_social", "seasonal_sale"]));

@@ -19,7 +19,7 @@ impl Random {
     /// A stream of its own for each combination of `parts`, so that what one visitor does on one day
     /// does not depend on the order in which visitors and days are gone through.
     pub(super) fn derived(seed: u64, parts: &[u64]) -> Self {
-        let mut random = Self(seed);
+        let mut random = Self::new(seed);
         for part in parts {
             random = Self(random.next() ^ part.wrapping_mul(GOLDEN_GAMMA));
         }

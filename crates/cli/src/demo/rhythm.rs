@@ -60,7 +60,8 @@ mod tests {
         let local: Vec<_> =
             (0..5_000).map(|_| moment(date, zone, &mut random).with_timezone(&zone)).collect();
         assert!(local.iter().all(|at| at.date_naive() == date));
-        let count = |hours: std::ops::Range<u32>| local.iter().filter(|at| hours.contains(&at.hour())).count();
+        let count =
+            |hours: std::ops::Range<u32>| local.iter().filter(|at| hours.contains(&at.hour())).count();
         assert!(count(18..22) > 8 * count(1..5));
     }
 

@@ -50,7 +50,8 @@ impl<'a> Visit<'a> {
             .with("browser", device.browser)
             .with("referrer", if channel.referrer.is_empty() { "direct" } else { channel.referrer });
         if let Some([source, medium, campaign]) = channel.campaign {
-            common = common.with("utm_source", source).with("utm_medium", medium).with("utm_campaign", campaign);
+            common =
+                common.with("utm_source", source).with("utm_medium", medium).with("utm_campaign", campaign);
         }
         let session = format!("session-{:016x}", random.next());
         Self { visitor, random, now: begins, session, common, cart: Vec::new(), events: Vec::new() }

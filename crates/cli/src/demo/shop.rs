@@ -121,7 +121,8 @@ mod tests {
     fn retention_decays_and_does_not_end() {
         let mut shop = Shop::new(story());
         let mut active: BTreeMap<String, BTreeSet<i64>> = BTreeMap::new();
-        let joined: BTreeMap<String, _> = shop.visitors.iter().map(|v| (v.id(), (v.joined, v.zone))).collect();
+        let joined: BTreeMap<String, _> =
+            shop.visitors.iter().map(|v| (v.id(), (v.joined, v.zone))).collect();
         for date in story().opens.iter_days().take(60) {
             for event in shop.day(date) {
                 let (joined, zone) = joined[&event.user_id];
@@ -130,9 +131,13 @@ mod tests {
             }
         }
         // Of those who found the shop in its first thirty days, the share that is back k days later.
-        let cohort: Vec<_> =
-            active.iter().filter(|(id, _)| (joined[*id].0 - story().opens).num_days() < 30).map(|(_, days)| days).collect();
-        let share = |day: i64| cohort.iter().filter(|days| days.contains(&day)).count() as f64 / cohort.len() as f64;
+        let cohort: Vec<_> = active
+            .iter()
+            .filter(|(id, _)| (joined[*id].0 - story().opens).num_days() < 30)
+            .map(|(_, days)| days)
+            .collect();
+        let share =
+            |day: i64| cohort.iter().filter(|days| days.contains(&day)).count() as f64 / cohort.len() as f64;
         assert_eq!(share(0), 1.0);
         let week = |first: i64| (first..first + 7).map(share).sum::<f64>() / 7.0;
         let (first, second, fourth) = (week(1), week(8), week(22));
@@ -147,7 +152,11 @@ mod tests {
         small.visitors.truncate(40);
         let ids = |events: Vec<Event>, shop: &Shop| {
             let known: BTreeSet<_> = shop.visitors.iter().take(40).map(Visitor::id).collect();
-            events.into_iter().filter(|event| known.contains(&event.user_id)).map(|event| event.event_id).collect::<Vec<_>>()
+            events
+                .into_iter()
+                .filter(|event| known.contains(&event.user_id))
+                .map(|event| event.event_id)
+                .collect::<Vec<_>>()
         };
         let date = story().opens;
         assert_eq!(ids(small.day(date), &large), ids(large.day(date), &large));

@@ -86,7 +86,8 @@ mod tests {
 
     #[test]
     fn the_same_seed_tells_the_same_story() {
-        let text = |seed| timeline(seed).map(|event| serde_json::to_string(&event).unwrap()).collect::<Vec<_>>();
+        let text =
+            |seed| timeline(seed).map(|event| serde_json::to_string(&event).unwrap()).collect::<Vec<_>>();
         assert_eq!(text(1), text(1));
         assert_ne!(text(1), text(2));
     }

@@ -74,6 +74,10 @@ impl Visitor {
         format!("visitor-{:05}", self.number)
     }
 
+    pub(super) fn attachment(&self) -> f64 {
+        self.attachment
+    }
+
     /// How many visits there are on a day. The chance of one falls with the root of the days since
     /// the first: a power law, which is how real retention decays.
     pub(super) fn visits(&self, date: NaiveDate, random: &mut Random) -> u32 {

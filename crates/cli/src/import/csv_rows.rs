@@ -39,7 +39,9 @@ impl CsvRows {
                 rows.given = whole;
             }
             Some(Scan::Broken(reason)) => return Err(unusable(format!("the header is broken: {reason}"))),
-            Some(Scan::Unfinished) => return Err(unusable("it has no line end where a header should be".to_owned())),
+            Some(Scan::Unfinished) => {
+                return Err(unusable("it has no line end where a header should be".to_owned()));
+            }
         }
         Ok(rows)
     }

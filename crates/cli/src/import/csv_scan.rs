@@ -38,7 +38,8 @@ pub(super) fn scan(bytes: &[u8], ended: bool, cells: &mut Vec<Cell>) -> Scan {
     cells.clear();
     let mut at = 0;
     loop {
-        let scanned = if bytes.get(at) == Some(&b'"') { quoted(bytes, at, ended) } else { plain(bytes, at, ended) };
+        let scanned =
+            if bytes.get(at) == Some(&b'"') { quoted(bytes, at, ended) } else { plain(bytes, at, ended) };
         match scanned {
             Ok((cell, end)) => {
                 cells.push(cell);
@@ -81,7 +82,9 @@ fn quoted(bytes: &[u8], at: usize, ended: bool) -> Result<(Cell, usize), Scan> {
 fn plain(bytes: &[u8], at: usize, ended: bool) -> Result<(Cell, usize), Scan> {
     let rest = bytes.get(at..).unwrap_or_default();
     let end = match rest.iter().position(|byte| matches!(byte, b',' | b'\n')) {
-        Some(found) if rest.get(found) == Some(&b'\n') && found > 0 && rest.get(found - 1) == Some(&b'\r') => {
+        Some(found)
+            if rest.get(found) == Some(&b'\n') && found > 0 && rest.get(found - 1) == Some(&b'\r') =>
+        {
             at + found - 1
         }
         Some(found) => at + found,
@@ -99,7 +102,9 @@ mod tests {
 
     fn cells(text: &str) -> Vec<String> {
         let mut cells = Vec::new();
-        let Scan::Record { .. } = scan(text.as_bytes(), true, &mut cells) else { panic!("no record: {text}") };
+        let Scan::Record { .. } = scan(text.as_bytes(), true, &mut cells) else {
+            panic!("no record: {text}")
+        };
         cells.iter().map(|cell| cell.read(text.as_bytes()).unwrap().into_owned()).collect()
     }
 

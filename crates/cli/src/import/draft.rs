@@ -108,7 +108,8 @@ fn object<'a>(value: Value<'a>, field: &Field<'_>) -> Result<Option<Cow<'a, RawV
     let json = match value {
         Value::Json(json) if json.get() == "null" => return Ok(None),
         Value::Json(json) if json.get().starts_with('"') => {
-            let text: String = serde_json::from_str(json.get()).map_err(|e| wrong(&format!("is no text: {e}")))?;
+            let text: String =
+                serde_json::from_str(json.get()).map_err(|e| wrong(&format!("is no text: {e}")))?;
             if text.is_empty() {
                 return Ok(None);
             }

@@ -26,7 +26,9 @@ impl<'a> Field<'a> {
             "session_id" => Self::SessionId,
             "properties" | "data" => Self::Properties,
             "context" | "metadata" => Self::Context,
-            _ => Self::Property(Cow::Borrowed(name.strip_prefix("properties.").filter(|key| !key.is_empty())?)),
+            _ => {
+                Self::Property(Cow::Borrowed(name.strip_prefix("properties.").filter(|key| !key.is_empty())?))
+            }
         })
     }
 

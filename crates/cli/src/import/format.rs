@@ -111,7 +111,9 @@ fn events_offset(object: &[u8]) -> Result<Option<usize>, serde_json::Error> {
         at += gap(at);
         match rest(at).first() {
             Some(b',') => at += 1,
-            _ => return Ok(None),
+            Some(_) => return Ok(None),
+            // That nothing is left is the error that says there may be more.
+            None => at += value_length(rest(at))?,
         }
     }
 }
@@ -152,6 +154,6 @@ mod tests {
         assert_eq!(kind(None, "{\"events\": 7}"), "lines");
         assert_eq!(kind(Some(Format::Json), "{\"event_type\": \"a\"}\n"), "lines");
         assert_eq!(kind(Some(Format::Jsonl), "[{}]"), "lines");
-        assert_eq!(kind(None, ""), "csv");
+        assert_eq!(kind(None, ""), "lines");
     }
 }

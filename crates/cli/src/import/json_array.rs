@@ -192,7 +192,8 @@ mod tests {
             let mut collected = Vec::new();
             while let Some(row) = rows.next_row().unwrap() {
                 let event = row.draft.ok().map(|draft| serde_json::to_value(&draft).unwrap());
-                let user = event.map_or("bad".to_owned(), |event| event["user_id"].as_str().unwrap().to_owned());
+                let user =
+                    event.map_or("bad".to_owned(), |event| event["user_id"].as_str().unwrap().to_owned());
                 collected.push((row.line, user));
             }
             collected
@@ -211,7 +212,10 @@ mod tests {
     fn elements_are_found_in_any_layout() {
         expect("[]", &[]);
         expect(r#"[{"user_id":"a"},{"user_id":"b"}]"#, &[(1, "a"), (1, "b")]);
-        expect("[\n  {\n    \"user_id\": \"a]}\"\n  },\n  {\"user_id\": \"b\"}\n]\n", &[(2, "a"), (5, "b")]);
+        expect(
+            "[\n  {\n    \"user_id\": \"a]}\"\n  },\n  {\"user_id\": \"b\"}\n]\n",
+            &[(2, "a]}"), (5, "b")],
+        );
     }
 
     #[test]
@@ -230,7 +234,10 @@ mod tests {
 
     #[test]
     fn a_bracket_that_is_missing_does_not_swallow_the_next_line() {
-        expect("[\n{\"user_id\":\"a\",\"p\":{\n{\"user_id\":\"b\"},\n{\"user_id\":\"c\"}]", &[(2, "bad"), (3, "b"), (4, "c")]);
+        expect(
+            "[\n{\"user_id\":\"a\",\"p\":{\n{\"user_id\":\"b\"},\n{\"user_id\":\"c\"}]",
+            &[(2, "bad"), (3, "b"), (4, "c")],
+        );
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 
-use super::summary::Summary;
+use crate::summary::Summary;
 
 const EVERY: Duration = Duration::from_secs(5);
 
@@ -26,10 +26,10 @@ impl Progress {
 
     /// Tells how far it is, unless that was told just before.
     pub(super) fn tell(&mut self, summary: &Summary, trouble: Option<&str>) {
-        let Summary { read, rejected, .. } = summary;
+        let Summary { total, rejected, .. } = summary;
         let rate = summary.per_second();
         let waiting = trouble.map(|why| format!("; waiting: {why}")).unwrap_or_default();
-        let message = format!("{read} rows, {rejected} rejected, {rate:.0}/s{waiting}");
+        let message = format!("{total} rows, {rejected} rejected, {rate:.0}/s{waiting}");
         let consumed = self.consumed.load(Ordering::Relaxed);
         if let Some(bar) = &self.bar {
             bar.set_position(consumed);

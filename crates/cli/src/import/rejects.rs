@@ -44,7 +44,13 @@ impl Rejects {
             return Ok((self.reported <= SHOWN).then(|| format!("{name}:{line}: {reason} ({code})")));
         };
         let line = line.to_string();
-        file.write_record([name.as_bytes(), line.as_bytes(), fault.reason.as_bytes(), fault.code.as_bytes(), raw])?;
+        file.write_record([
+            name.as_bytes(),
+            line.as_bytes(),
+            fault.reason.as_bytes(),
+            fault.code.as_bytes(),
+            raw,
+        ])?;
         Ok(None)
     }
 

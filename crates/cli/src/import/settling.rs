@@ -14,8 +14,8 @@ use super::progress::Progress;
 use super::reading::Reading;
 use super::rejects::{Rejects, RejectsError};
 use super::source::SourceError;
-use super::summary::Summary;
 use crate::client::{ClientError, Delivery, SendError, Sender, SenderConfig, deliver};
+use crate::summary::Summary;
 
 const TELL_EVERY: Duration = Duration::from_millis(200);
 
@@ -65,7 +65,8 @@ pub(super) async fn settle(
             }
         };
         let Some(Delivery { slip, verdict, result }) = delivery else { break };
-        summary.add(&verdict, slip.faulty.len().try_into().unwrap_or(u64::MAX));
+        summary.add(&verdict);
+        summary.reject(slip.faulty.len().try_into().unwrap_or(u64::MAX));
         let reported = report(&slip, verdict, &mut rejects, &progress);
         if let Err(error) = result.map_err(ImportError::from).and(reported.map_err(ImportError::from)) {
             stop.cancel();

@@ -98,7 +98,9 @@ mod tests {
         gzip.write_all(text).unwrap();
         let gzip = gzip.finish().unwrap();
         let zstd = zstd::encode_all(&text[..], 1).unwrap();
-        for (input, times) in [(text.to_vec(), 1), (gzip.clone(), 1), ([gzip.clone(), gzip].concat(), 2), (zstd, 1)] {
+        for (input, times) in
+            [(text.to_vec(), 1), (gzip.clone(), 1), ([gzip.clone(), gzip].concat(), 2), (zstd, 1)]
+        {
             let mut output = Vec::new();
             inflated(Cursor::new(input)).unwrap().read_to_end(&mut output).unwrap();
             assert_eq!(output, text.repeat(times));

@@ -73,7 +73,10 @@ impl Window {
         match self.bytes() {
             [0xef, 0xbb, 0xbf, ..] => self.consume(3),
             [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => {
-                return Err(io::Error::new(io::ErrorKind::InvalidData, "it is UTF-16; convert it to UTF-8 first"));
+                return Err(io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    "it is UTF-16; convert it to UTF-8 first",
+                ));
             }
             _ => {}
         }

@@ -63,10 +63,19 @@ fn every_field_is_held_to_its_law() {
         (r#"{"event_type":"a","user_id":null}"#, RejectionCode::InvalidUserId),
         (r#"{"event_type":"a","user_id":"u","event_id":"7"}"#, RejectionCode::InvalidEventId),
         (r#"{"event_type":"a","user_id":"u","occurred_at":"yesterday"}"#, RejectionCode::InvalidOccurredAt),
-        (r#"{"event_type":"a","user_id":"u","occurred_at":"2026-11-01T00:00:00"}"#, RejectionCode::InvalidOccurredAt),
+        (
+            r#"{"event_type":"a","user_id":"u","occurred_at":"2026-11-01T00:00:00"}"#,
+            RejectionCode::InvalidOccurredAt,
+        ),
         (r#"{"event_type":"a","user_id":"u","occurred_at":1700000000}"#, RejectionCode::InvalidOccurredAt),
-        (r#"{"event_type":"a","user_id":"u","occurred_at":"0001-01-01T00:00:00Z"}"#, RejectionCode::InvalidOccurredAt),
-        (r#"{"event_type":"a","user_id":"u","occurred_at":"2026-11-21T12:00:01Z"}"#, RejectionCode::InvalidOccurredAt),
+        (
+            r#"{"event_type":"a","user_id":"u","occurred_at":"0001-01-01T00:00:00Z"}"#,
+            RejectionCode::InvalidOccurredAt,
+        ),
+        (
+            r#"{"event_type":"a","user_id":"u","occurred_at":"2026-11-21T12:00:01Z"}"#,
+            RejectionCode::InvalidOccurredAt,
+        ),
         (r#"{"event_type":"a","user_id":"u","properties":[1]}"#, RejectionCode::InvalidProperties),
         (r#"{"event_type":"a","user_id":"u","properties":{"x":"\u0000"}}"#, RejectionCode::InvalidProperties),
         (r#"{"event_type":"a","user_id":"u","context":3}"#, RejectionCode::InvalidContext),
@@ -81,7 +90,9 @@ fn every_field_is_held_to_its_law() {
 
 #[test]
 fn an_event_may_have_32_kib_and_not_a_byte_more() {
-    let event = |padding: usize| format!(r#"{{"event_type":"a","user_id":"u","data":{{"p":"{}"}}}}"#, "x".repeat(padding));
+    let event = |padding: usize| {
+        format!(r#"{{"event_type":"a","user_id":"u","data":{{"p":"{}"}}}}"#, "x".repeat(padding))
+    };
     let frame = event(0).len();
     assert!(parse(&event(MAX_EVENT_BYTES - frame)).is_ok());
     assert_eq!(code(&event(MAX_EVENT_BYTES - frame + 1)), RejectionCode::EventTooLarge);

@@ -57,7 +57,10 @@ fn exactly_the_limit_passes_and_one_byte_more_does_not() {
 #[test]
 fn garbage_is_called_corrupt() {
     for encoding in [Encoding::Gzip, Encoding::Deflate, Encoding::Brotli, Encoding::Zstd] {
-        assert!(matches!(inflate(encoding, b"\x01\x02not encoded at all", LIMIT), Err(BodyError::Corrupt(_))));
+        assert!(matches!(
+            inflate(encoding, b"\x01\x02not encoded at all", LIMIT),
+            Err(BodyError::Corrupt(_))
+        ));
     }
 }
 

@@ -36,7 +36,8 @@ pub(super) async fn resolve(
     }
     rows.iter()
         .map(|row| {
-            let number = known.get(&row.project_id).and_then(|numbers| numbers.get(row.event.user_id.as_str()));
+            let number =
+                known.get(&row.project_id).and_then(|numbers| numbers.get(row.event.user_id.as_str()));
             number.copied().ok_or_else(|| StorageError::Failed("a user was left without a number".to_owned()))
         })
         .collect()
@@ -74,13 +75,16 @@ async fn assign(
     for user in users.iter().filter(|user| !known.contains_key(**user)) {
         ids.push(*user);
         numbers.push(next);
-        next = next.checked_add(1).ok_or_else(|| StorageError::Refused("the project has 2^31 users".to_owned()))?;
+        next = next
+            .checked_add(1)
+            .ok_or_else(|| StorageError::Refused("the project has 2^31 users".to_owned()))?;
     }
     transaction.execute(&statements.add_users, &[&project.0, &ids, &numbers]).await?;
     transaction.execute(&statements.set_next_number, &[&project.0, &next]).await?;
     transaction.commit().await?;
     for (id, number) in ids.into_iter().zip(numbers) {
-        let number = UserNo::try_from(number).map_err(|e| StorageError::Corrupt(format!("a user number: {e}")))?;
+        let number =
+            UserNo::try_from(number).map_err(|e| StorageError::Corrupt(format!("a user number: {e}")))?;
         known.insert(id.to_owned(), number);
     }
     Ok(known)

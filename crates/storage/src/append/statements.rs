@@ -30,7 +30,8 @@ const ADD_COUNTS: &str = "\
 
 const ZONES: &str = "SELECT id, timezone FROM projects WHERE id = ANY($1::uuid[])";
 
-const KNOWN_USERS: &str = "SELECT user_id, user_no FROM users WHERE project_id = $1 AND user_id = ANY($2::text[])";
+const KNOWN_USERS: &str =
+    "SELECT user_id, user_no FROM users WHERE project_id = $1 AND user_id = ANY($2::text[])";
 
 const LOCK_NUMBERS: &str = "SELECT next_user_no FROM projects WHERE id = $1 FOR NO KEY UPDATE";
 
@@ -93,7 +94,9 @@ impl<'a> Columns<'a> {
             columns.project_id.push(new.project_id.0);
             columns.event_id.push(event.event_id.0);
             columns.received_at.push(new.received_at);
-            columns.stream_seq.push(i64::try_from(new.stream_seq).map_err(|_big| beyond("the stream sequence"))?);
+            columns
+                .stream_seq
+                .push(i64::try_from(new.stream_seq).map_err(|_big| beyond("the stream sequence"))?);
             columns.user_no.push(i32::try_from(*user_no).map_err(|_big| beyond("the user number"))?);
             columns.user_id.push(event.user_id.as_str());
             columns.event_type.push(event.event_type.as_str());
@@ -126,7 +129,11 @@ impl<'a> Columns<'a> {
 struct JsonbText<'a>(&'a str);
 
 impl ToSql for JsonbText<'_> {
-    fn to_sql(&self, _: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
+    fn to_sql(
+        &self,
+        _: &Type,
+        out: &mut BytesMut,
+    ) -> Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
         out.put_u8(1);
         out.put_slice(self.0.as_bytes());
         Ok(IsNull::No)

@@ -1,0 +1,81 @@
+//! A Redis pool that knows when to stop asking.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use deadpool_redis::redis::RedisError;
+use deadpool_redis::{Config, Connection, Pool, PoolError, Runtime, Timeouts};
+
+/// How long a request may wait for Redis: less than it saves.
+const PATIENCE: Duration = Duration::from_millis(250);
+/// After a failure Redis is left alone for this long, so that its absence costs a request nothing.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Redis is away, or was a moment ago.
+#[derive(Debug, thiserror::Error)]
+pub enum CacheError {
+    /// It failed less than a second ago and is not asked again yet.
+    #[error("Redis is away")]
+    Away,
+    /// No connection.
+    #[error("no connection to Redis: {0}")]
+    Pool(#[from] PoolError),
+    /// It refused.
+    #[error("Redis failed: {0}")]
+    Redis(#[from] RedisError),
+    /// It is too slow to be of use.
+    #[error("Redis did not answer within {PATIENCE:?}")]
+    Slow,
+    /// The address is not one.
+    #[error("REDIS_URL: {0}")]
+    Url(String),
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Link {
+    pool: Pool,
+    started: Instant,
+    /// Milliseconds after `started` until which Redis is left alone.
+    paused_until: Arc<AtomicU64>,
+}
+
+impl Link {
+    pub(crate) fn new(url: &str) -> Result<Self, CacheError> {
+        let pool = Config::from_url(url)
+            .builder()
+            .map_err(|e| CacheError::Url(e.to_string()))?
+            .max_size(16)
+            .runtime(Runtime::Tokio1)
+            .timeouts(Timeouts { wait: Some(PATIENCE), create: Some(PATIENCE), recycle: Some(PATIENCE) })
+            .build()
+            .map_err(|e| CacheError::Url(e.to_string()))?;
+        Ok(Self { pool, started: Instant::now(), paused_until: Arc::default() })
+    }
+
+    /// Does `work` with a connection, unless Redis failed a moment ago.
+    pub(crate) async fn with<T>(
+        &self,
+        work: impl AsyncFnOnce(&mut Connection) -> Result<T, RedisError>,
+    ) -> Result<T, CacheError> {
+        if self.elapsed() < self.paused_until.load(Ordering::Relaxed) {
+            return Err(CacheError::Away);
+        }
+        let attempt = async {
+            let mut connection = self.pool.get().await?;
+            Ok(work(&mut connection).await?)
+        };
+        let outcome = tokio::time::timeout(PATIENCE, attempt).await.unwrap_or(Err(CacheError::Slow));
+        if let Err(error) = &outcome {
+            let pause = u64::try_from(PAUSE.as_millis()).unwrap_or(u64::MAX);
+            self.paused_until.store(self.elapsed() + pause, Ordering::Relaxed);
+            metrics::counter!("dependency_failures_total", "dependency" => "redis").increment(1);
+            tracing::warn!(%error, "going on without Redis for {PAUSE:?}");
+        }
+        outcome
+    }
+
+    fn elapsed(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+}

@@ -1,0 +1,41 @@
+//! 32 bytes as hexadecimal digits: hashes between services, the master key in the environment.
+
+/// Reads exactly 64 hexadecimal digits.
+pub(crate) fn decode_32(text: &str) -> Option<[u8; 32]> {
+    let digits = text.as_bytes();
+    // Looked at first, because `from_str_radix` also takes a sign.
+    if digits.len() != 64 || !digits.iter().all(u8::is_ascii_hexdigit) {
+        return None;
+    }
+    let mut bytes = [0; 32];
+    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
+    }
+    Some(bytes)
+}
+
+/// Writes 64 lower-case digits.
+pub(crate) fn encode_32(bytes: &[u8; 32]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_survive_the_way_through_text() {
+        let bytes = std::array::from_fn(|i| u8::try_from(i * 8).unwrap());
+        assert_eq!(decode_32(&encode_32(&bytes)), Some(bytes));
+        assert_eq!(decode_32(&encode_32(&bytes).to_uppercase()), Some(bytes));
+    }
+
+    #[test]
+    fn only_64_digits_are_32_bytes() {
+        for text in
+            [String::new(), "0".repeat(63), "0".repeat(65), "+f".repeat(32), "zz".repeat(32), "ü".repeat(32)]
+        {
+            assert_eq!(decode_32(&text), None, "{text}");
+        }
+    }
+}
