@@ -63,6 +63,8 @@ codes! {
     TooLarge, "too_large", PAYLOAD_TOO_LARGE, "The request is too large";
     /// An encoding or media type that is not spoken here.
     UnsupportedMedia, "unsupported_media", UNSUPPORTED_MEDIA_TYPE, "The media type or encoding is not supported";
+    /// The client stopped sending in the middle of its request.
+    RequestTimeout, "request_timeout", REQUEST_TIMEOUT, "The request did not arrive in time";
     /// Too many requests.
     TooMany, "too_many_requests", TOO_MANY_REQUESTS, "Too many requests";
     /// Our fault.
@@ -71,6 +73,8 @@ codes! {
     BadGateway, "bad_gateway", BAD_GATEWAY, "An upstream service failed";
     /// Something the request needs is away for the moment.
     Unavailable, "unavailable", SERVICE_UNAVAILABLE, "A dependency is unavailable";
+    /// An upstream did not answer in time; whether it did what was asked is not known.
+    GatewayTimeout, "gateway_timeout", GATEWAY_TIMEOUT, "An upstream service did not answer in time";
 }
 
 /// One field's fault.

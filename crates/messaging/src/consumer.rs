@@ -1,7 +1,7 @@
 //! Taking events from the log. The pull request is the batcher: it ends when so many messages, so many bytes or so
 //! much time have come together, and nothing is leased beyond what the worker holds.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_nats::jetstream::consumer::{AckPolicy, PullConsumer, pull};
 use async_nats::jetstream::{AckKind, Message};
@@ -40,10 +40,6 @@ pub struct Delivery {
     pub stream_seq: u64,
     /// How often it has been delivered, this time included.
     pub attempt: i64,
-    /// How long it has been in the log.
-    pub age: Duration,
-    /// How many messages wait behind it.
-    pub pending: u64,
 }
 
 impl EventConsumer {
@@ -98,29 +94,44 @@ impl EventConsumer {
         }
         Ok(deliveries)
     }
+}
 
-    /// Messages that are in the log and not stored: those nobody has taken and those in some worker's hands.
-    ///
-    /// # Errors
-    /// When the broker is away.
-    pub async fn lag(&self) -> Result<u64, MessagingError> {
-        let info = self.consumer.clone().info().await.map_err(MessagingError::unavailable)?.clone();
-        Ok(info.num_pending + u64::try_from(info.num_ack_pending).unwrap_or(u64::MAX))
-    }
+/// What is in the log and not stored, whether a worker has it in hand or nobody does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Backlog {
+    /// How many messages.
+    pub messages: u64,
+    /// How long the oldest has been there; zero when there is none.
+    pub oldest: Duration,
+}
+
+/// Asks the broker what is not stored yet. The stream keeps exactly that: a message leaves it when it is settled.
+///
+/// # Errors
+/// When the broker is away.
+pub async fn backlog(broker: &Broker) -> Result<Backlog, MessagingError> {
+    let stream =
+        broker.jetstream.get_stream(subjects::EVENTS_STREAM).await.map_err(MessagingError::unavailable)?;
+    let state = &stream.cached_info().state;
+    let oldest = match state.messages {
+        0 => Duration::ZERO,
+        _ => since(state.first_timestamp.unix_timestamp_nanos()),
+    };
+    Ok(Backlog { messages: state.messages, oldest })
+}
+
+/// The time since an instant that the broker gives in nanoseconds since 1970.
+fn since(nanos: i128) -> Duration {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
+    let elapsed = now.saturating_sub(u128::try_from(nanos).unwrap_or_default());
+    Duration::from_nanos(u64::try_from(elapsed).unwrap_or(u64::MAX))
 }
 
 impl Delivery {
     fn of(message: Message) -> Result<Self, MessagingError> {
         let info = message.info().map_err(MessagingError::unavailable)?;
-        let published = info.published.unix_timestamp_nanos();
-        let now = std::time::SystemTime::now()
-            .duration_since(std::time::UNIX_EPOCH)
-            .map(|since| since.as_nanos())
-            .unwrap_or_default();
-        let age = now.saturating_sub(u128::try_from(published).unwrap_or_default());
-        let (stream_seq, attempt, pending) = (info.stream_sequence, info.delivered, info.pending);
-        let age = Duration::from_nanos(u64::try_from(age).unwrap_or(u64::MAX));
-        Ok(Self { stream_seq, attempt, age, pending, message })
+        let (stream_seq, attempt) = (info.stream_sequence, info.delivered);
+        Ok(Self { stream_seq, attempt, message })
     }
 
     /// The bytes of the batch.

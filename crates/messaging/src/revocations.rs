@@ -1,7 +1,7 @@
 //! The broadcast that something was revoked. It says what, for logs; listeners forget everything they remember,
 //! because revocations are rare and a question to auth is cheap.
 
-use millrace_domain::ids::KeyId;
+use millrace_domain::ids::{AccountId, KeyId};
 use serde::{Deserialize, Serialize};
 
 use crate::broker::Broker;
@@ -16,6 +16,11 @@ pub enum Revoked {
     Key {
         /// Its public id.
         key_id: KeyId,
+    },
+    /// What is remembered of an account's roles: they are others now, more or fewer.
+    Roles {
+        /// The account.
+        account_id: AccountId,
     },
 }
 

@@ -80,8 +80,8 @@ impl Appender {
     /// on disk. Appending the same events again changes nothing.
     ///
     /// # Errors
-    /// [`StorageError::Unavailable`] when it may succeed later, [`StorageError::Refused`] or
-    /// [`StorageError::Missing`] when some event among these can never be stored. Nothing is stored in either case.
+    /// [`StorageError::Unavailable`] when it may succeed later, [`StorageError::UnknownProject`] and
+    /// [`StorageError::Refused`] when some event among these can never be stored. Nothing is stored in either case.
     pub async fn append(&mut self, events: &[NewEvent<'_>]) -> Result<Appended, StorageError> {
         if events.is_empty() {
             return Ok(Appended::default());
@@ -125,7 +125,7 @@ async fn append(session: &mut Session, events: &[NewEvent<'_>]) -> Result<Append
         }
     });
     let roll_ups =
-        RollUps::fold(fresh, &zones).map_err(|e| StorageError::Missing(format!("project {}", e.0)))?;
+        RollUps::fold(fresh, &zones).map_err(|e| StorageError::UnknownProject(e.0))?;
     let stored: u64 = appended.by_message.values().sum();
     appended.duplicates = u64::try_from(numbered.len()).unwrap_or(u64::MAX).saturating_sub(stored);
 

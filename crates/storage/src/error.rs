@@ -2,6 +2,7 @@
 
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use diesel_async::pooled_connection::deadpool::PoolError;
+use millrace_domain::ids::ProjectId;
 
 /// A failed storage operation.
 #[derive(Debug, thiserror::Error)]
@@ -12,6 +13,9 @@ pub enum StorageError {
     /// It is there already.
     #[error("{0} exists already")]
     Conflict(String),
+    /// Events of a project that is not there.
+    #[error("project {0} does not exist")]
+    UnknownProject(ProjectId),
     /// It refers to something that is not there.
     #[error("{0} does not exist")]
     Missing(String),

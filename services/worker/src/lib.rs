@@ -1,1 +1,20 @@
 //! From the log to the database, exactly once.
+//!
+//! A [`pipeline`] pulls messages ([`millrace_messaging::consumer`]), decodes them ([`millrace_messaging::wire`]),
+//! stores their events and what they add to the roll-ups in one transaction ([`store`],
+//! [`millrace_storage::append`]), and only then takes the messages out of the log ([`settle`]). A crash anywhere
+//! brings the messages again, and storing them again changes nothing. What can never be stored goes to the
+//! [`dead_letters`]; what cannot be stored right now waits.
+//!
+//! Beside the pipelines, [`compaction`] merges the activity sets and [`lag`] watches how far behind the workers are.
+//! The worker answers no user; operators see its health routes.
+
+pub mod app;
+pub mod backoff;
+pub mod compaction;
+pub mod config;
+pub mod dead_letters;
+pub mod lag;
+pub mod pipeline;
+pub mod settle;
+pub mod store;

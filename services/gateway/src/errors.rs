@@ -1,0 +1,75 @@
+//! Why a request was not answered by the service it was meant for.
+
+use std::error::Error;
+use std::io;
+use std::time::Duration;
+
+use millrace_http::problem::{Code, Problem};
+
+use crate::proxy::upload::UploadError;
+use crate::upstreams::Upstream;
+
+/// When a client may try again.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// What went wrong before an answer began.
+#[derive(Debug, thiserror::Error)]
+pub enum ProxyError {
+    /// The client's body is too large, or broken.
+    #[error(transparent)]
+    Upload(#[from] UploadError),
+    /// The client stopped in the middle of its body.
+    #[error("nothing more of the body arrived within {0:?}")]
+    UploadStalled(Duration),
+    /// Nobody is there.
+    #[error("cannot connect")]
+    Connect(#[source] io::Error),
+    /// The connection ended before an answer.
+    #[error("the connection was closed before an answer")]
+    Closed(#[source] hyper::Error),
+    /// There was no answer.
+    #[error("no answer within {0:?}")]
+    Silent(Duration),
+    /// There was something that is not an answer.
+    #[error("the answer is not HTTP")]
+    Malformed(#[source] hyper::Error),
+}
+
+impl From<hyper::Error> for ProxyError {
+    fn from(error: hyper::Error) -> Self {
+        if let Some(upload) = error.source().and_then(|source| source.downcast_ref::<UploadError>()) {
+            return Self::Upload(upload.clone());
+        }
+        if error.is_parse() { Self::Malformed(error) } else { Self::Closed(error) }
+    }
+}
+
+impl ProxyError {
+    /// What the client is told. A service's failure is counted and logged on the way; a client's own is not.
+    #[must_use]
+    pub fn into_problem(self, upstream: Upstream) -> Problem {
+        let (reason, code) = match &self {
+            Self::Upload(UploadError::TooLarge(_)) => return Problem::new(Code::TooLarge, self.to_string()),
+            Self::Upload(UploadError::Broken(_)) => return Problem::new(Code::Malformed, self.to_string()),
+            Self::UploadStalled(_) => return Problem::new(Code::RequestTimeout, self.to_string()),
+            Self::Connect(_) => ("connect", Code::Unavailable),
+            Self::Closed(_) => ("closed", Code::Unavailable),
+            Self::Silent(_) => ("timeout", Code::GatewayTimeout),
+            Self::Malformed(_) => ("malformed", Code::BadGateway),
+        };
+        note_failure(upstream, reason);
+        let (name, status) = (upstream.name(), code.status().as_u16());
+        tracing::warn!(upstream = name, reason, status, error = &self as &dyn Error, "{name} gave no answer");
+        let detail = match code {
+            Code::GatewayTimeout => format!("{} did not answer in time, try again", upstream.title()),
+            Code::BadGateway => format!("{} gave an answer that cannot be passed on", upstream.title()),
+            _ => format!("{} is unavailable, try again", upstream.title()),
+        };
+        Problem::new(code, detail).retry_after(RETRY_AFTER)
+    }
+}
+
+/// Counts a failure of a service.
+pub(crate) fn note_failure(upstream: Upstream, reason: &'static str) {
+    metrics::counter!("upstream_failures_total", "upstream" => upstream.name(), "reason" => reason).increment(1);
+}

@@ -1,0 +1,14 @@
+//! The gateway.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::process::ExitCode;
+
+use millrace_gateway::app::App;
+use millrace_gateway::config::Config;
+use millrace_runtime::launch::launch;
+
+fn main() -> ExitCode {
+    launch("gateway", SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)), Config::from_env, |config, process| async {
+        App::build(config, process)?.run().await
+    })
+}

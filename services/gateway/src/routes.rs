@@ -1,0 +1,38 @@
+//! Every route of the gateway on one screen. Health and metrics are mounted by the runtime; the table of what is
+//! passed on is [`upstreams::ROUTES`].
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use actix_web::{HttpRequest, HttpResponse, web};
+
+use crate::proxy::Proxy;
+use crate::state::State;
+use crate::upstreams::{self, Upstream};
+
+/// Mounts the routes, with connections to the services of this worker's own.
+pub fn configure(service: &mut web::ServiceConfig, state: &Arc<State>) {
+    service.route("/", web::get().to(welcome));
+    let proxy = |upstream| Rc::new(Proxy::new(upstream, Arc::clone(state)));
+    let [auth, ingest, worker, analytics] =
+        [Upstream::Auth, Upstream::Ingest, Upstream::Worker, Upstream::Analytics].map(proxy);
+    upstreams::mount(service, |resource, upstream| {
+        let proxy = match upstream {
+            Upstream::Auth => &auth,
+            Upstream::Ingest => &ingest,
+            Upstream::Worker => &worker,
+            Upstream::Analytics => &analytics,
+        };
+        let proxy = Rc::clone(proxy);
+        resource.to(move |request: HttpRequest, body: web::Payload| Rc::clone(&proxy).pass(request, body))
+    });
+}
+
+/// What this is, for someone who opens the address in a browser.
+async fn welcome() -> HttpResponse {
+    HttpResponse::Ok().json(serde_json::json!({
+        "name": "millrace",
+        "version": env!("CARGO_PKG_VERSION"),
+        "links": {"documentation": env!("CARGO_PKG_REPOSITORY"), "health": "/health", "ready": "/health/ready"},
+    }))
+}

@@ -1,0 +1,163 @@
+//! Which service answers which path.
+
+use actix_web::Resource;
+use actix_web::web;
+
+pub mod liveness;
+pub mod origin;
+
+use origin::Origin;
+
+/// A service behind the gateway.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Upstream {
+    /// Accounts, sessions, projects and keys.
+    Auth,
+    /// Events in.
+    Ingest,
+    /// Events from the log into the store.
+    Worker,
+    /// Questions about events.
+    Analytics,
+}
+
+use Upstream::{Analytics, Auth, Ingest};
+
+/// The whole table. A prefix stands for itself and for everything below it, on whole path segments; the longest one
+/// that fits decides.
+pub const ROUTES: &[(&str, Upstream)] = &[
+    ("/api/v1/events", Ingest),
+    ("/api/v1/stats", Analytics),
+    ("/api/v1/query", Analytics),
+    ("/api/v1/users", Analytics),
+    ("/api/v1/event-types", Analytics),
+    ("/api/v1/properties", Analytics),
+    ("/api/v1/auth", Auth),
+    ("/api/v1/projects", Auth),
+    ("/auth", Auth),
+    ("/.well-known/jwks.json", Auth),
+];
+
+impl Upstream {
+    /// Its name in logs, metrics and health reports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Auth => "auth",
+            Ingest => "ingest",
+            Self::Worker => "worker",
+            Analytics => "analytics",
+        }
+    }
+
+    /// What it is called towards a client.
+    #[must_use]
+    pub fn title(self) -> &'static str {
+        match self {
+            Auth => "the authentication service",
+            Ingest => "the ingest service",
+            Self::Worker => "the worker service",
+            Analytics => "the analytics service",
+        }
+    }
+}
+
+/// Where the services are.
+#[derive(Clone, Debug)]
+pub struct Origins {
+    /// `MILLRACE_AUTH_URL`.
+    pub auth: Origin,
+    /// `MILLRACE_INGEST_URL`.
+    pub ingest: Origin,
+    /// `MILLRACE_WORKER_URL`.
+    pub worker: Origin,
+    /// `MILLRACE_ANALYTICS_URL`.
+    pub analytics: Origin,
+}
+
+impl Origins {
+    /// Where one of them is.
+    #[must_use]
+    pub fn of(&self, upstream: Upstream) -> &Origin {
+        match upstream {
+            Auth => &self.auth,
+            Ingest => &self.ingest,
+            Upstream::Worker => &self.worker,
+            Analytics => &self.analytics,
+        }
+    }
+}
+
+/// The table in the order in which it must be tried: actix takes the first resource that fits.
+fn longest_first(routes: &[(&'static str, Upstream)]) -> Vec<(&'static str, Upstream)> {
+    let mut routes = routes.to_vec();
+    routes.sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.matches('/').count()));
+    routes
+}
+
+/// Mounts a resource per prefix. Its first pattern is the bare prefix, and that is what metrics and logs call the
+/// endpoint: what follows it holds ids.
+pub fn mount(service: &mut web::ServiceConfig, handled: impl Fn(Resource, Upstream) -> Resource) {
+    for (prefix, upstream) in longest_first(ROUTES) {
+        service.service(handled(resource(prefix), upstream));
+    }
+}
+
+fn resource(prefix: &str) -> Resource {
+    web::resource([prefix.to_owned(), format!("{prefix}/{{below:.*}}")])
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::{TestRequest, call_and_read_body, init_service};
+    use actix_web::{App, HttpRequest};
+
+    use super::*;
+
+    /// What the endpoint label and the upstream of a path are, by the very matching that serves requests.
+    async fn matched(routes: &'static [(&'static str, Upstream)], paths: &[&str]) -> Vec<String> {
+        let app = init_service(App::new().configure(|service| {
+            for (prefix, upstream) in longest_first(routes) {
+                service.service(resource(prefix).to(move |request: HttpRequest| async move {
+                    format!("{} {}", upstream.name(), request.match_pattern().unwrap_or_default())
+                }));
+            }
+        }))
+        .await;
+        let mut answers = Vec::new();
+        for path in paths {
+            let body = call_and_read_body(&app, TestRequest::get().uri(path).to_request()).await;
+            answers.push(String::from_utf8(body.to_vec()).unwrap());
+        }
+        answers
+    }
+
+    #[actix_web::test]
+    async fn a_prefix_stands_for_itself_and_for_what_is_below_it() {
+        let paths = ["/api/v1/users", "/api/v1/users/", "/api/v1/users/a%2Fb/events?limit=1", "/auth/google/callback"];
+        let answers = matched(ROUTES, &paths).await;
+        let users = "analytics /api/v1/users";
+        assert_eq!(answers, [users, users, users, "auth /auth"]);
+    }
+
+    #[actix_web::test]
+    async fn only_whole_segments_count() {
+        let paths = ["/api/v1/eventsx", "/api/v1/events-types", "/api/v1", "/authority", "/x/auth", "/", "/api/v1//users"];
+        assert_eq!(matched(ROUTES, &paths).await, [""; 7]);
+    }
+
+    #[actix_web::test]
+    async fn the_longest_prefix_decides_whatever_the_order() {
+        const NESTED: &[(&str, Upstream)] = &[("/a", Auth), ("/a/b/c", Ingest), ("/a/b", Analytics)];
+        let answers = matched(NESTED, &["/a/x", "/a/b/x", "/a/b/c/x", "/a/b/cx"]).await;
+        assert_eq!(answers, ["auth /a", "analytics /a/b", "ingest /a/b/c", "analytics /a/b"]);
+    }
+
+    #[test]
+    fn no_prefix_is_there_twice() {
+        let mut prefixes: Vec<_> = ROUTES.iter().map(|(prefix, _)| prefix).collect();
+        prefixes.sort_unstable();
+        prefixes.dedup();
+        assert_eq!(prefixes.len(), ROUTES.len());
+    }
+}

@@ -1,0 +1,109 @@
+//! Where a service listens.
+
+use std::fmt;
+use std::io;
+use std::str::FromStr;
+use std::time::Duration;
+
+use hyper::header::HeaderValue;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use url::{Host, Url};
+
+/// How long a connection may take to come about. Services are neighbours: one that takes longer is away, and the
+/// client is better told so than kept waiting.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// The scheme, host and port of a URL, like `http://127.0.0.1:8081`.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    host: String,
+    port: u16,
+    authority: HeaderValue,
+}
+
+/// Why a text is not an origin.
+#[derive(Debug, thiserror::Error)]
+pub enum OriginError {
+    /// It is not a URL.
+    #[error("not a URL: {0}")]
+    Url(#[from] url::ParseError),
+    /// It is a URL of another kind.
+    #[error("must look like http://host:port, without a path, a query or credentials")]
+    NotAnOrigin,
+}
+
+impl FromStr for Origin {
+    type Err = OriginError;
+
+    fn from_str(text: &str) -> Result<Self, OriginError> {
+        let url = Url::parse(text)?;
+        let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
+        let anonymous = url.username().is_empty() && url.password().is_none();
+        if url.scheme() != "http" || !bare || !anonymous {
+            return Err(OriginError::NotAnOrigin);
+        }
+        let host = url.host().ok_or(OriginError::NotAnOrigin)?;
+        let port = url.port_or_known_default().ok_or(OriginError::NotAnOrigin)?;
+        let authority = format!("{host}:{port}").parse().map_err(|_not_ascii| OriginError::NotAnOrigin)?;
+        let host = match host {
+            Host::Domain(name) => name.to_owned(),
+            Host::Ipv4(address) => address.to_string(),
+            Host::Ipv6(address) => address.to_string(),
+        };
+        Ok(Self { host, port, authority })
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "http://{}", self.authority.to_str().unwrap_or_default())
+    }
+}
+
+impl Origin {
+    /// The value of `Host` in a request to it.
+    #[must_use]
+    pub fn authority(&self) -> &HeaderValue {
+        &self.authority
+    }
+
+    /// A new connection.
+    ///
+    /// # Errors
+    /// When nobody listens there, or nobody answers in time.
+    pub async fn connect(&self) -> io::Result<TcpStream> {
+        let connecting = TcpStream::connect((self.host.as_str(), self.port));
+        let stream = timeout(CONNECT_TIMEOUT, connecting).await.map_err(|_elapsed| {
+            io::Error::new(io::ErrorKind::TimedOut, format!("no connection within {CONNECT_TIMEOUT:?}"))
+        })??;
+        // A chunk goes out when it is there, not when there is more of it.
+        stream.set_nodelay(true)?;
+        Ok(stream)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_origin_is_a_scheme_a_host_and_a_port() {
+        for (text, authority) in [
+            ("http://127.0.0.1:8081", "127.0.0.1:8081"),
+            ("http://ingest", "ingest:80"),
+            ("http://[::1]:9/", "[::1]:9"),
+        ] {
+            assert_eq!(text.parse::<Origin>().unwrap().authority(), authority);
+        }
+    }
+
+    #[test]
+    fn anything_more_is_refused() {
+        let texts =
+            ["ingest:8082", "https://ingest", "http://ingest/v1", "http://ingest?a", "http://u:p@ingest", "http://", ""];
+        for text in texts {
+            assert!(text.parse::<Origin>().is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! The service, put together.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+
+use millrace_messaging::broker::Broker;
+use millrace_messaging::consumer::EventConsumer;
+use millrace_messaging::streams;
+use millrace_runtime::health::{self, Health};
+use millrace_runtime::labels::{CappedLabels, EVENT_TYPE_LABELS};
+use millrace_runtime::launch::{Fault, Process, listen};
+use millrace_runtime::lifecycle::Components;
+use millrace_storage::append::Appender;
+use millrace_storage::database::{Database, PoolSettings};
+
+use crate::config::Config;
+use crate::pipeline::Pipeline;
+use crate::{compaction, lag};
+
+/// JetStream's own time limit; the worker publishes dead letters only.
+const PUBLISH_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// The worker, ready to run.
+#[derive(Debug)]
+pub struct App {
+    listener: TcpListener,
+    broker: Broker,
+    consumer: EventConsumer,
+    database: Database,
+    config: Config,
+    process: Process,
+}
+
+impl App {
+    /// Connects to what the worker needs.
+    ///
+    /// # Errors
+    /// When the address is taken or the broker away. The database may be away: the log keeps what it cannot take.
+    pub async fn build(config: Config, process: Process) -> Result<Self, Fault> {
+        let listener = listen(config.bind)?;
+        let broker = Broker::connect(&config.nats_url, "worker", PUBLISH_TIMEOUT).await?;
+        streams::ensure(&broker, config.streams).await?;
+        let consumer = EventConsumer::join(&broker, config.pull).await?;
+        let pool = PoolSettings { statement_timeout: config.statement_timeout, ..PoolSettings::named("worker") };
+        let database = Database::new(&config.database_url, pool)?;
+        Ok(Self { listener, broker, consumer, database, config, process })
+    }
+
+    /// Where the health routes listen.
+    ///
+    /// # Errors
+    /// When the socket is gone.
+    pub fn address(&self) -> std::io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Works until the process is asked to stop.
+    ///
+    /// # Errors
+    /// When a component fails.
+    pub async fn run(self) -> Result<(), Fault> {
+        let Self { listener, broker, consumer, database, config, process } = self;
+        let shutdown = process.shutdown.clone();
+        let health = health(&process, &broker, &database);
+        let labels = Arc::new(CappedLabels::new(EVENT_TYPE_LABELS));
+        let mut components = Components::new(shutdown.clone(), config.shutdown_grace);
+        for _ in 0..config.pipelines {
+            let pipeline = Pipeline {
+                broker: broker.clone(),
+                consumer: consumer.clone(),
+                pull: config.pull,
+                streams: config.streams,
+                appender: Appender::new(&config.database_url, config.statement_timeout),
+                labels: Arc::clone(&labels),
+                shutdown: shutdown.clone(),
+            };
+            components.spawn("pipeline", pipeline.run());
+        }
+        components.spawn("compaction", compaction::run(database, config.compact_interval, shutdown.clone()));
+        components.spawn("lag", lag::watch(broker.clone(), shutdown.clone()));
+        components.spawn("health", health::serve(listener, Arc::new(health), shutdown)?);
+        components.run().await?;
+        broker.close().await;
+        Ok(())
+    }
+}
+
+fn health(process: &Process, broker: &Broker, database: &Database) -> Health {
+    let (broker, database) = (broker.clone(), database.clone());
+    Health::new("worker", env!("CARGO_PKG_VERSION"), process.shutdown.clone())
+        .with_metrics(process.metrics.clone())
+        .requires("nats", move || {
+            let broker = broker.clone();
+            async move { broker.ping().await.map_err(|e| e.to_string()) }
+        })
+        .requires("postgres", move || {
+            let database = database.clone();
+            async move { database.ping().await.map_err(|e| e.to_string()) }
+        })
+}

@@ -1,0 +1,107 @@
+//! What the worker reads from its environment.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use millrace_messaging::consumer::PullSettings;
+use millrace_messaging::streams::StreamLimits;
+use millrace_runtime::config::{ConfigError, Env};
+
+/// The settings of the worker.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// `MILLRACE_BIND`: where the health routes listen.
+    pub bind: SocketAddr,
+    /// `DATABASE_URL`.
+    pub database_url: String,
+    /// `NATS_URL`.
+    pub nats_url: String,
+    /// `MILLRACE_PIPELINES`: how many batches are stored at the same time. More than the database has cores to spare
+    /// only makes them wait for each other.
+    pub pipelines: usize,
+    /// `MILLRACE_BATCH_MESSAGES`, `MILLRACE_BATCH_BYTES`, `MILLRACE_BATCH_EXPIRES`, `MILLRACE_ACK_WAIT`.
+    pub pull: PullSettings,
+    /// `MILLRACE_STATEMENT_TIMEOUT`.
+    pub statement_timeout: Duration,
+    /// `MILLRACE_COMPACT_INTERVAL`: how often the parts of activity sets are merged. Seldom makes questions read more
+    /// rows, often makes the same sets be written again and again.
+    pub compact_interval: Duration,
+    /// `MILLRACE_EVENTS_BYTES`, `MILLRACE_DEAD_LETTERS_BYTES`, `MILLRACE_STREAM_REPLICAS`.
+    pub streams: StreamLimits,
+    /// `MILLRACE_SHUTDOWN_GRACE`: how long the batch in hand may take once the service is asked to stop.
+    pub shutdown_grace: Duration,
+}
+
+impl Config {
+    /// Reads the environment.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn from_env(mut env: Env) -> Result<Self, ConfigError> {
+        let bind = env.or("MILLRACE_BIND", SocketAddr::from((Ipv4Addr::LOCALHOST, 8083)));
+        let database_url = env.required("DATABASE_URL");
+        let nats_url = env.required("NATS_URL");
+        let pipelines = env.or("MILLRACE_PIPELINES", 2);
+        let batch_bytes = env.bytes("MILLRACE_BATCH_BYTES", ByteSize::mib(4));
+        let pull = PullSettings {
+            max_messages: env.or("MILLRACE_BATCH_MESSAGES", 256),
+            max_bytes: usize::try_from(batch_bytes).unwrap_or(usize::MAX),
+            expires: env.duration("MILLRACE_BATCH_EXPIRES", Duration::from_millis(100)),
+            ack_wait: env.duration("MILLRACE_ACK_WAIT", Duration::from_secs(30)),
+        };
+        let statement_timeout = env.duration("MILLRACE_STATEMENT_TIMEOUT", Duration::from_secs(20));
+        let compact_interval = env.duration("MILLRACE_COMPACT_INTERVAL", Duration::from_secs(5));
+        let streams = StreamLimits {
+            events_bytes: env.bytes("MILLRACE_EVENTS_BYTES", ByteSize::gib(4)),
+            dead_letters_bytes: env.bytes("MILLRACE_DEAD_LETTERS_BYTES", ByteSize::gib(1)),
+            replicas: env.or("MILLRACE_STREAM_REPLICAS", 1),
+        };
+        let shutdown_grace = env.duration("MILLRACE_SHUTDOWN_GRACE", Duration::from_secs(30));
+        env.law((1..=64).contains(&pipelines), "MILLRACE_PIPELINES must be between 1 and 64");
+        env.law(
+            batch_bytes >= ByteSize::mib(2).as_u64(),
+            "MILLRACE_BATCH_BYTES must be at least 2 MiB: a message may have 1 MiB, and one that is larger than a \
+             pull is never delivered",
+        );
+        env.law(
+            pull.ack_wait > pull.expires + statement_timeout,
+            "MILLRACE_ACK_WAIT must be more than MILLRACE_BATCH_EXPIRES + MILLRACE_STATEMENT_TIMEOUT, or messages \
+             that are being stored are given to another worker as well",
+        );
+        env.law(
+            statement_timeout < shutdown_grace,
+            "MILLRACE_STATEMENT_TIMEOUT must be less than MILLRACE_SHUTDOWN_GRACE",
+        );
+        env.finish(|| {
+            Some(Self {
+                bind,
+                database_url: database_url?,
+                nats_url: nats_url?,
+                pipelines,
+                pull,
+                statement_timeout,
+                compact_interval,
+                streams,
+                shutdown_grace,
+            })
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_that_contradict_each_other_are_refused() {
+        let env = Env::of([
+            ("DATABASE_URL", "postgres://localhost/x"),
+            ("NATS_URL", "nats://localhost"),
+            ("MILLRACE_ACK_WAIT", "5s"),
+            ("MILLRACE_PIPELINES", "0"),
+        ]);
+        let error = Config::from_env(env).unwrap_err().to_string();
+        assert!(error.contains("MILLRACE_ACK_WAIT") && error.contains("MILLRACE_PIPELINES"), "{error}");
+    }
+}

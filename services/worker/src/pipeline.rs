@@ -1,0 +1,194 @@
+//! One line of work: pull, decode, store, settle, and again.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use millrace_messaging::broker::Broker;
+use millrace_messaging::consumer::{Delivery, EventConsumer, PullSettings};
+use millrace_messaging::error::MessagingError;
+use millrace_messaging::stored::Stored;
+use millrace_messaging::wire::{self, Decoded};
+use millrace_messaging::{streams, subjects};
+use millrace_runtime::labels::CappedLabels;
+use millrace_storage::append::{Appender, NewEvent};
+use tokio_util::sync::CancellationToken;
+
+use crate::backoff::Backoff;
+use crate::dead_letters::{self, INVALID, REFUSED, UNKNOWN_PROJECT, UNREADABLE};
+use crate::settle::settle;
+use crate::store::{Outcome, StoreError, store};
+
+/// What a pipeline works with.
+#[derive(Debug)]
+pub struct Pipeline {
+    /// The log.
+    pub broker: Broker,
+    /// Where its messages come from.
+    pub consumer: EventConsumer,
+    /// How to join the consumer again, should it be gone.
+    pub pull: PullSettings,
+    /// How to create the streams again, should they be gone.
+    pub streams: streams::StreamLimits,
+    /// Where its events go.
+    pub appender: Appender,
+    /// The event types that have a metric of their own.
+    pub labels: Arc<CappedLabels>,
+    /// When to stop.
+    pub shutdown: CancellationToken,
+}
+
+/// A message in hand and what is in it.
+struct Work {
+    delivery: Delivery,
+    decoded: Decoded,
+}
+
+impl Pipeline {
+    /// Works until it is asked to stop; the batch in hand is finished first.
+    ///
+    /// # Errors
+    /// Never: whatever fails is tried again.
+    pub async fn run(mut self) -> Result<(), MessagingError> {
+        let mut backoff = Backoff::default();
+        while !self.shutdown.is_cancelled() {
+            // Not raced against the shutdown: dropping a pull would strand messages that are on their way.
+            let progress = match self.consumer.pull().await {
+                Ok(deliveries) => self.process(deliveries).await,
+                Err(error) => {
+                    self.rejoin().await;
+                    Err(error)
+                }
+            };
+            match progress {
+                Ok(()) => backoff.reset(),
+                Err(error) => self.pause(&mut backoff, "nats", &error).await,
+            }
+        }
+        Ok(())
+    }
+
+    async fn process(&mut self, deliveries: Vec<Delivery>) -> Result<(), MessagingError> {
+        let started = Instant::now();
+        let mut works = Vec::with_capacity(deliveries.len());
+        for delivery in deliveries {
+            match wire::decode(delivery.payload()) {
+                Ok(decoded) if subjects::project_in(delivery.subject()) == Some(decoded.batch.project_id) => {
+                    works.push(Work { delivery, decoded });
+                }
+                Ok(_) => self.discard(&delivery, UNKNOWN_PROJECT, "the subject names another project".to_owned()).await?,
+                Err(error) => self.discard(&delivery, UNREADABLE, error.to_string()).await?,
+            }
+        }
+        let mut backoff = Backoff::default();
+        while !works.is_empty() {
+            let events: Vec<NewEvent<'_>> = works.iter().flat_map(Work::events).collect();
+            match store(&mut self.appender, &events).await {
+                Ok(outcome) => {
+                    metrics::histogram!("worker_batch_events").record(u32::try_from(events.len()).unwrap_or(u32::MAX));
+                    metrics::histogram!("worker_batch_duration_seconds").record(started.elapsed());
+                    return self.finish(&works, outcome).await;
+                }
+                Err(StoreError::UnknownProject(project)) => {
+                    let (unknown, known): (Vec<_>, Vec<_>) =
+                        works.into_iter().partition(|work| work.decoded.batch.project_id == project);
+                    for work in unknown {
+                        self.discard(&work.delivery, UNKNOWN_PROJECT, format!("project {project} does not exist")).await?;
+                    }
+                    works = known;
+                }
+                Err(error @ StoreError::Unavailable(_)) => {
+                    if self.shutdown.is_cancelled() {
+                        return give_back(&works).await;
+                    }
+                    self.pause(&mut backoff, "postgres", &error).await;
+                    for work in &works {
+                        work.delivery.extend().await?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts away what cannot be stored, then takes the messages out of the log.
+    async fn finish(&self, works: &[Work], outcome: Outcome) -> Result<(), MessagingError> {
+        let Outcome { appended, refused } = outcome;
+        let mut dead: BTreeMap<u64, u64> = BTreeMap::new();
+        let places: Vec<(&Work, usize)> =
+            works.iter().flat_map(|work| (0..work.decoded.batch.events.len()).map(move |index| (work, index))).collect();
+        for (place, words) in refused {
+            let Some((work, index)) = places.get(place) else { continue };
+            if let Some(payload) = dead_letters::alone(&work.decoded.batch, *index) {
+                dead_letters::put(&self.broker, &work.delivery, REFUSED, words, payload).await?;
+                *dead.entry(work.delivery.stream_seq).or_default() += 1;
+            }
+        }
+        for work in works {
+            for (payload, fault) in &work.decoded.invalid {
+                dead_letters::put(&self.broker, &work.delivery, INVALID, fault.to_string(), payload.clone()).await?;
+                *dead.entry(work.delivery.stream_seq).or_default() += 1;
+            }
+        }
+        for (event_type, events) in &appended.by_type {
+            let label = self.labels.label(event_type.as_str());
+            metrics::counter!("events_ingested_total", "event_type" => label).increment(*events);
+        }
+        metrics::counter!("events_duplicate_total").increment(appended.duplicates);
+        for work in works {
+            let seq = work.delivery.stream_seq;
+            let stored = appended.by_message.get(&seq).copied().unwrap_or_default();
+            let dead = dead.get(&seq).copied().unwrap_or_default();
+            let sent = work.decoded.batch.events.len() + work.decoded.invalid.len();
+            let duplicates = u64::try_from(sent).unwrap_or(u64::MAX).saturating_sub(stored + dead);
+            settle(&self.broker, &work.delivery, Stored { stored, duplicates, dead }).await?;
+        }
+        Ok(())
+    }
+
+    /// A whole message goes to the dead letters.
+    async fn discard(&self, delivery: &Delivery, reason: &'static str, detail: String) -> Result<(), MessagingError> {
+        dead_letters::put(&self.broker, delivery, reason, detail, delivery.payload().clone()).await?;
+        settle(&self.broker, delivery, Stored::default()).await
+    }
+
+    async fn pause(&self, backoff: &mut Backoff, dependency: &'static str, error: &(dyn std::fmt::Display + Sync)) {
+        let wait = backoff.next();
+        metrics::counter!("dependency_failures_total", "dependency" => dependency).increment(1);
+        tracing::warn!(%error, dependency, ?wait, "trying again");
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            () = self.shutdown.cancelled() => {}
+        }
+    }
+
+    /// The broker may have come back without its disk.
+    async fn rejoin(&mut self) {
+        let joined = match streams::ensure(&self.broker, self.streams).await {
+            Ok(()) => EventConsumer::join(&self.broker, self.pull).await,
+            Err(error) => Err(error),
+        };
+        if let Ok(consumer) = joined {
+            self.consumer = consumer;
+        }
+    }
+}
+
+impl Work {
+    fn events(&self) -> impl Iterator<Item = NewEvent<'_>> {
+        let batch = &self.decoded.batch;
+        batch.events.iter().map(|event| NewEvent {
+            project_id: batch.project_id,
+            stream_seq: self.delivery.stream_seq,
+            received_at: batch.received_at,
+            event,
+        })
+    }
+}
+
+async fn give_back(works: &[Work]) -> Result<(), MessagingError> {
+    for work in works {
+        work.delivery.give_back(std::time::Duration::ZERO).await?;
+    }
+    Ok(())
+}
