@@ -7,7 +7,7 @@ use std::fmt;
 use std::time::Duration;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use actix_web::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -190,6 +190,10 @@ impl ResponseError for Problem {
         };
         let mut response = HttpResponse::build(self.code.status());
         response.insert_header((CONTENT_TYPE, "application/problem+json"));
+        if self.code == Code::Unauthenticated {
+            // RFC 9110, 15.5.2: a 401 names the scheme that would do.
+            response.insert_header((WWW_AUTHENTICATE, "Bearer"));
+        }
         if let Some(wait) = self.retry_after {
             response.insert_header((RETRY_AFTER, wait.as_secs().max(1).to_string()));
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_nats::connection::State;
 use async_nats::jetstream::{self, context::ContextBuilder};
-use async_nats::{Client, ConnectOptions, Event};
+use async_nats::{Client, ConnectOptions, Event, ServerAddr};
 use tokio::sync::watch;
 
 use crate::error::MessagingError;
@@ -29,7 +29,16 @@ impl Broker {
         publish_timeout: Duration,
     ) -> Result<Self, MessagingError> {
         let (sender, connects) = watch::channel(0u64);
-        let client = ConnectOptions::new()
+        let address: ServerAddr = url.parse().map_err(MessagingError::unavailable)?;
+        // The client library reads an address's user and password and does not use them.
+        let options = match (address.username(), address.password()) {
+            (Some(user), Some(password)) => {
+                ConnectOptions::with_user_and_password(user.to_owned(), password.to_owned())
+            }
+            (Some(token), None) => ConnectOptions::with_token(token.to_owned()),
+            _ => ConnectOptions::new(),
+        };
+        let client = options
             .name(format!("millrace-{service}"))
             .connection_timeout(Duration::from_secs(5))
             .ping_interval(Duration::from_secs(10))
@@ -45,7 +54,7 @@ impl Broker {
                 }
                 std::future::ready(())
             })
-            .connect(url)
+            .connect(address)
             .await
             .map_err(MessagingError::unavailable)?;
         let jetstream = ContextBuilder::new().timeout(publish_timeout).build(client.clone());

@@ -45,7 +45,8 @@ impl KeyResolver {
     pub async fn resolve(&self, hash: [u8; 32]) -> Result<Option<Arc<KeyGrant>>, MessagingError> {
         let ask = async |broker: &Broker| {
             let sha256 = hash.iter().map(|byte| format!("{byte:02x}")).collect();
-            let answer: KeyAnswer = requests::ask(broker, subjects::RESOLVE_KEY, &KeyQuestion { sha256 }).await?;
+            let answer: KeyAnswer =
+                requests::ask(broker, subjects::RESOLVE_KEY, &KeyQuestion { sha256 }).await?;
             Ok(answer.grant)
         };
         self.grants.recall(hash, ask).await

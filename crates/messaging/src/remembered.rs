@@ -44,7 +44,9 @@ impl<A: Send + Sync + 'static> Remembered<A> {
         hash: [u8; 32],
         ask: impl AsyncFnOnce(&Broker) -> Result<Option<A>, MessagingError>,
     ) -> Result<Option<Arc<A>>, MessagingError> {
-        let count = |result| metrics::counter!("cache_requests_total", "tier" => self.tier, "result" => result).increment(1);
+        let count = |result| {
+            metrics::counter!("cache_requests_total", "tier" => self.tier, "result" => result).increment(1)
+        };
         if let Some(known) = self.memory.get(&hash).await {
             count("hit");
             return Ok(known);

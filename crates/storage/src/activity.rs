@@ -1,11 +1,18 @@
 //! Activity sets as they are stored: the portable [Roaring format](https://github.com/RoaringBitmap/RoaringFormatSpec),
 //! so that any language can read them.
+//!
+//! Sets arrive as a stream and are folded one by one, so that years of days cost the memory of the answer and not of
+//! everything read. Folding a set of a million users takes tens of microseconds on the thread that awaits the answer.
+
+use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use futures_util::TryStreamExt;
 use millrace_domain::analytics::activity::Activity;
 use millrace_domain::analytics::event_selector::EventSelector;
+use millrace_domain::analytics::interval::Interval;
 use millrace_domain::analytics::range::DateRange;
 use millrace_domain::ids::ProjectId;
 use millrace_domain::text::EventType;
@@ -31,7 +38,8 @@ pub(crate) fn from_bytes(bytes: &[u8]) -> Result<RoaringBitmap, StorageError> {
     RoaringBitmap::deserialize_from(bytes).map_err(|e| StorageError::Corrupt(format!("an activity set: {e}")))
 }
 
-/// Who was active on the days of `range`, in the project's own zone.
+/// Who was active on the days of `range`, in the project's own zone: one set for each `interval` with any, on its
+/// first date.
 ///
 /// # Errors
 /// When the database fails.
@@ -40,41 +48,68 @@ pub async fn load(
     project: ProjectId,
     selector: &EventSelector,
     range: DateRange,
+    interval: Interval,
 ) -> Result<Activity, StorageError> {
-    let parts: Vec<(NaiveDate, Vec<u8>)> = activity::table
+    let mut parts = activity::table
         .filter(activity::project_id.eq(project.0))
         .filter(activity::event_type.eq(column(selector.event_type())))
         .filter(activity::day.between(range.from(), range.to()))
         .select((activity::day, activity::users))
-        .load(conn)
+        .load_stream::<(NaiveDate, Vec<u8>)>(conn)
         .await?;
     let mut loaded = Activity::default();
-    for (day, bytes) in parts {
-        loaded.extend([(day, from_bytes(&bytes)?)]);
+    while let Some((day, users)) = parts.try_next().await? {
+        loaded.extend([(interval.start_of(day), from_bytes(&users)?)]);
     }
     Ok(loaded)
 }
 
-/// How many distinct users did each event type on the days of `range`.
+/// Who was active on any day before `day`, in the project's own zone.
+///
+/// # Errors
+/// When the database fails.
+pub async fn users_before(
+    conn: &mut AsyncPgConnection,
+    project: ProjectId,
+    selector: &EventSelector,
+    day: NaiveDate,
+) -> Result<RoaringBitmap, StorageError> {
+    let mut parts = activity::table
+        .filter(activity::project_id.eq(project.0))
+        .filter(activity::event_type.eq(column(selector.event_type())))
+        .filter(activity::day.lt(day))
+        .select(activity::users)
+        .load_stream::<Vec<u8>>(conn)
+        .await?;
+    let mut seen = RoaringBitmap::new();
+    while let Some(users) = parts.try_next().await? {
+        seen |= from_bytes(&users)?;
+    }
+    Ok(seen)
+}
+
+/// Who did each of these event types on the days of `range`, in the project's own zone. A type that nobody did is
+/// left out.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn users_by_type(
     conn: &mut AsyncPgConnection,
     project: ProjectId,
-    types: &[&str],
+    types: &[EventType],
     range: DateRange,
-) -> Result<Vec<(String, u64)>, StorageError> {
-    let parts: Vec<(String, Vec<u8>)> = activity::table
+) -> Result<BTreeMap<String, RoaringBitmap>, StorageError> {
+    let types: Vec<&str> = types.iter().map(EventType::as_str).collect();
+    let mut parts = activity::table
         .filter(activity::project_id.eq(project.0))
         .filter(activity::event_type.eq_any(types))
         .filter(activity::day.between(range.from(), range.to()))
         .select((activity::event_type, activity::users))
-        .load(conn)
+        .load_stream::<(String, Vec<u8>)>(conn)
         .await?;
-    let mut sets = std::collections::BTreeMap::<String, RoaringBitmap>::new();
-    for (event_type, bytes) in parts {
-        *sets.entry(event_type).or_default() |= from_bytes(&bytes)?;
+    let mut sets = BTreeMap::<String, RoaringBitmap>::new();
+    while let Some((event_type, users)) = parts.try_next().await? {
+        *sets.entry(event_type).or_default() |= from_bytes(&users)?;
     }
-    Ok(sets.into_iter().map(|(event_type, users)| (event_type, users.len())).collect())
+    Ok(sets)
 }

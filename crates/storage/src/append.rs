@@ -124,8 +124,7 @@ async fn append(session: &mut Session, events: &[NewEvent<'_>]) -> Result<Append
             user_no: *user_no,
         }
     });
-    let roll_ups =
-        RollUps::fold(fresh, &zones).map_err(|e| StorageError::UnknownProject(e.0))?;
+    let roll_ups = RollUps::fold(fresh, &zones).map_err(|e| StorageError::UnknownProject(e.0))?;
     let stored: u64 = appended.by_message.values().sum();
     appended.duplicates = u64::try_from(numbered.len()).unwrap_or(u64::MAX).saturating_sub(stored);
 

@@ -7,46 +7,48 @@ use diesel::prelude::*;
 use diesel::sql_types;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use millrace_domain::ids::ProjectId;
-use millrace_domain::rollup::bucket_of;
+use millrace_domain::text::EventType;
 
 use crate::error::StorageError;
 
-/// Events of one type.
-#[derive(Clone, Debug, PartialEq, Eq, QueryableByName)]
-pub struct TypeCount {
-    /// The event type.
+#[derive(QueryableByName)]
+pub(crate) struct TypeCount {
     #[diesel(sql_type = sql_types::Text)]
-    pub event_type: String,
-    /// How many.
+    event_type: String,
     #[diesel(sql_type = sql_types::BigInt)]
-    pub count: i64,
+    count: i64,
 }
 
-/// Whether the roll-up can answer for exactly these instants: its buckets are a quarter of an hour wide.
-#[must_use]
-pub fn covers(instants: &Range<DateTime<Utc>>) -> bool {
-    bucket_of(instants.start) == instants.start && bucket_of(instants.end) == instants.end
+impl TypeCount {
+    pub(crate) fn parse(self) -> Result<(EventType, u64), StorageError> {
+        let event_type = EventType::parse(&self.event_type)
+            .map_err(|e| StorageError::Corrupt(format!("event type {:?} {e}", self.event_type)))?;
+        let count = u64::try_from(self.count).map_err(|e| StorageError::Corrupt(format!("a count: {e}")))?;
+        Ok((event_type, count))
+    }
 }
 
-/// The most frequent event types, by count, then by name.
+/// The events of each type within `buckets`, which must begin and end with a bucket
+/// ([`millrace_domain::rollup::BUCKET`]): the `limit` most frequent ones, by count, then by name, or all.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn top(
+pub async fn by_type(
     conn: &mut AsyncPgConnection,
     project: ProjectId,
-    instants: &Range<DateTime<Utc>>,
-    limit: i64,
-) -> Result<Vec<TypeCount>, StorageError> {
-    Ok(diesel::sql_query(
+    buckets: &Range<DateTime<Utc>>,
+    limit: Option<u16>,
+) -> Result<Vec<(EventType, u64)>, StorageError> {
+    let rows: Vec<TypeCount> = diesel::sql_query(
         "SELECT event_type, sum(count)::bigint AS count FROM event_counts
          WHERE project_id = $1 AND bucket >= $2 AND bucket < $3
          GROUP BY event_type ORDER BY count DESC, event_type COLLATE \"C\" LIMIT $4",
     )
     .bind::<sql_types::Uuid, _>(project.0)
-    .bind::<sql_types::Timestamptz, _>(instants.start)
-    .bind::<sql_types::Timestamptz, _>(instants.end)
-    .bind::<sql_types::BigInt, _>(limit)
+    .bind::<sql_types::Timestamptz, _>(buckets.start)
+    .bind::<sql_types::Timestamptz, _>(buckets.end)
+    .bind::<sql_types::Nullable<sql_types::BigInt>, _>(limit.map(i64::from))
     .load(conn)
-    .await?)
+    .await?;
+    rows.into_iter().map(TypeCount::parse).collect()
 }

@@ -6,6 +6,7 @@
 pub mod database;
 pub mod nats;
 pub mod proxy;
+pub mod recount;
 pub mod servers;
 pub mod story;
 pub mod wait;

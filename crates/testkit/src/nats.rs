@@ -1,6 +1,6 @@
 //! A NATS account for a test. Streams and subjects have fixed names, so tests that run side by side need a world each.
 
-use async_nats::jetstream;
+use async_nats::{ConnectOptions, jetstream};
 use futures_util::TryStreamExt;
 use tokio_postgres::{Client, NoTls};
 use url::Url;
@@ -41,22 +41,21 @@ impl TestNats {
         url.set_username(&user)
             .and_then(|()| url.set_password(Some(&user)))
             .expect("a NATS URL may hold a user");
-        let nats = Self { url: url.into(), _lock: client };
-        nats.empty().await;
-        nats
+        empty(&url, &user).await;
+        Self { url: url.into(), _lock: client }
     }
 
     /// Its address, with the account's user.
     pub fn url(&self) -> &str {
         &self.url
     }
+}
 
-    async fn empty(&self) {
-        let client = async_nats::connect(&self.url).await.expect("NATS answers");
-        let jetstream = jetstream::new(client);
-        let names: Vec<String> = jetstream.stream_names().try_collect().await.expect("JetStream answers");
-        for name in names {
-            jetstream.delete_stream(name).await.expect("a stream can be deleted");
-        }
+async fn empty(url: &Url, user: &str) {
+    let options = ConnectOptions::with_user_and_password(user.to_owned(), user.to_owned());
+    let jetstream = jetstream::new(options.connect(url.as_str()).await.expect("NATS answers"));
+    let names: Vec<String> = jetstream.stream_names().try_collect().await.expect("JetStream answers");
+    for name in names {
+        jetstream.delete_stream(name).await.expect("a stream can be deleted");
     }
 }

@@ -1,1 +1,20 @@
 //! Exact answers to questions about events.
+//!
+//! `GET /api/v1/stats/…` → who is it ([`authenticator`]) → read the question ([`routes`], [`asked`]) → part the time it
+//! covers into what the roll-ups hold and what only the events know ([`plan`]) → read both in one snapshot of the
+//! database ([`reader`]) → answer with the set algebra of [`millrace_domain::analytics`] ([`questions`]) → send it with
+//! a tag that tells whether it changed ([`answer`]).
+//!
+//! This service never writes events.
+
+pub mod answer;
+pub mod app;
+pub mod asked;
+pub mod authenticator;
+pub mod config;
+pub mod errors;
+pub mod plan;
+pub mod questions;
+pub mod reader;
+pub mod routes;
+pub mod state;

@@ -1,1 +1,20 @@
-//! Who may do what: users, projects, API keys.
+//! Who may do what: accounts, projects, API keys.
+//!
+//! People: `POST /api/v1/auth/login` → is it the password ([`passwords`]) → an access token ([`tokens`]), which every
+//! later request shows ([`caller`]). What they may do in a project stands in the handler's signature
+//! ([`project_access`]). Roles are read from the database at every request: a token proves who, not what.
+//!
+//! Programs: other services hold an API key or a token in hand and ask over the broker what it opens ([`answers`]).
+//! They remember the answer, so whatever takes a right away is announced ([`announcements`]), after the commit.
+
+pub mod announcements;
+pub mod answers;
+pub mod app;
+pub mod caller;
+pub mod config;
+pub mod errors;
+pub mod passwords;
+pub mod project_access;
+pub mod routes;
+pub mod state;
+pub mod tokens;

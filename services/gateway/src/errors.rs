@@ -60,16 +60,23 @@ impl ProxyError {
         note_failure(upstream, reason);
         let (name, status) = (upstream.name(), code.status().as_u16());
         tracing::warn!(upstream = name, reason, status, error = &self as &dyn Error, "{name} gave no answer");
-        let detail = match code {
-            Code::GatewayTimeout => format!("{} did not answer in time, try again", upstream.title()),
-            Code::BadGateway => format!("{} gave an answer that cannot be passed on", upstream.title()),
-            _ => format!("{} is unavailable, try again", upstream.title()),
-        };
-        Problem::new(code, detail).retry_after(RETRY_AFTER)
+        match code {
+            Code::BadGateway => {
+                Problem::new(code, format!("the answer of the {name} service cannot be passed on"))
+            }
+            Code::GatewayTimeout => {
+                let detail =
+                    format!("the {name} service did not answer in time; it may have done what was asked");
+                Problem::new(code, detail).retry_after(RETRY_AFTER)
+            }
+            _ => Problem::new(code, format!("the {name} service is unavailable, try again"))
+                .retry_after(RETRY_AFTER),
+        }
     }
 }
 
 /// Counts a failure of a service.
 pub(crate) fn note_failure(upstream: Upstream, reason: &'static str) {
-    metrics::counter!("upstream_failures_total", "upstream" => upstream.name(), "reason" => reason).increment(1);
+    metrics::counter!("upstream_failures_total", "upstream" => upstream.name(), "reason" => reason)
+        .increment(1);
 }

@@ -8,7 +8,10 @@ use millrace_gateway::config::Config;
 use millrace_runtime::launch::launch;
 
 fn main() -> ExitCode {
-    launch("gateway", SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)), Config::from_env, |config, process| async {
-        App::build(config, process)?.run().await
-    })
+    launch(
+        "gateway",
+        SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
+        Config::from_env,
+        |config, process| async { App::build(config, process)?.run().await },
+    )
 }

@@ -49,17 +49,6 @@ impl Upstream {
             Analytics => "analytics",
         }
     }
-
-    /// What it is called towards a client.
-    #[must_use]
-    pub fn title(self) -> &'static str {
-        match self {
-            Auth => "the authentication service",
-            Ingest => "the ingest service",
-            Self::Worker => "the worker service",
-            Analytics => "the analytics service",
-        }
-    }
 }
 
 /// Where the services are.
@@ -88,23 +77,25 @@ impl Origins {
     }
 }
 
-/// The table in the order in which it must be tried: actix takes the first resource that fits.
-fn longest_first(routes: &[(&'static str, Upstream)]) -> Vec<(&'static str, Upstream)> {
-    let mut routes = routes.to_vec();
-    routes.sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.matches('/').count()));
-    routes
-}
-
 /// Mounts a resource per prefix. Its first pattern is the bare prefix, and that is what metrics and logs call the
 /// endpoint: what follows it holds ids.
 pub fn mount(service: &mut web::ServiceConfig, handled: impl Fn(Resource, Upstream) -> Resource) {
-    for (prefix, upstream) in longest_first(ROUTES) {
-        service.service(handled(resource(prefix), upstream));
-    }
+    mount_all(ROUTES, service, handled);
 }
 
-fn resource(prefix: &str) -> Resource {
-    web::resource([prefix.to_owned(), format!("{prefix}/{{below:.*}}")])
+fn mount_all(
+    routes: &[(&'static str, Upstream)],
+    service: &mut web::ServiceConfig,
+    handled: impl Fn(Resource, Upstream) -> Resource,
+) {
+    let mut routes = routes.to_vec();
+    // actix takes the first resource that fits. The sort is stable: among equals the order of the table stays, and
+    // what is asked for most is tried first.
+    routes.sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.matches('/').count()));
+    for (prefix, upstream) in routes {
+        let resource = web::resource([prefix.to_owned(), format!("{prefix}/{{below:.*}}")]);
+        service.service(handled(resource, upstream));
+    }
 }
 
 #[cfg(test)]
@@ -117,11 +108,11 @@ mod tests {
     /// What the endpoint label and the upstream of a path are, by the very matching that serves requests.
     async fn matched(routes: &'static [(&'static str, Upstream)], paths: &[&str]) -> Vec<String> {
         let app = init_service(App::new().configure(|service| {
-            for (prefix, upstream) in longest_first(routes) {
-                service.service(resource(prefix).to(move |request: HttpRequest| async move {
+            mount_all(routes, service, |resource, upstream| {
+                resource.to(move |request: HttpRequest| async move {
                     format!("{} {}", upstream.name(), request.match_pattern().unwrap_or_default())
-                }));
-            }
+                })
+            });
         }))
         .await;
         let mut answers = Vec::new();
@@ -134,7 +125,12 @@ mod tests {
 
     #[actix_web::test]
     async fn a_prefix_stands_for_itself_and_for_what_is_below_it() {
-        let paths = ["/api/v1/users", "/api/v1/users/", "/api/v1/users/a%2Fb/events?limit=1", "/auth/google/callback"];
+        let paths = [
+            "/api/v1/users",
+            "/api/v1/users/",
+            "/api/v1/users/a%2Fb/events?limit=1",
+            "/auth/google/callback",
+        ];
         let answers = matched(ROUTES, &paths).await;
         let users = "analytics /api/v1/users";
         assert_eq!(answers, [users, users, users, "auth /auth"]);
@@ -142,7 +138,15 @@ mod tests {
 
     #[actix_web::test]
     async fn only_whole_segments_count() {
-        let paths = ["/api/v1/eventsx", "/api/v1/events-types", "/api/v1", "/authority", "/x/auth", "/", "/api/v1//users"];
+        let paths = [
+            "/api/v1/eventsx",
+            "/api/v1/events-types",
+            "/api/v1",
+            "/authority",
+            "/x/auth",
+            "/",
+            "/api/v1//users",
+        ];
         assert_eq!(matched(ROUTES, &paths).await, [""; 7]);
     }
 

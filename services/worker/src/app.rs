@@ -41,7 +41,8 @@ impl App {
         let broker = Broker::connect(&config.nats_url, "worker", PUBLISH_TIMEOUT).await?;
         streams::ensure(&broker, config.streams).await?;
         let consumer = EventConsumer::join(&broker, config.pull).await?;
-        let pool = PoolSettings { statement_timeout: config.statement_timeout, ..PoolSettings::named("worker") };
+        let pool =
+            PoolSettings { statement_timeout: config.statement_timeout, ..PoolSettings::named("worker") };
         let database = Database::new(&config.database_url, pool)?;
         Ok(Self { listener, broker, consumer, database, config, process })
     }

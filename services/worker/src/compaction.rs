@@ -14,7 +14,11 @@ const SETS_PER_ROUND: i64 = 500;
 ///
 /// # Errors
 /// Never: a round that fails is counted, logged and made up for by the next.
-pub async fn run(database: Database, interval: Duration, shutdown: CancellationToken) -> Result<(), StorageError> {
+pub async fn run(
+    database: Database,
+    interval: Duration,
+    shutdown: CancellationToken,
+) -> Result<(), StorageError> {
     let mut ticks = tokio::time::interval(interval);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {

@@ -38,6 +38,7 @@ pub async fn put(
 #[must_use]
 pub fn alone(batch: &EventBatch, index: usize) -> Option<Bytes> {
     let event = batch.events.get(index)?.clone();
-    let single = EventBatch { project_id: batch.project_id, received_at: batch.received_at, events: vec![event] };
+    let single =
+        EventBatch { project_id: batch.project_id, received_at: batch.received_at, events: vec![event] };
     wire::encode(&single, usize::MAX).into_iter().next()
 }

@@ -22,7 +22,8 @@ pub async fn watch(broker: Broker, shutdown: CancellationToken) -> Result<(), Me
         }
         match consumer::backlog(&broker).await {
             Ok(backlog) => {
-                metrics::gauge!("worker_consumer_lag").set(u32::try_from(backlog.messages).unwrap_or(u32::MAX));
+                metrics::gauge!("worker_consumer_lag")
+                    .set(u32::try_from(backlog.messages).unwrap_or(u32::MAX));
                 metrics::gauge!("worker_oldest_message_age_seconds").set(backlog.oldest.as_secs_f64());
             }
             Err(error) => {

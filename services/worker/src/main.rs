@@ -8,7 +8,10 @@ use millrace_worker::app::App;
 use millrace_worker::config::Config;
 
 fn main() -> ExitCode {
-    launch("worker", SocketAddr::from((Ipv4Addr::LOCALHOST, 8083)), Config::from_env, |config, process| async {
-        App::build(config, process).await?.run().await
-    })
+    launch(
+        "worker",
+        SocketAddr::from((Ipv4Addr::LOCALHOST, 8083)),
+        Config::from_env,
+        |config, process| async { App::build(config, process).await?.run().await },
+    )
 }

@@ -76,7 +76,10 @@ impl Pipeline {
                 Ok(decoded) if subjects::project_in(delivery.subject()) == Some(decoded.batch.project_id) => {
                     works.push(Work { delivery, decoded });
                 }
-                Ok(_) => self.discard(&delivery, UNKNOWN_PROJECT, "the subject names another project".to_owned()).await?,
+                Ok(_) => {
+                    self.discard(&delivery, UNKNOWN_PROJECT, "the subject names another project".to_owned())
+                        .await?
+                }
                 Err(error) => self.discard(&delivery, UNREADABLE, error.to_string()).await?,
             }
         }
@@ -85,7 +88,8 @@ impl Pipeline {
             let events: Vec<NewEvent<'_>> = works.iter().flat_map(Work::events).collect();
             match store(&mut self.appender, &events).await {
                 Ok(outcome) => {
-                    metrics::histogram!("worker_batch_events").record(u32::try_from(events.len()).unwrap_or(u32::MAX));
+                    metrics::histogram!("worker_batch_events")
+                        .record(u32::try_from(events.len()).unwrap_or(u32::MAX));
                     metrics::histogram!("worker_batch_duration_seconds").record(started.elapsed());
                     return self.finish(&works, outcome).await;
                 }
@@ -93,7 +97,12 @@ impl Pipeline {
                     let (unknown, known): (Vec<_>, Vec<_>) =
                         works.into_iter().partition(|work| work.decoded.batch.project_id == project);
                     for work in unknown {
-                        self.discard(&work.delivery, UNKNOWN_PROJECT, format!("project {project} does not exist")).await?;
+                        self.discard(
+                            &work.delivery,
+                            UNKNOWN_PROJECT,
+                            format!("project {project} does not exist"),
+                        )
+                        .await?;
                     }
                     works = known;
                 }
@@ -115,8 +124,10 @@ impl Pipeline {
     async fn finish(&self, works: &[Work], outcome: Outcome) -> Result<(), MessagingError> {
         let Outcome { appended, refused } = outcome;
         let mut dead: BTreeMap<u64, u64> = BTreeMap::new();
-        let places: Vec<(&Work, usize)> =
-            works.iter().flat_map(|work| (0..work.decoded.batch.events.len()).map(move |index| (work, index))).collect();
+        let places: Vec<(&Work, usize)> = works
+            .iter()
+            .flat_map(|work| (0..work.decoded.batch.events.len()).map(move |index| (work, index)))
+            .collect();
         for (place, words) in refused {
             let Some((work, index)) = places.get(place) else { continue };
             if let Some(payload) = dead_letters::alone(&work.decoded.batch, *index) {
@@ -126,7 +137,8 @@ impl Pipeline {
         }
         for work in works {
             for (payload, fault) in &work.decoded.invalid {
-                dead_letters::put(&self.broker, &work.delivery, INVALID, fault.to_string(), payload.clone()).await?;
+                dead_letters::put(&self.broker, &work.delivery, INVALID, fault.to_string(), payload.clone())
+                    .await?;
                 *dead.entry(work.delivery.stream_seq).or_default() += 1;
             }
         }
@@ -147,12 +159,22 @@ impl Pipeline {
     }
 
     /// A whole message goes to the dead letters.
-    async fn discard(&self, delivery: &Delivery, reason: &'static str, detail: String) -> Result<(), MessagingError> {
+    async fn discard(
+        &self,
+        delivery: &Delivery,
+        reason: &'static str,
+        detail: String,
+    ) -> Result<(), MessagingError> {
         dead_letters::put(&self.broker, delivery, reason, detail, delivery.payload().clone()).await?;
         settle(&self.broker, delivery, Stored::default()).await
     }
 
-    async fn pause(&self, backoff: &mut Backoff, dependency: &'static str, error: &(dyn std::fmt::Display + Sync)) {
+    async fn pause(
+        &self,
+        backoff: &mut Backoff,
+        dependency: &'static str,
+        error: &(dyn std::fmt::Display + Sync),
+    ) {
         let wait = backoff.next();
         metrics::counter!("dependency_failures_total", "dependency" => dependency).increment(1);
         tracing::warn!(%error, dependency, ?wait, "trying again");

@@ -21,7 +21,7 @@ impl FromStr for Key {
             return Err("the key is empty".to_owned());
         }
         let mut bearer = HeaderValue::from_str(&format!("Bearer {text}"))
-            .map_err(|_: InvalidHeaderValue| "the key has characters that no key has".to_owned())?;
+            .map_err(|error: InvalidHeaderValue| format!("the key can be no header: {error}"))?;
         bearer.set_sensitive(true);
         Ok(Self(bearer))
     }

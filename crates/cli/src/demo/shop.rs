@@ -136,8 +136,10 @@ mod tests {
             .filter(|(id, _)| (joined[*id].0 - story().opens).num_days() < 30)
             .map(|(_, days)| days)
             .collect();
-        let share =
-            |day: i64| cohort.iter().filter(|days| days.contains(&day)).count() as f64 / cohort.len() as f64;
+        let share = |day: i64| {
+            let back = cohort.iter().filter(|days| days.contains(&day)).count();
+            f64::from(u32::try_from(back).unwrap()) / f64::from(u32::try_from(cohort.len()).unwrap())
+        };
         assert_eq!(share(0), 1.0);
         let week = |first: i64| (first..first + 7).map(share).sum::<f64>() / 7.0;
         let (first, second, fourth) = (week(1), week(8), week(22));

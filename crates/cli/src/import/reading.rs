@@ -84,7 +84,7 @@ impl Reading {
         let mut rows = Rows::new(window, format, &self.mapping, self.infer_types)?;
         let mut packer = Packer::new(Arc::clone(&source.name), self.batch);
         let send = |packer: &mut Packer| match packer.take() {
-            Some(parcel) => parcels.blocking_send(parcel).map_err(|_: mpsc::error::SendError<_>| Closed),
+            Some(parcel) => parcels.blocking_send(parcel).or(Err(Closed)),
             None => Ok(()),
         };
         loop {

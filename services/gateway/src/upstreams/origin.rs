@@ -100,8 +100,15 @@ mod tests {
 
     #[test]
     fn anything_more_is_refused() {
-        let texts =
-            ["ingest:8082", "https://ingest", "http://ingest/v1", "http://ingest?a", "http://u:p@ingest", "http://", ""];
+        let texts = [
+            "ingest:8082",
+            "https://ingest",
+            "http://ingest/v1",
+            "http://ingest?a",
+            "http://u:p@ingest",
+            "http://",
+            "",
+        ];
         for text in texts {
             assert!(text.parse::<Origin>().is_err(), "{text}");
         }

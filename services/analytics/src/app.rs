@@ -1,0 +1,100 @@
+//! The service, put together.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::web;
+use millrace_http::authorized::Authenticator;
+use millrace_http::serve::serve;
+use millrace_messaging::broker::Broker;
+use millrace_messaging::keys::KeyResolver;
+use millrace_messaging::tokens::TokenVerifier;
+use millrace_runtime::health::{self, Health};
+use millrace_runtime::launch::{Fault, Process, listen};
+use millrace_runtime::lifecycle::Components;
+use millrace_storage::database::{Database, PoolSettings};
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use crate::authenticator::BrokerAuthenticator;
+use crate::config::Config;
+use crate::routes;
+use crate::state::State;
+
+/// How long the broker may take to acknowledge; analytics asks it questions and publishes nothing.
+const PUBLISH_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Analytics, ready to run.
+#[derive(Debug)]
+pub struct App {
+    listener: TcpListener,
+    state: State,
+    broker: Broker,
+    health: Arc<Health>,
+    process: Process,
+    grace: Duration,
+}
+
+impl App {
+    /// Connects to what analytics needs.
+    ///
+    /// # Errors
+    /// When the address is taken or the broker away. The database may come later.
+    pub async fn build(config: Config, process: Process) -> Result<Self, Fault> {
+        let listener = listen(config.bind)?;
+        let broker = Broker::connect(&config.nats_url, "analytics", PUBLISH_TIMEOUT).await?;
+        let settings =
+            PoolSettings { statement_timeout: config.statement_timeout, ..PoolSettings::named("analytics") };
+        let database = Database::new(&config.database_url, settings)?;
+        let health = {
+            let (database, broker) = (database.clone(), broker.clone());
+            Health::new("analytics", env!("CARGO_PKG_VERSION"), process.shutdown.clone())
+                .with_metrics(process.metrics.clone())
+                .requires("postgres", move || {
+                    let database = database.clone();
+                    async move { database.ping().await.map_err(|e| e.to_string()) }
+                })
+                // Keys and tokens that were seen a short while ago go on working without it.
+                .prefers("nats", move || {
+                    let broker = broker.clone();
+                    async move { broker.ping().await.map_err(|e| e.to_string()) }
+                })
+        };
+        let state = State { database, clock: config.clock };
+        Ok(Self { listener, state, broker, health: Arc::new(health), process, grace: config.shutdown_grace })
+    }
+
+    /// Where it listens.
+    ///
+    /// # Errors
+    /// When the socket is gone.
+    pub fn address(&self) -> std::io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Serves until the process is asked to stop.
+    ///
+    /// # Errors
+    /// When a component fails.
+    pub async fn run(self) -> Result<(), Fault> {
+        let shutdown = self.process.shutdown;
+        let (keys, tokens) = (KeyResolver::new(self.broker.clone()), TokenVerifier::new(self.broker.clone()));
+        let mut components = Components::new(shutdown.clone(), self.grace);
+        components.spawn("key revocations", keys.clone().listen(shutdown.clone()));
+        components.spawn("token revocations", tokens.clone().listen(shutdown.clone()));
+        let authenticator: Arc<dyn Authenticator> = Arc::new(BrokerAuthenticator::new(keys, tokens));
+        let (state, health) = (web::Data::new(self.state), web::Data::from(self.health));
+        let configure = move |service: &mut web::ServiceConfig| {
+            service
+                .app_data(state.clone())
+                .app_data(health.clone())
+                .app_data(web::Data::from(authenticator.clone()))
+                .configure(health::routes);
+            routes::configure(&mut ServiceConfig::new(service));
+        };
+        components.spawn("http", serve(self.listener, configure, shutdown, self.grace));
+        components.run().await?;
+        self.broker.close().await;
+        Ok(())
+    }
+}

@@ -1,0 +1,80 @@
+//! What analytics reads from its environment.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use millrace_runtime::config::{ConfigError, Env};
+
+/// The settings of analytics.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// `MILLRACE_BIND`: where to listen.
+    pub bind: SocketAddr,
+    /// `ANALYTICS_DATABASE_URL`, such as a replica's, or else `DATABASE_URL`.
+    pub database_url: String,
+    /// `NATS_URL`.
+    pub nats_url: String,
+    /// `MILLRACE_STATEMENT_TIMEOUT`: how long the database may work on one statement of a question.
+    pub statement_timeout: Duration,
+    /// `MILLRACE_SHUTDOWN_GRACE`: how long requests in hand may take once the service is asked to stop.
+    pub shutdown_grace: Duration,
+    /// What time it is, which decides what is complete. Not from the environment: tests stop it.
+    pub clock: fn() -> DateTime<Utc>,
+}
+
+impl Config {
+    /// Reads the environment.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn from_env(mut env: Env) -> Result<Self, ConfigError> {
+        let bind = env.or("MILLRACE_BIND", SocketAddr::from((Ipv4Addr::LOCALHOST, 8084)));
+        let replica: Option<String> = env.optional("ANALYTICS_DATABASE_URL");
+        let database_url = replica.or_else(|| env.required("DATABASE_URL"));
+        let nats_url = env.required("NATS_URL");
+        let statement_timeout = env.duration("MILLRACE_STATEMENT_TIMEOUT", Duration::from_secs(30));
+        let shutdown_grace = env.duration("MILLRACE_SHUTDOWN_GRACE", Duration::from_secs(40));
+        env.law(
+            statement_timeout >= Duration::from_millis(1),
+            "MILLRACE_STATEMENT_TIMEOUT must be at least 1ms: PostgreSQL takes 0 for no limit",
+        );
+        env.law(
+            statement_timeout < shutdown_grace,
+            "MILLRACE_STATEMENT_TIMEOUT must be less than MILLRACE_SHUTDOWN_GRACE, or a restart cuts off questions \
+             that were about to be answered",
+        );
+        env.finish(|| {
+            Some(Self {
+                bind,
+                database_url: database_url?,
+                nats_url: nats_url?,
+                statement_timeout,
+                shutdown_grace,
+                clock: Utc::now,
+            })
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_replica_is_preferred_to_the_primary() {
+        let vars = [("DATABASE_URL", "primary"), ("ANALYTICS_DATABASE_URL", "replica"), ("NATS_URL", "nats")];
+        assert_eq!(Config::from_env(Env::of(vars)).unwrap().database_url, "replica");
+        let vars = [("DATABASE_URL", "primary"), ("NATS_URL", "nats")];
+        assert_eq!(Config::from_env(Env::of(vars)).unwrap().database_url, "primary");
+    }
+
+    #[test]
+    fn every_mistake_is_reported() {
+        let vars = [("MILLRACE_STATEMENT_TIMEOUT", "1h"), ("MILLRACE_BIND", "here")];
+        let error = Config::from_env(Env::of(vars)).unwrap_err().to_string();
+        for name in ["DATABASE_URL", "NATS_URL", "MILLRACE_BIND", "MILLRACE_SHUTDOWN_GRACE"] {
+            assert!(error.contains(name), "{name}: {error}");
+        }
+    }
+}

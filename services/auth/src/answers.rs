@@ -1,0 +1,59 @@
+//! Questions of the other services: what does this key open, what may the holder of this token do.
+
+use chrono::Utc;
+use millrace_domain::access::KeyGrant;
+use millrace_messaging::error::MessagingError;
+use millrace_messaging::keys::{KeyAnswer, KeyQuestion};
+use millrace_messaging::requests::{self, Unanswered};
+use millrace_messaging::subjects;
+use millrace_messaging::tokens::{TokenAnswer, TokenQuestion};
+use millrace_security::api_key::KeyHash;
+use millrace_storage::api_keys;
+use tokio_util::sync::CancellationToken;
+
+use crate::caller::Caller;
+use crate::errors::AuthError;
+use crate::state::State;
+
+/// Answers [`subjects::RESOLVE_KEY`] until `shutdown`.
+///
+/// # Errors
+/// When the broker ends the service.
+pub async fn keys(state: State, shutdown: CancellationToken) -> Result<(), MessagingError> {
+    let respond = |question| resolve(&state, question);
+    requests::answer(&state.broker, "millrace-auth-keys", subjects::RESOLVE_KEY, shutdown, respond).await
+}
+
+/// Answers [`subjects::VERIFY_TOKEN`] until `shutdown`.
+///
+/// # Errors
+/// When the broker ends the service.
+pub async fn tokens(state: State, shutdown: CancellationToken) -> Result<(), MessagingError> {
+    let respond = |question| verify(&state, question);
+    requests::answer(&state.broker, "millrace-auth-tokens", subjects::VERIFY_TOKEN, shutdown, respond).await
+}
+
+async fn resolve(state: &State, question: KeyQuestion) -> Result<KeyAnswer, Unanswered> {
+    let hash = KeyHash::from_hex(&question.sha256).ok_or(Unanswered::BadQuestion)?;
+    let grant = find(state, hash).await.map_err(|error| unavailable(subjects::RESOLVE_KEY, &error))?;
+    Ok(KeyAnswer { grant: grant.filter(|grant| grant.is_live(Utc::now())) })
+}
+
+async fn find(state: &State, hash: KeyHash) -> Result<Option<KeyGrant>, AuthError> {
+    let mut conn = state.connection().await?;
+    Ok(api_keys::grant(&mut conn, &hash.0).await?)
+}
+
+async fn verify(state: &State, question: TokenQuestion) -> Result<TokenAnswer, Unanswered> {
+    match Caller::by_token(state, &question.token).await {
+        Ok(caller) => Ok(TokenAnswer { claims: Some(caller.claims) }),
+        Err(AuthError::Token(_) | AuthError::NoAccount) => Ok(TokenAnswer { claims: None }),
+        Err(error) => Err(unavailable(subjects::VERIFY_TOKEN, &error)),
+    }
+}
+
+fn unavailable(subject: &'static str, error: &AuthError) -> Unanswered {
+    metrics::counter!("auth_unanswered_total", "subject" => subject).increment(1);
+    tracing::warn!(subject, %error, "a question could not be answered");
+    Unanswered::Unavailable
+}

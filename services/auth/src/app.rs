@@ -1,0 +1,97 @@
+//! The service, put together.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::web;
+use millrace_http::serve::serve;
+use millrace_messaging::broker::Broker;
+use millrace_runtime::health::{self, Health};
+use millrace_runtime::launch::{Fault, Process, listen};
+use millrace_runtime::lifecycle::Components;
+use millrace_storage::database::{Database, PoolSettings};
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use crate::config::Config;
+use crate::passwords::PasswordCheck;
+use crate::state::State;
+use crate::tokens::Tokens;
+use crate::{answers, routes};
+
+/// Auth does not write to the log; this bounds the broker's word on its health.
+const BROKER_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Auth, ready to run.
+#[derive(Debug)]
+pub struct App {
+    listener: TcpListener,
+    state: State,
+    health: Arc<Health>,
+    process: Process,
+    grace: Duration,
+}
+
+impl App {
+    /// Connects to what auth needs.
+    ///
+    /// # Errors
+    /// When the address is taken, the database or the broker away, or the master key not the one that sealed the
+    /// signing key.
+    pub async fn build(config: Config, process: Process) -> Result<Self, Fault> {
+        let listener = listen(config.bind)?;
+        let broker = Broker::connect(&config.nats_url, "auth", BROKER_TIMEOUT).await?;
+        let database = Database::new(&config.database_url, PoolSettings::named("auth"))?;
+        let tokens = Tokens::load(&database, &config.master_key, &config.issuer).await?;
+        let health = {
+            let (database, broker) = (database.clone(), broker.clone());
+            Health::new("auth", env!("CARGO_PKG_VERSION"), process.shutdown.clone())
+                .with_metrics(process.metrics.clone())
+                .requires("postgres", move || {
+                    let database = database.clone();
+                    async move { database.ping().await.map_err(|e| e.to_string()) }
+                })
+                .requires("nats", move || {
+                    let broker = broker.clone();
+                    async move { broker.ping().await.map_err(|e| e.to_string()) }
+                })
+        };
+        let passwords = PasswordCheck::new(config.bcrypt_cost);
+        Ok(Self {
+            listener,
+            state: State { database, broker, tokens: Arc::new(tokens), passwords },
+            health: Arc::new(health),
+            process,
+            grace: config.shutdown_grace,
+        })
+    }
+
+    /// Where it listens.
+    ///
+    /// # Errors
+    /// When the socket is gone.
+    pub fn address(&self) -> std::io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Serves until the process is asked to stop.
+    ///
+    /// # Errors
+    /// When a component fails.
+    pub async fn run(self) -> Result<(), Fault> {
+        let shutdown = self.process.shutdown;
+        let broker = self.state.broker.clone();
+        let mut components = Components::new(shutdown.clone(), self.grace);
+        components.spawn("key answers", answers::keys(self.state.clone(), shutdown.clone()));
+        components.spawn("token answers", answers::tokens(self.state.clone(), shutdown.clone()));
+        let (state, health) = (web::Data::new(self.state), web::Data::from(self.health));
+        let configure = move |service: &mut web::ServiceConfig| {
+            service.app_data(state.clone()).app_data(health.clone()).configure(health::routes);
+            routes::configure(&mut ServiceConfig::new(service));
+        };
+        components.spawn("http", serve(self.listener, configure, shutdown, self.grace)?);
+        components.run().await?;
+        broker.close().await;
+        Ok(())
+    }
+}

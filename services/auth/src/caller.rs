@@ -1,0 +1,60 @@
+//! The person who calls.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use actix_web::{FromRequest, HttpRequest, dev::Payload, web};
+use millrace_http::credentials::Credentials;
+use millrace_http::problem::{Code, Problem};
+use millrace_messaging::tokens::TokenClaims;
+use millrace_storage::accounts::{self, Account};
+use millrace_storage::members;
+
+use crate::errors::AuthError;
+use crate::state::State;
+
+/// Someone who showed a good access token and has an account.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// The account.
+    pub account: Account,
+    /// What it may do at this moment.
+    pub claims: TokenClaims,
+}
+
+impl Caller {
+    /// Whose token it is, and what they may do.
+    ///
+    /// # Errors
+    /// When it is not to be believed, its account is gone, or the database is away.
+    pub async fn by_token(state: &State, token: &str) -> Result<Self, AuthError> {
+        let said = state.tokens.verify(token)?;
+        let mut conn = state.connection().await?;
+        let account = accounts::find(&mut conn, said.sub).await?.ok_or(AuthError::NoAccount)?;
+        let roles = members::roles(&mut conn, account.id).await?;
+        let claims =
+            TokenClaims { account_id: account.id, admin: account.is_admin, roles, expires_at: said.exp };
+        Ok(Self { account, claims })
+    }
+}
+
+impl FromRequest for Caller {
+    type Error = Problem;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        Box::pin(async move {
+            let state = request
+                .app_data::<web::Data<State>>()
+                .ok_or_else(|| Problem::internal(&"this service has no state"))?;
+            match Credentials::read(request.headers())? {
+                Credentials::Token(token) => Ok(Self::by_token(state, &token).await?),
+                Credentials::Key(_) => Err(Problem::new(
+                    Code::Forbidden,
+                    "this is for people: send an access token, not an API key",
+                )),
+            }
+        })
+    }
+}

@@ -1,0 +1,90 @@
+//! What auth reads from its environment.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use millrace_runtime::config::{ConfigError, Env};
+use millrace_security::envelope::MasterKey;
+use millrace_security::password::Cost;
+
+/// The settings of auth.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// `MILLRACE_BIND`: where to listen.
+    pub bind: SocketAddr,
+    /// `DATABASE_URL`.
+    pub database_url: String,
+    /// `NATS_URL`.
+    pub nats_url: String,
+    /// `MILLRACE_MASTER_KEY`: seals the private halves of the signing keys. Whoever loses it loses the keys, and
+    /// everybody has to sign in again.
+    pub master_key: MasterKey,
+    /// `MILLRACE_ISSUER`: who access tokens say they are from. Must be the same in all replicas.
+    pub issuer: String,
+    /// `MILLRACE_BCRYPT_COST`: the work that it takes to try a password.
+    pub bcrypt_cost: Cost,
+    /// `MILLRACE_SHUTDOWN_GRACE`: how long requests in hand may take once the service is asked to stop.
+    pub shutdown_grace: Duration,
+}
+
+impl Config {
+    /// Reads the environment.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn from_env(mut env: Env) -> Result<Self, ConfigError> {
+        let bind = env.or("MILLRACE_BIND", SocketAddr::from((Ipv4Addr::LOCALHOST, 8081)));
+        let database_url = env.required("DATABASE_URL");
+        let nats_url = env.required("NATS_URL");
+        let master_key = env.required("MILLRACE_MASTER_KEY");
+        let issuer = env.or("MILLRACE_ISSUER", "millrace".to_owned());
+        let cost = env.or("MILLRACE_BCRYPT_COST", 12);
+        let shutdown_grace = env.duration("MILLRACE_SHUTDOWN_GRACE", Duration::from_secs(20));
+        env.law(
+            (10..=16).contains(&cost),
+            "MILLRACE_BCRYPT_COST must be 10 to 16: less is cheap to guess, more keeps people waiting for seconds",
+        );
+        env.law(shutdown_grace >= Duration::from_secs(5), "MILLRACE_SHUTDOWN_GRACE must be at least 5s");
+        env.finish(|| {
+            Some(Self {
+                bind,
+                database_url: database_url?,
+                nats_url: nats_url?,
+                master_key: master_key?,
+                issuer,
+                bcrypt_cost: Cost::new(cost)?,
+                shutdown_grace,
+            })
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn environment(changes: &[(&str, &str)]) -> Env {
+        let mut vars = vec![
+            ("DATABASE_URL", "postgres://localhost/millrace"),
+            ("NATS_URL", "nats://localhost"),
+            ("MILLRACE_MASTER_KEY", "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"),
+        ];
+        vars.extend(changes);
+        Env::of(vars)
+    }
+
+    #[test]
+    fn three_variables_are_enough() {
+        let config = Config::from_env(environment(&[])).unwrap();
+        assert_eq!((config.bind.port(), config.issuer.as_str()), (8081, "millrace"));
+        assert_eq!(config.bcrypt_cost, Cost::default());
+    }
+
+    #[test]
+    fn a_weak_cost_and_a_bad_key_are_refused_together_and_not_repeated() {
+        let env = environment(&[("MILLRACE_BCRYPT_COST", "9"), ("MILLRACE_MASTER_KEY", "hunter2")]);
+        let error = Config::from_env(env).unwrap_err().to_string();
+        assert!(error.contains("MILLRACE_BCRYPT_COST") && error.contains("MILLRACE_MASTER_KEY"), "{error}");
+        assert!(!error.contains("hunter2"), "{error}");
+    }
+}

@@ -1,0 +1,50 @@
+//! What goes wrong in auth, as problems.
+
+use std::time::Duration;
+
+use millrace_http::problem::{Code, Problem};
+use millrace_security::token::TokenError;
+use millrace_storage::error::StorageError;
+
+/// A request that cannot be granted.
+#[derive(Debug, thiserror::Error)]
+pub enum AuthError {
+    /// The token is not to be believed.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// The token was good, its account is gone.
+    #[error("the access token belongs to no account")]
+    NoAccount,
+    /// The password is not the account's, or there is no account: it is not told which.
+    #[error("the e-mail address or the password is wrong")]
+    WrongPassword,
+    /// Too many passwords are being tried.
+    #[error("too many people are signing in at this moment, try again")]
+    Busy,
+    /// The database did not do it.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+impl From<AuthError> for Problem {
+    fn from(error: AuthError) -> Self {
+        let code = match &error {
+            AuthError::Token(TokenError::Unsigned(_)) | AuthError::NoRandomness(_) => {
+                return Self::internal(&error);
+            }
+            AuthError::Token(TokenError::Invalid(cause)) => {
+                tracing::info!(%cause, "an access token was refused");
+                return Self::new(Code::Unauthenticated, "the access token is not valid");
+            }
+            AuthError::Token(_) | AuthError::NoAccount | AuthError::WrongPassword => Code::Unauthenticated,
+            AuthError::Busy => {
+                return Self::new(Code::Unavailable, error.to_string()).retry_after(Duration::from_secs(2));
+            }
+            AuthError::Storage(StorageError::Unavailable(cause)) => {
+                return Self::unavailable("the database", cause);
+            }
+            AuthError::Storage(_) => return Self::internal(&error),
+        };
+        Self::new(code, error.to_string())
+    }
+}

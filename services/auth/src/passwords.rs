@@ -1,0 +1,60 @@
+//! Trying passwords, a few at a time.
+//!
+//! A bcrypt check keeps a core busy for a fifth of a second. Without a bound a storm of logins would take every core
+//! and every blocking thread of the process, and the questions of the other services would wait behind it.
+
+use std::num::NonZero;
+use std::sync::Arc;
+use std::thread::available_parallelism;
+
+use actix_web::web;
+use millrace_security::password::{self, Cost};
+use secrecy::{ExposeSecret, SecretString};
+use tokio::sync::Semaphore;
+
+use crate::errors::AuthError;
+
+/// Logins in hand and in wait for each that is being worked on: a few seconds' worth.
+const PLACES_PER_SLOT: usize = 16;
+
+/// Tries passwords on one core less than there are. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct PasswordCheck {
+    cost: Cost,
+    slots: Arc<Semaphore>,
+    places: Arc<Semaphore>,
+}
+
+impl PasswordCheck {
+    /// `cost`: that of the hashes, so that an account that does not exist takes as long.
+    #[must_use]
+    pub fn new(cost: Cost) -> Self {
+        let cores = available_parallelism().map_or(1, NonZero::get);
+        let slots = cores.saturating_sub(1).max(1);
+        let places = slots * PLACES_PER_SLOT;
+        Self { cost, slots: Arc::new(Semaphore::new(slots)), places: Arc::new(Semaphore::new(places)) }
+    }
+
+    /// Whether `text` is the password behind `hash`; never, and as slowly, when there is no account to have one.
+    ///
+    /// # Errors
+    /// [`AuthError::Busy`] when too many are waiting.
+    pub async fn matches(&self, text: SecretString, hash: Option<String>) -> Result<bool, AuthError> {
+        let busy = |_: &dyn std::fmt::Display| AuthError::Busy;
+        let place = Arc::clone(&self.places).try_acquire_owned().map_err(|full| busy(&full))?;
+        let slot = Arc::clone(&self.slots).acquire_owned().await.map_err(|closed| busy(&closed))?;
+        let cost = self.cost;
+        let check = web::block(move || {
+            // Held by the work, not by the request: a client that hangs up does not end the work.
+            let _held = (place, slot);
+            match hash {
+                Some(hash) => password::verify(text.expose_secret(), &hash),
+                None => {
+                    password::verify_nobody(text.expose_secret(), cost);
+                    false
+                }
+            }
+        });
+        check.await.map_err(|cancelled| busy(&cancelled))
+    }
+}

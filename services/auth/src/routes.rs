@@ -1,0 +1,40 @@
+//! Every route of auth on one screen. Health and metrics are mounted by the runtime.
+
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{ComponentsBuilder, InfoBuilder, OpenApi, OpenApiBuilder};
+use utoipa_actix_web::AppExt;
+use utoipa_actix_web::service_config::ServiceConfig;
+
+mod denials;
+mod keys;
+mod login;
+mod projects;
+mod session;
+
+/// Mounts the routes.
+pub fn configure(service: &mut ServiceConfig<'_>) {
+    service
+        .service(login::login)
+        .service(session::me)
+        .service(session::verify)
+        .service(session::jwks)
+        .service(projects::list)
+        .service(projects::create)
+        .service(projects::show)
+        .service(keys::list)
+        .service(keys::create)
+        .service(keys::revoke);
+}
+
+/// What the routes say of themselves.
+#[must_use]
+pub fn openapi() -> OpenApi {
+    let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
+    let base = OpenApiBuilder::new()
+        .info(InfoBuilder::new().title("Millrace auth").version(env!("CARGO_PKG_VERSION")).build())
+        .components(Some(
+            ComponentsBuilder::new().security_scheme("access_token", SecurityScheme::Http(bearer)).build(),
+        ))
+        .build();
+    actix_web::App::new().into_utoipa_app().openapi(base).configure(configure).split_for_parts().1
+}

@@ -1,0 +1,89 @@
+//! Who am I, and is this token good.
+
+use actix_web::http::header::CACHE_CONTROL;
+use actix_web::{HttpResponse, get, web};
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::caller::Caller;
+use crate::routes::denials::NotSignedIn;
+use crate::state::State;
+
+/// An account.
+#[derive(Serialize, ToSchema)]
+struct Me {
+    /// Its id.
+    id: Uuid,
+    /// Its e-mail address.
+    #[schema(example = "ada@example.com")]
+    email: String,
+    /// What to call the person.
+    full_name: Option<String>,
+    /// Whether it sees every project.
+    admin: bool,
+    /// When it was created.
+    created_at: DateTime<Utc>,
+}
+
+/// What a token is good for.
+#[derive(Serialize, ToSchema)]
+struct Verified {
+    /// Whose it is.
+    account_id: Uuid,
+    /// Whether they see every project.
+    admin: bool,
+    /// Their role in each of their projects, at this moment: `owner`, `admin`, `editor` or `viewer`.
+    #[schema(value_type = std::collections::BTreeMap<Uuid, String>)]
+    roles: std::collections::BTreeMap<Uuid, &'static str>,
+    /// When it stops being good.
+    expires_at: DateTime<Utc>,
+}
+
+/// The caller's account
+#[utoipa::path(
+    tag = "session",
+    responses((status = 200, description = "The account", body = Me), NotSignedIn),
+    security(("access_token" = [])),
+)]
+#[get("/api/v1/auth/me")]
+pub(super) async fn me(caller: Caller) -> HttpResponse {
+    let account = caller.account;
+    HttpResponse::Ok().json(Me {
+        id: account.id.0,
+        email: account.email,
+        full_name: account.full_name,
+        admin: account.is_admin,
+        created_at: account.created_at,
+    })
+}
+
+/// Whether an access token is good, and for what
+#[utoipa::path(
+    tag = "session",
+    responses((status = 200, description = "It is", body = Verified), NotSignedIn),
+    security(("access_token" = [])),
+)]
+#[get("/api/v1/auth/verify")]
+pub(super) async fn verify(caller: Caller) -> HttpResponse {
+    let claims = caller.claims;
+    HttpResponse::Ok().json(Verified {
+        account_id: claims.account_id.0,
+        admin: claims.admin,
+        roles: claims.roles.into_iter().map(|(project, role)| (project.0, role.as_str())).collect(),
+        expires_at: claims.expires_at,
+    })
+}
+
+/// The keys that access tokens are signed with
+///
+/// A JWK set (RFC 7517): anybody can verify a token with it. Tokens name their key in `kid`.
+#[utoipa::path(
+    tag = "session",
+    responses((status = 200, description = "The public keys", body = serde_json::Value)),
+)]
+#[get("/.well-known/jwks.json")]
+pub(super) async fn jwks(state: web::Data<State>) -> HttpResponse {
+    HttpResponse::Ok().insert_header((CACHE_CONTROL, "public, max-age=300")).json(state.tokens.jwks())
+}

@@ -1,0 +1,33 @@
+//! What every request may use.
+
+use std::sync::Arc;
+
+use millrace_messaging::broker::Broker;
+use millrace_storage::database::{Connection, Database};
+
+use crate::errors::AuthError;
+use crate::passwords::PasswordCheck;
+use crate::tokens::Tokens;
+
+/// Shared by all workers of the server.
+#[derive(Clone, Debug)]
+pub struct State {
+    /// Accounts, projects, keys.
+    pub database: Database,
+    /// Where other services ask and listen.
+    pub broker: Broker,
+    /// Makes and believes access tokens.
+    pub tokens: Arc<Tokens>,
+    /// Tries passwords.
+    pub passwords: PasswordCheck,
+}
+
+impl State {
+    /// A connection to the database.
+    ///
+    /// # Errors
+    /// When there is none in time.
+    pub async fn connection(&self) -> Result<Connection, AuthError> {
+        Ok(self.database.connection().await?)
+    }
+}

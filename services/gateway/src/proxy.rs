@@ -1,0 +1,146 @@
+//! Passes a request on to the service that answers it, and the answer back, both as they come.
+//!
+//! The client side of HTTP is hyper's, one connection at a time: it reads an answer while it still writes the
+//! request, it tells an answer that was cut short from one that is complete, and it gives a request back when it is
+//! certain that nothing of it was sent. A proxy needs all three, and actix's own client has none of them.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use actix_web::body::BodySize;
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, web};
+use hyper::body::{Body, Incoming};
+use hyper::http::request::Parts;
+use hyper::{Method, Request, Response};
+use millrace_http::problem::{Code, Problem};
+
+mod connections;
+mod download;
+pub mod forwarded;
+mod headers;
+pub mod upload;
+
+use connections::{Connection, Pool};
+use download::Download;
+use upload::Upload;
+
+use crate::errors::ProxyError;
+use crate::state::State;
+use crate::upstreams::Upstream;
+
+/// The way from one worker of the server to one service.
+#[derive(Debug)]
+pub struct Proxy {
+    upstream: Upstream,
+    pool: Rc<Pool>,
+    state: Arc<State>,
+}
+
+/// An attempt without an answer.
+struct Refused {
+    error: ProxyError,
+    /// The request, when it is certain that nothing of it was sent.
+    unsent: Option<Box<Request<Upload>>>,
+}
+
+impl Proxy {
+    /// A way without connections yet.
+    #[must_use]
+    pub fn new(upstream: Upstream, state: Arc<State>) -> Self {
+        let pool = Rc::new(Pool::new(state.origins.of(upstream).clone()));
+        Self { upstream, pool, state }
+    }
+
+    /// Passes on a request.
+    ///
+    /// # Errors
+    /// When there is no answer to pass back.
+    pub async fn pass(
+        self: Rc<Self>,
+        request: HttpRequest,
+        body: web::Payload,
+    ) -> Result<HttpResponse<Download>, Problem> {
+        let problem = |error: ProxyError| error.into_problem(self.upstream);
+        let upload =
+            Upload::new(&request, body, self.state.max_body).map_err(|error| problem(error.into()))?;
+        let mut onward = self.target(&request)?;
+        onward.headers = headers::onward(&request, upload.announced(), &self.state.trusted_proxies);
+        onward.headers.insert(hyper::header::HOST, self.pool.origin().authority().clone());
+        let head_alone = onward.method == Method::HEAD;
+        let (answer, connection) = self.send(onward, upload).await.map_err(problem)?;
+        Ok(Rc::clone(&self).respond(answer, connection, head_alone))
+    }
+
+    fn target(&self, request: &HttpRequest) -> Result<Parts, Problem> {
+        let unreadable =
+            |what| Problem::new(Code::Malformed, format!("the {what} of the request is not valid"));
+        let (mut parts, ()) = Request::new(()).into_parts();
+        let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
+        parts.uri = target.parse().map_err(|_| unreadable("target"))?;
+        parts.method =
+            Method::from_bytes(request.method().as_str().as_bytes()).map_err(|_| unreadable("method"))?;
+        Ok(parts)
+    }
+
+    /// Sends a request, a second time if the service had closed a kept connection just when it was taken up again.
+    /// Only what cannot have had an effect is repeated: a request of which nothing was sent, and one that is safe to
+    /// repeat by its method and has no body that would be gone.
+    async fn send(
+        &self,
+        onward: Parts,
+        upload: Upload,
+    ) -> Result<(Response<Incoming>, Connection), ProxyError> {
+        let connection = self.pool.take().await.map_err(ProxyError::Connect)?;
+        let kept = connection.was_kept();
+        let spare = (kept && upload.is_none() && onward.method.is_safe()).then(|| onward.clone());
+        let refused = match self.attempt(connection, Request::from_parts(onward, upload)).await {
+            Ok(answered) => return Ok(answered),
+            Err(refused) => refused,
+        };
+        let again = match (refused.unsent, &refused.error, spare) {
+            (Some(unsent), ..) if kept => *unsent,
+            (None, ProxyError::Closed(_), Some(spare)) => Request::from_parts(spare, Upload::none()),
+            _ => return Err(refused.error),
+        };
+        metrics::counter!("upstream_retries_total", "upstream" => self.upstream.name()).increment(1);
+        // A new one: others that were kept may have gone the same way.
+        let connection = self.pool.connect().await.map_err(ProxyError::Connect)?;
+        self.attempt(connection, again).await.map_err(|refused| refused.error)
+    }
+
+    async fn attempt(
+        &self,
+        mut connection: Connection,
+        request: Request<Upload>,
+    ) -> Result<(Response<Incoming>, Connection), Refused> {
+        let progress = request.body().progress();
+        let answer = connection.send(request);
+        match progress.wait_for(answer, self.state.upstream_timeout).await {
+            Ok(Ok(answer)) => Ok((answer, connection)),
+            Ok(Err(mut refused)) => {
+                let unsent = refused.take_message().map(Box::new);
+                Err(Refused { error: refused.into_error().into(), unsent })
+            }
+            Err(error) => Err(Refused { error, unsent: None }),
+        }
+    }
+
+    fn respond(
+        self: Rc<Self>,
+        answer: Response<Incoming>,
+        connection: Connection,
+        head_alone: bool,
+    ) -> HttpResponse<Download> {
+        let (head, body) = answer.into_parts();
+        let length =
+            if head_alone { headers::content_length(&head.headers) } else { body.size_hint().exact() };
+        let size = length.map_or(BodySize::Stream, BodySize::Sized);
+        let download = Download::new(self, body, size, connection);
+        // Both sides know the same codes, from 100 to 999.
+        let status = StatusCode::from_u16(head.status.as_u16()).unwrap_or(StatusCode::BAD_GATEWAY);
+        let mut response = HttpResponse::with_body(status, download);
+        headers::back(&head.headers, response.headers_mut());
+        response
+    }
+}

@@ -1,0 +1,137 @@
+//! The connections of one worker to one service.
+
+use std::cell::RefCell;
+use std::io;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use hyper::body::Incoming;
+use hyper::client::conn::TrySendError;
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::upload::{Progress, Upload};
+use crate::upstreams::origin::Origin;
+
+/// How long an idle connection is kept. Shorter than the services keep theirs ([`millrace_http::serve::KEEP_ALIVE`]),
+/// so that it is this side that closes and no request meets a closing connection.
+const KEEP_ALIVE: Duration = Duration::from_secs(30);
+/// How many idle connections are kept.
+const MAX_IDLE: usize = 128;
+/// How many bytes a connection buffers at most each way; also the most an answer's head may have.
+const BUFFER: usize = 64 * 1024;
+
+const _: () = assert!(KEEP_ALIVE.as_secs() < millrace_http::serve::KEEP_ALIVE.as_secs());
+
+/// A connection that is there, idle or not.
+#[derive(Debug)]
+pub(super) struct Connection {
+    sender: SendRequest<Upload>,
+    /// What moves the bytes. Dropped with the connection, so that one that is given up is closed at once.
+    driver: AbortOnDropHandle<()>,
+    /// How the last request's body is getting on.
+    upload: Option<Rc<Progress>>,
+}
+
+#[derive(Debug)]
+struct Idle {
+    connection: Connection,
+    since: Instant,
+}
+
+/// The idle connections, the most recently used last.
+#[derive(Debug)]
+pub(super) struct Pool {
+    origin: Origin,
+    idle: RefCell<Vec<Idle>>,
+}
+
+impl Connection {
+    /// Whether it has carried a request before.
+    pub(super) fn was_kept(&self) -> bool {
+        self.upload.is_some()
+    }
+
+    /// How the body of its request is getting on.
+    pub(super) fn upload(&self) -> Option<&Progress> {
+        self.upload.as_deref()
+    }
+
+    /// Sends a request. The answer may come before all of the body is sent.
+    pub(super) fn send(
+        &mut self,
+        request: Request<Upload>,
+    ) -> impl Future<Output = Result<Response<Incoming>, TrySendError<Request<Upload>>>> + use<> {
+        self.upload = Some(request.body().progress());
+        self.sender.try_send_request(request)
+    }
+}
+
+impl Pool {
+    pub(super) fn new(origin: Origin) -> Self {
+        Self { origin, idle: RefCell::default() }
+    }
+
+    pub(super) fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// A kept connection, or a new one.
+    pub(super) async fn take(&self) -> io::Result<Connection> {
+        match self.take_idle() {
+            Some(connection) => Ok(connection),
+            None => self.connect().await,
+        }
+    }
+
+    fn take_idle(&self) -> Option<Connection> {
+        let mut idle = self.idle.borrow_mut();
+        while let Some(Idle { connection, since }) = idle.pop() {
+            if since.elapsed() > KEEP_ALIVE {
+                // Those that were used earlier have been idle for longer.
+                idle.clear();
+                return None;
+            }
+            if connection.sender.is_ready() {
+                return Some(connection);
+            }
+        }
+        None
+    }
+
+    /// A new connection.
+    pub(super) async fn connect(&self) -> io::Result<Connection> {
+        let stream = TokioIo::new(self.origin.connect().await?);
+        let (sender, driver) =
+            http1::Builder::new().max_buf_size(BUFFER).handshake(stream).await.map_err(io::Error::other)?;
+        // What goes wrong on the way is told to whoever waits for the answer.
+        let driver = actix_web::rt::spawn(async move { drop(driver.await) });
+        Ok(Connection { sender, driver: AbortOnDropHandle::new(driver), upload: None })
+    }
+
+    /// Keeps a connection whose answer has been read to its end. If the request has not been sent to its end, the
+    /// service has made up its mind without the rest, and the connection is of no more use.
+    pub(super) fn put_back(self: &Rc<Self>, mut connection: Connection) {
+        if !connection.upload().is_some_and(Progress::is_done) {
+            return;
+        }
+        if connection.sender.is_ready() {
+            return self.keep(connection);
+        }
+        let pool = Rc::clone(self);
+        actix_web::rt::spawn(async move {
+            if connection.sender.ready().await.is_ok() {
+                pool.keep(connection);
+            }
+        });
+    }
+
+    fn keep(&self, connection: Connection) {
+        let mut idle = self.idle.borrow_mut();
+        if idle.len() < MAX_IDLE {
+            idle.push(Idle { connection, since: Instant::now() });
+        }
+    }
+}

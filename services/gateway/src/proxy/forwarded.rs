@@ -1,0 +1,156 @@
+//! Where a request came from, as the services behind are told: `X-Forwarded-For`, `-Proto` and `-Host`, and `Forwarded`
+//! ([RFC 7239](https://www.rfc-editor.org/rfc/rfc7239)).
+//!
+//! Anybody can send such headers, so they are believed only from proxies that the configuration names. From anyone
+//! else they are dropped, and the address of the connection is the truth.
+
+use std::net::{IpAddr, SocketAddr};
+use std::str::FromStr;
+use std::sync::Arc;
+
+use actix_web::HttpRequest;
+use hyper::header::{FORWARDED, HeaderMap, HeaderName, HeaderValue};
+use ipnet::IpNet;
+
+const FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+/// What others write where they mean the same.
+const SYNONYMS: &[&str] =
+    &["x-forwarded-port", "x-forwarded-prefix", "x-forwarded-server", "x-real-ip", "true-client-ip"];
+
+/// The networks whose word is taken, separated by commas: `10.0.0.0/8, 192.0.2.7, 2001:db8::/32`.
+#[derive(Clone, Debug, Default)]
+pub struct TrustedProxies(Arc<[IpNet]>);
+
+/// A part of the list is neither a network nor an address.
+#[derive(Debug, thiserror::Error)]
+#[error("`{0}` is neither a network like 10.0.0.0/8 nor an address")]
+pub struct NotANetwork(String);
+
+impl FromStr for TrustedProxies {
+    type Err = NotANetwork;
+
+    fn from_str(text: &str) -> Result<Self, NotANetwork> {
+        let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+        let network = |part: &str| {
+            let address = || part.parse::<IpAddr>().map(IpNet::from);
+            part.parse().or_else(|_| address()).map_err(|_| NotANetwork(part.to_owned()))
+        };
+        parts.map(network).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+impl TrustedProxies {
+    /// Whether a connection from there comes from a proxy of ours.
+    #[must_use]
+    pub fn contain(&self, peer: IpAddr) -> bool {
+        self.0.iter().any(|network| network.contains(&peer.to_canonical()))
+    }
+}
+
+/// Writes where a request came from into the headers it goes on with. They still hold what the client sent.
+pub(super) fn stamp(headers: &mut HeaderMap, request: &HttpRequest, trusted: &TrustedProxies) {
+    let peer = request.peer_addr().map(|peer| SocketAddr::ip(&peer).to_canonical());
+    let host = request.headers().get("host").and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let proto = if request.app_config().secure() { "https" } else { "http" };
+    if !peer.is_some_and(|peer| trusted.contain(peer)) {
+        for name in SYNONYMS {
+            headers.remove(*name);
+        }
+        for name in [FOR, PROTO, HOST, FORWARDED] {
+            headers.remove(name);
+        }
+    }
+    extend(headers, FOR, &peer.map_or_else(|| "unknown".to_owned(), |peer| peer.to_string()));
+    extend(headers, FORWARDED, &element(peer, host, proto));
+    // These two have no list: the first proxy has seen what the client asked for.
+    for (name, value) in [(PROTO, proto), (HOST, host)] {
+        if let (false, Ok(value)) = (headers.contains_key(&name), HeaderValue::from_str(value)) {
+            headers.insert(name, value);
+        }
+    }
+}
+
+/// One hop, as `Forwarded` has it. An IPv6 address is in brackets and quotes; a host with a port must be quoted.
+fn element(peer: Option<IpAddr>, host: &str, proto: &str) -> String {
+    let by = match peer {
+        Some(IpAddr::V4(peer)) => peer.to_string(),
+        Some(IpAddr::V6(peer)) => format!("\"[{peer}]\""),
+        None => "unknown".to_owned(),
+    };
+    // A host that would break out of the quotes is nobody's.
+    let quotable = !host.is_empty() && !host.contains(['"', '\\']);
+    let host = if quotable { format!(";host=\"{host}\"") } else { String::new() };
+    format!("for={by}{host};proto={proto}")
+}
+
+/// Adds to a list that may be spread over several lines.
+fn extend(headers: &mut HeaderMap, name: HeaderName, last: &str) {
+    let mut list: Vec<&str> = headers.get_all(&name).iter().filter_map(|value| value.to_str().ok()).collect();
+    list.push(last);
+    if let Ok(value) = HeaderValue::from_str(&list.join(", ")) {
+        headers.insert(name, value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+
+    use super::*;
+
+    fn stamped(peer: &str, trusted: &str, sent: &[(&'static str, &'static str)]) -> HeaderMap {
+        let mut request = TestRequest::get()
+            .peer_addr(peer.parse().unwrap())
+            .insert_header(("host", "events.example:8443"));
+        let mut headers = HeaderMap::new();
+        for (name, value) in sent {
+            request = request.append_header((*name, *value));
+            headers.append(*name, HeaderValue::from_static(value));
+        }
+        stamp(&mut headers, &request.to_http_request(), &trusted.parse().unwrap());
+        headers
+    }
+
+    #[test]
+    fn a_stranger_is_not_believed() {
+        let sent = [
+            ("x-forwarded-for", "1.2.3.4"),
+            ("forwarded", "for=1.2.3.4"),
+            ("x-real-ip", "1.2.3.4"),
+            ("x-forwarded-proto", "https"),
+        ];
+        let headers = stamped("203.0.113.9:5000", "10.0.0.0/8", &sent);
+        assert_eq!(headers["x-forwarded-for"], "203.0.113.9");
+        assert_eq!(headers["x-forwarded-proto"], "http");
+        assert_eq!(headers["x-forwarded-host"], "events.example:8443");
+        assert_eq!(headers["forwarded"], "for=203.0.113.9;host=\"events.example:8443\";proto=http");
+        assert!(!headers.contains_key("x-real-ip"));
+    }
+
+    #[test]
+    fn a_proxy_of_ours_is_believed_and_added() {
+        let sent =
+            [("x-forwarded-for", "1.2.3.4"), ("x-forwarded-for", "5.6.7.8"), ("x-forwarded-proto", "https")];
+        let headers = stamped("10.1.2.3:5000", "192.0.2.7, 10.0.0.0/8", &sent);
+        assert_eq!(headers["x-forwarded-for"], "1.2.3.4, 5.6.7.8, 10.1.2.3");
+        assert_eq!(headers["x-forwarded-proto"], "https");
+    }
+
+    #[test]
+    fn addresses_of_both_families_are_written_as_the_standard_says() {
+        let six = stamped("[2001:db8::1]:5000", "", &[]);
+        assert_eq!(six["x-forwarded-for"], "2001:db8::1");
+        assert_eq!(six["forwarded"], "for=\"[2001:db8::1]\";host=\"events.example:8443\";proto=http");
+        let mapped = stamped("[::ffff:10.0.0.1]:5000", "10.0.0.1", &[("x-forwarded-for", "9.9.9.9")]);
+        assert_eq!(mapped["x-forwarded-for"], "9.9.9.9, 10.0.0.1");
+    }
+
+    #[test]
+    fn a_list_with_anything_else_in_it_is_refused() {
+        let error = "10.0.0.0/8, ten".parse::<TrustedProxies>().unwrap_err();
+        assert!(error.to_string().contains("`ten`"));
+        assert!("10.0.0.0/33".parse::<TrustedProxies>().is_err());
+    }
+}

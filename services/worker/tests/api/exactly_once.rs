@@ -1,0 +1,109 @@
+use millrace_domain::batch::EventBatch;
+use millrace_messaging::publisher;
+use millrace_testkit::proxy::ChaosProxy;
+use millrace_testkit::wait;
+
+use crate::bench_of_work::{Bench, Hired, fortnight};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_in_the_log_comes_into_the_database_once() {
+    let bench = Bench::new().await;
+    let events = fortnight(1_000);
+    for batch in events.chunks(90) {
+        bench.publish(batch).await;
+    }
+    let worker = Hired::with(bench.config()).await;
+    bench.until_the_log_is_empty().await;
+    assert_eq!(bench.stored().await, 1_000);
+
+    for batch in events.chunks(333) {
+        bench.publish(batch).await;
+    }
+    bench.until_the_log_is_empty().await;
+    worker.dismiss().await;
+    assert_eq!(bench.stored().await, 1_000, "the same events in other batches are the same events");
+    bench.assert_the_books_balance().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn three_workers_share_the_log_and_count_nothing_twice() {
+    let bench = Bench::new().await;
+    let events = fortnight(3_000);
+    let (one, two, three) =
+        tokio::join!(Hired::with(bench.config()), Hired::with(bench.config()), Hired::with(bench.config()));
+    for batch in events.chunks(40) {
+        bench.publish(batch).await;
+    }
+    // The broker takes the same content for the same message; in other batches it is another.
+    for batch in events.chunks(70) {
+        bench.publish(batch).await;
+    }
+    bench.until_the_log_is_empty().await;
+    tokio::join!(one.dismiss(), two.dismiss(), three.dismiss());
+    assert_eq!(bench.stored().await, 3_000);
+    bench.assert_the_books_balance().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_the_database_away_the_log_keeps_everything() {
+    let bench = Bench::new().await;
+    let wire = ChaosProxy::before(&bench.database.url()).await;
+    let mut config = bench.config();
+    config.database_url = wire.url(&config.database_url);
+    let worker = Hired::with(config).await;
+    let events = fortnight(600);
+    bench.publish(&events[..200]).await;
+    wait::until("the first events are stored", async || bench.stored().await == 200).await;
+
+    wire.cut();
+    for batch in events.chunks(50) {
+        bench.publish(batch).await;
+    }
+    assert_eq!(bench.stored().await, 200);
+    wire.mend();
+    bench.until_the_log_is_empty().await;
+    worker.dismiss().await;
+    assert_eq!(bench.stored().await, 600);
+    bench.assert_the_books_balance().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_the_broker_cut_off_for_a_while_nothing_is_lost_or_doubled() {
+    let bench = Bench::new().await;
+    let wire = ChaosProxy::before(bench.nats.url()).await;
+    let mut config = bench.config();
+    config.nats_url = wire.url(&config.nats_url);
+    config.pull.ack_wait = std::time::Duration::from_secs(6);
+    let worker = Hired::with(config).await;
+    let events = fortnight(900);
+    for (n, batch) in events.chunks(30).enumerate() {
+        if n % 10 == 5 {
+            wire.cut();
+        }
+        bench.publish(batch).await;
+        if n % 10 == 8 {
+            wire.mend();
+        }
+    }
+    wire.mend();
+    bench.until_the_log_is_empty().await;
+    worker.dismiss().await;
+    assert_eq!(bench.stored().await, 900);
+    bench.assert_the_books_balance().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sender_that_waits_is_told_when_its_events_are_stored() {
+    let bench = Bench::new().await;
+    let worker = Hired::with(bench.config()).await;
+    let events = fortnight(10);
+    bench.publish(&events[..4]).await;
+    bench.until_the_log_is_empty().await;
+
+    let batch = EventBatch { project_id: bench.shop, received_at: chrono::Utc::now(), events };
+    let replies = publisher::publish_watched(&bench.broker, &batch, "story").await.unwrap();
+    let told = replies.wait(wait::DEADLINE).await.unwrap();
+    assert_eq!((told.stored, told.duplicates, told.dead), (6, 4, 0));
+    assert_eq!(bench.stored().await, 10);
+    worker.dismiss().await;
+}
