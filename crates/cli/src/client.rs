@@ -110,6 +110,15 @@ impl Client {
         })
     }
 
+    /// Has the server answer only when events can be queried, or some time has passed. What it says about
+    /// duplicates is exact then, however long ago an event was first sent; without it the server goes by what
+    /// it remembers of the last minutes.
+    #[must_use]
+    pub fn waiting_until_stored(mut self) -> Self {
+        self.events.set_query(Some("wait=stored"));
+        self
+    }
+
     /// Posts a body of events once. `encoding` is its content encoding, if any.
     ///
     /// # Errors

@@ -58,8 +58,8 @@ pub struct DemoArgs {
     /// Then go on in real time, until Ctrl-C
     #[arg(long)]
     live: bool,
-    /// How many visits begin in a minute of --live; one is about eight events
-    #[arg(long, default_value_t = 4, value_parser = value_parser!(u16).range(1..=6000))]
+    /// How many visits begin in a minute of --live; one is some seven events
+    #[arg(long, default_value_t = 6, value_parser = value_parser!(u16).range(1..=6000))]
     visits_per_minute: u16,
     /// Address of the server
     #[arg(long, env = "MILLRACE_URL", default_value = "http://127.0.0.1:8080")]
@@ -90,7 +90,13 @@ pub async fn execute(args: DemoArgs) -> anyhow::Result<ExitCode> {
     };
 
     let interrupted = signal::interruption()?;
-    let config = SenderConfig { url: args.url.clone(), key, compress: Compress::Auto, retry_for: RETRY_FOR };
+    let config = SenderConfig {
+        url: args.url.clone(),
+        key,
+        compress: Compress::Auto,
+        retry_for: RETRY_FOR,
+        wait: true,
+    };
     let sender = Sender::new(config, interrupted.clone())?;
     let mut summary = Summary::begin();
     let begun = match args.read_key {
@@ -113,9 +119,9 @@ pub async fn execute(args: DemoArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(u8::from(summary.rejected > 0)))
 }
 
-/// Whether the project holds any event at all.
+/// Whether the project holds any event of the last years. (The API answers for at most ten at once.)
 async fn has_events(client: &Client, now: DateTime<Utc>) -> anyhow::Result<bool> {
-    let found = client.top_events(DateTime::UNIX_EPOCH, now + Days::new(2), 1).await?;
+    let found = client.top_events(now - Days::new(9 * 365), now + Days::new(2), 1).await?;
     Ok(!found.data.is_empty())
 }
 

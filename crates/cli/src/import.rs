@@ -90,6 +90,10 @@ pub struct ImportArgs {
     /// How long to try again when the server is away or busy
     #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = pace::parse_duration)]
     retry_for: Duration,
+    /// Go on once rows are accepted, not once they are stored: faster, but rows that were imported
+    /// more than some minutes before count as accepted again (they are not stored again)
+    #[arg(long)]
+    no_wait: bool,
     /// Print the summary as JSON
     #[arg(long)]
     json: bool,
@@ -101,8 +105,13 @@ pub struct ImportArgs {
 /// When the import could not begin: a file that isn't there, a column that no row can do without.
 pub async fn execute(args: ImportArgs) -> anyhow::Result<ExitCode> {
     let interrupted = signal::interruption()?;
-    let sender =
-        SenderConfig { url: args.url, key: args.key, compress: args.compress, retry_for: args.retry_for };
+    let sender = SenderConfig {
+        url: args.url,
+        key: args.key,
+        compress: args.compress,
+        retry_for: args.retry_for,
+        wait: !args.no_wait,
+    };
     let reading = reading::Reading {
         sources: args.files.iter().map(|path| source::Source::find(path)).collect::<Result<_, _>>()?,
         format: args.format,

@@ -1,6 +1,6 @@
 //! The `millrace` command: what an operator or an analyst runs beside the services.
 //!
-//! Everything here is an ordinary client of the public API, so it needs nothing but an address
+//! Everything here but [`admin`] is an ordinary client of the public API, so it needs nothing but an address
 //! and a key, and whatever it does anybody can do with the same two:
 //!
 //! - [`import`] sends files of events;
@@ -9,6 +9,7 @@
 //!
 //! All three speak through [`client`]; the shapes on the wire are in [`api`].
 
+pub mod admin;
 pub mod api;
 pub mod client;
 pub mod demo;

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use millrace_cli::{demo, import, load};
+use millrace_cli::{admin, demo, import, load};
 
 #[derive(Parser)]
 #[command(name = "millrace", version, about = "Import, simulate and measure with Millrace")]
@@ -19,6 +19,7 @@ enum Command {
     Import(import::ImportArgs),
     Demo(demo::DemoArgs),
     Load(load::LoadArgs),
+    Admin(admin::AdminArgs),
 }
 
 #[tokio::main]
@@ -27,6 +28,7 @@ async fn main() -> ExitCode {
         Command::Import(args) => import::execute(args).await,
         Command::Demo(args) => demo::execute(args).await,
         Command::Load(args) => load::execute(args).await,
+        Command::Admin(args) => admin::execute(args).await,
     };
     outcome.unwrap_or_else(|error| {
         // With standard error closed there is nobody left to tell.

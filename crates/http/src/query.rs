@@ -16,11 +16,19 @@ impl<T: DeserializeOwned + 'static> FromRequest for Query<T> {
     type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let parsed = actix_web::web::Query::<T>::from_query(request.query_string());
-        ready(parsed.map(|query| Self(query.into_inner())).map_err(|error| {
-            let message = error.to_string();
-            let field = message.split('`').nth(1).unwrap_or("query").to_owned();
-            Problem::field(&field, "invalid", message)
-        }))
+        ready(parse(request.query_string()).map(Self))
     }
+}
+
+/// Reads `name=value&…`, the encoding of query strings and of forms.
+///
+/// # Errors
+/// 422 with the parameter that is missing, unknown or not valid.
+pub fn parse<T: DeserializeOwned>(text: &str) -> Result<T, Problem> {
+    let parsed = actix_web::web::Query::<T>::from_query(text);
+    parsed.map(|query| query.into_inner()).map_err(|error| {
+        let message = error.to_string();
+        let field = message.split('`').nth(1).unwrap_or("query").to_owned();
+        Problem::field(&field, "invalid", message)
+    })
 }

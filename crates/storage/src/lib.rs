@@ -17,3 +17,4 @@ pub mod projects;
 pub mod raw;
 mod schema;
 pub mod signing_keys;
+pub mod snapshot;

@@ -15,7 +15,6 @@ use diesel::query_builder::{BoxedSqlQuery, SqlQuery};
 use diesel::sql_types;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use futures_util::TryStreamExt;
-use millrace_domain::analytics::activity::Activity;
 use millrace_domain::analytics::event_selector::EventSelector;
 use millrace_domain::analytics::interval::Interval;
 use millrace_domain::analytics::period::Period;
@@ -27,7 +26,7 @@ use roaring::RoaringBitmap;
 use crate::counts::TypeCount;
 use crate::error::StorageError;
 
-/// Who was active on the days of `zone` within `instants`: one set for each `interval` with any, on its first date.
+/// Who was active on the days of `zone` within `instants`: a set for each `interval`, by its first date.
 ///
 /// # Errors
 /// When the database fails.
@@ -38,7 +37,7 @@ pub async fn activity(
     instants: &Range<DateTime<Utc>>,
     zone: TimeZone,
     interval: Interval,
-) -> Result<Activity, StorageError> {
+) -> Result<Vec<(NaiveDate, RoaringBitmap)>, StorageError> {
     #[derive(QueryableByName)]
     struct Row {
         #[diesel(sql_type = sql_types::Timestamptz)]
@@ -56,7 +55,7 @@ pub async fn activity(
             bucket.users.insert(user_no(row.user_no)?);
         }
     }
-    Ok(buckets.into_iter().filter(|bucket| !bucket.users.is_empty()).map(|b| (b.first, b.users)).collect())
+    Ok(buckets.into_iter().map(|bucket| (bucket.first, bucket.users)).collect())
 }
 
 /// Who was active at all within `instants`.

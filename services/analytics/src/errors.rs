@@ -29,13 +29,6 @@ pub enum AnalyticsError {
     Cancelled,
 }
 
-/// A transaction that cannot be begun or ended.
-impl From<diesel_async::diesel::result::Error> for AnalyticsError {
-    fn from(error: diesel_async::diesel::result::Error) -> Self {
-        Self::Storage(error.into())
-    }
-}
-
 impl From<AnalyticsError> for Problem {
     fn from(error: AnalyticsError) -> Self {
         match &error {

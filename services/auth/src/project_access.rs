@@ -73,7 +73,8 @@ impl<R: RequiredRole> FromRequest for ProjectAccess<R> {
                 .app_data::<web::Data<State>>()
                 .ok_or_else(|| Problem::internal(&"this service has no state"))?;
             let mut conn = state.connection().await?;
-            let project = projects::find(&mut conn, id).await.map_err(AuthError::from)?.ok_or_else(not_found)?;
+            let project =
+                projects::find(&mut conn, id).await.map_err(AuthError::from)?.ok_or_else(not_found)?;
             Ok(Self { project, role, required: PhantomData })
         })
     }

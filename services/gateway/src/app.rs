@@ -53,6 +53,7 @@ impl App {
     /// # Errors
     /// When a component fails.
     pub async fn run(self) -> Result<(), Fault> {
+        tracing::info!(address = %self.address()?, "listening");
         let shutdown = self.process.shutdown;
         let mut components = Components::new(shutdown.clone(), self.grace);
         let (state, health) = (self.state, web::Data::from(self.health));

@@ -77,9 +77,9 @@ impl Proxy {
             |what| Problem::new(Code::Malformed, format!("the {what} of the request is not valid"));
         let (mut parts, ()) = Request::new(()).into_parts();
         let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
-        parts.uri = target.parse().map_err(|_| unreadable("target"))?;
-        parts.method =
-            Method::from_bytes(request.method().as_str().as_bytes()).map_err(|_| unreadable("method"))?;
+        parts.uri = target.parse().map_err(|_reason| unreadable("target"))?;
+        parts.method = Method::from_bytes(request.method().as_str().as_bytes())
+            .map_err(|_reason| unreadable("method"))?;
         Ok(parts)
     }
 

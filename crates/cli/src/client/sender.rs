@@ -38,6 +38,9 @@ pub struct SenderConfig {
     pub compress: Compress,
     /// How long a request may go on failing.
     pub retry_for: Duration,
+    /// Whether a batch counts as delivered only once it can be queried:
+    /// [`Client::waiting_until_stored`].
+    pub wait: bool,
 }
 
 /// Why events could not be delivered.
@@ -98,9 +101,10 @@ impl Sender {
     /// # Errors
     /// When TLS cannot be set up.
     pub fn new(config: SenderConfig, stop: CancellationToken) -> Result<Self, ClientError> {
+        let client = Client::new(&config.url, config.key)?;
         Ok(Self {
             gzip: config.compress.applies_to(&config.url),
-            client: Client::new(&config.url, config.key)?,
+            client: if config.wait { client.waiting_until_stored() } else { client },
             retry_for: config.retry_for,
             stop,
             trouble: Mutex::new(None),

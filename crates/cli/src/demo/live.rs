@@ -11,6 +11,7 @@ use super::{rhythm, session};
 
 /// Newcomers are numbered from here, beyond everybody of the story.
 const NEWCOMERS: u32 = 1_000_000;
+const HEAD_START: TimeDelta = TimeDelta::minutes(2);
 /// The share of visits that are somebody's first.
 const NEWCOMER_SHARE: f64 = 0.1;
 
@@ -27,14 +28,15 @@ pub(super) struct Live {
 }
 
 impl Live {
-    /// Goes on from where a story ended. The first visit begins at once.
+    /// Goes on from where a story ended. Some visits have begun already, so that it is as busy at once
+    /// as it is going to be.
     pub(super) fn new(shop: Shop, visits_per_minute: u16, now: DateTime<Utc>) -> Self {
         let started = u64::try_from(now.timestamp_millis()).unwrap_or(0);
         Self {
             random: Random::derived(shop.story.seed, &[3, started]),
             shop,
             between_visits: TimeDelta::seconds(60) / i32::from(visits_per_minute.max(1)),
-            next_visit: now,
+            next_visit: now - HEAD_START,
             upcoming: BTreeMap::new(),
         }
     }
@@ -105,7 +107,7 @@ mod tests {
         let start: DateTime<Utc> = "2026-09-21T12:00:00Z".parse().unwrap();
         let mut live = live(start);
         assert!(!live.due(start).is_empty());
-        let (mut visits, mut before) = (1, start);
+        let (mut visits, mut before) = (0, start);
         for second in 1..=3_600 {
             let now = start + TimeDelta::seconds(second);
             for event in live.due(now) {

@@ -19,7 +19,7 @@ pub(super) fn visit(
 ) -> Vec<Event> {
     let mut visit = Visit::new(visitor, begins, first_visit, random);
     visit.arrive();
-    while visit.random.chance(0.72) {
+    while visit.random.chance(0.79) {
         visit.browse();
     }
     if !visit.cart.is_empty() {
@@ -95,9 +95,9 @@ impl<'a> Visit<'a> {
         self.log("product_viewed", described(product));
         // Members know what they want.
         let intent = match self.visitor.plan {
-            Plan::Guest => 0.2,
-            Plan::Free => 0.27,
-            Plan::Plus => 0.34,
+            Plan::Guest => 0.11,
+            Plan::Free => 0.17,
+            Plan::Plus => 0.24,
         };
         if self.random.chance(intent) {
             self.pause(22.0);

@@ -55,7 +55,7 @@ impl Visitor {
         let first_channel = if arrival.by_sale { &SALE } else { random.weighted(&FIRST_CHANNELS) };
         // Few regulars and many who hardly return. Those whom a sale brings return least.
         let unit = random.unit();
-        let attachment = (0.06 + 0.64 * unit * unit * unit) * if arrival.by_sale { 0.6 } else { 1.0 };
+        let attachment = (0.07 + 0.78 * unit * unit * unit) * if arrival.by_sale { 0.6 } else { 1.0 };
         Self {
             number,
             market,

@@ -34,6 +34,7 @@ pub(crate) struct Seen {
     pub(crate) events: usize,
     pub(crate) authorization: String,
     pub(crate) encoding: Option<String>,
+    pub(crate) query: String,
 }
 
 #[derive(Default)]
@@ -139,6 +140,7 @@ async fn ingest(request: HttpRequest, body: Bytes, state: web::Data<State>) -> H
         events: events.len(),
         authorization: authorization.clone(),
         encoding,
+        query: request.query_string().to_owned(),
     });
     if authorization != format!("Bearer {INGEST_KEY}") {
         return problem(401, "no such key");

@@ -148,6 +148,15 @@ fn rejections_that_the_server_does_not_name_are_counted_all_the_same() {
 }
 
 #[test]
+fn it_waits_until_rows_are_stored_unless_told_not_to() {
+    let (far_end, folder) = (FarEnd::start(), Folder::new());
+    let file = folder.write("events.csv", logins(5));
+    import(&far_end, &[&file]);
+    import(&far_end, &[&file, "--no-wait"]);
+    assert_eq!(far_end.seen(|seen| seen.query.clone()), ["wait=stored", ""]);
+}
+
+#[test]
 fn columns_are_mapped_and_types_inferred_on_request() {
     let (far_end, folder) = (FarEnd::start(), Folder::new());
     let file =

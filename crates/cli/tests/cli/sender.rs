@@ -24,6 +24,7 @@ fn sender(far_end: &FarEnd, key: &str, retry_for: Duration) -> Sender {
         key: key.parse().unwrap(),
         compress: Compress::Never,
         retry_for,
+        wait: false,
     };
     Sender::new(config, CancellationToken::new()).unwrap()
 }
@@ -146,6 +147,7 @@ async fn a_server_that_is_not_there_is_waited_for() {
         key: INGEST_KEY.parse().unwrap(),
         compress: Compress::Never,
         retry_for: Duration::from_secs(1),
+        wait: false,
     };
     let sender = Sender::new(config, CancellationToken::new()).unwrap();
     let result = sender.send(&events(1), &mut Verdict::default()).await;
@@ -175,16 +177,18 @@ async fn a_redirect_is_not_followed() {
 }
 
 #[tokio::test]
-async fn bodies_are_compressed_when_asked_to() {
+async fn bodies_are_compressed_and_the_server_is_told_to_wait_when_asked_to() {
     let far_end = FarEnd::start();
     let config = SenderConfig {
         url: far_end.url.parse().unwrap(),
         key: INGEST_KEY.parse().unwrap(),
         compress: Compress::Always,
         retry_for: PATIENT,
+        wait: true,
     };
     let sender = Sender::new(config, CancellationToken::new()).unwrap();
     sender.send(&events(3), &mut Verdict::default()).await.unwrap();
     assert_eq!(far_end.seen(|seen| seen.encoding.clone()), [Some("gzip".to_owned())]);
+    assert_eq!(far_end.seen(|seen| seen.query.clone()), ["wait=stored"]);
     assert_eq!(far_end.kept().len(), 3);
 }

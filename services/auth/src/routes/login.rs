@@ -1,11 +1,12 @@
 //! `POST /api/v1/auth/login`.
 
-use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpRequest, HttpResponse, post, web};
 use millrace_domain::email::Email;
 use millrace_http::body;
 use millrace_http::json::{self, media_type};
 use millrace_http::problem::{Code, Problem, ProblemBody};
+use millrace_http::query;
 use millrace_security::token::LIFETIME;
 use millrace_storage::accounts::{self, Account};
 use millrace_storage::members;
@@ -97,11 +98,15 @@ pub(super) async fn login(
 fn read(media_type: &str, body: &[u8]) -> Result<Login, Problem> {
     match media_type {
         "application/json" => json::parse(body),
-        "application/x-www-form-urlencoded" => form::parse::<LoginForm>(body).map(Into::into),
-        _ => Err(Problem::new(
-            Code::UnsupportedMedia,
-            format!("send `application/json` or `application/x-www-form-urlencoded` as {CONTENT_TYPE}"),
-        )),
+        "application/x-www-form-urlencoded" => {
+            let text = std::str::from_utf8(body)
+                .map_err(|_not_utf8| Problem::new(Code::Malformed, "the form is not UTF-8"))?;
+            query::parse::<LoginForm>(text).map(Into::into)
+        }
+        _ => {
+            let detail = "send the body as `application/json` or `application/x-www-form-urlencoded`";
+            Err(Problem::new(Code::UnsupportedMedia, detail))
+        }
     }
 }
 

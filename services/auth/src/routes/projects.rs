@@ -116,8 +116,9 @@ pub(super) async fn create(
         .map_err(|unknown| Problem::field("timezone", "invalid", unknown.to_string()))?;
     let account_id = caller.account.id;
     let mut conn = state.connection().await?;
-    let project =
-        projects::create_owned(&mut conn, name.as_str(), timezone, account_id).await.map_err(AuthError::from)?;
+    let project = projects::create_owned(&mut conn, name.as_str(), timezone, account_id)
+        .await
+        .map_err(AuthError::from)?;
     drop(conn);
     announce(&state, Revoked::Roles { account_id }).await;
     let location = format!("/api/v1/projects/{}", project.id);

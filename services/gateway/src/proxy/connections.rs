@@ -29,7 +29,10 @@ const _: () = assert!(KEEP_ALIVE.as_secs() < millrace_http::serve::KEEP_ALIVE.as
 #[derive(Debug)]
 pub(super) struct Connection {
     sender: SendRequest<Upload>,
-    /// What moves the bytes. Dropped with the connection, so that one that is given up is closed at once.
+    #[expect(
+        dead_code,
+        reason = "moves the bytes, and held for its Drop: a connection that is given up is closed at once"
+    )]
     driver: AbortOnDropHandle<()>,
     /// How the last request's body is getting on.
     upload: Option<Rc<Progress>>,

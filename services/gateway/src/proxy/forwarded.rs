@@ -35,7 +35,7 @@ impl FromStr for TrustedProxies {
         let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
         let network = |part: &str| {
             let address = || part.parse::<IpAddr>().map(IpNet::from);
-            part.parse().or_else(|_| address()).map_err(|_| NotANetwork(part.to_owned()))
+            part.parse().or_else(|_| address()).map_err(|_neither| NotANetwork(part.to_owned()))
         };
         parts.map(network).collect::<Result<_, _>>().map(Self)
     }

@@ -1,0 +1,48 @@
+use std::io;
+
+use anyhow::Context;
+use clap::Args;
+use millrace_domain::email::Email;
+use millrace_security::password::{Cost, Password};
+use millrace_storage::accounts::{self, NewAccount};
+use millrace_storage::database::Connection;
+use millrace_storage::error::StorageError;
+
+use super::{note, say};
+
+/// Create an account
+///
+/// Prints its random password, once, unless --password-stdin gives it one.
+#[derive(Args)]
+pub(super) struct CreateUserArgs {
+    /// The e-mail address to sign in with
+    email: Email,
+    /// Let it see and do everything in every project
+    #[arg(long)]
+    admin: bool,
+    /// Read the password from the first line of standard input
+    #[arg(long)]
+    password_stdin: bool,
+}
+
+pub(super) async fn create(conn: &mut Connection, args: &CreateUserArgs) -> anyhow::Result<()> {
+    let password = if args.password_stdin { read_password()? } else { Password::generate()? };
+    let hash = password.hash(Cost::default())?;
+    let new =
+        NewAccount { email: args.email.as_str(), password_hash: &hash, full_name: None, is_admin: args.admin };
+    let account = accounts::create(conn, new).await.map_err(|error| match error {
+        StorageError::Conflict(_) => anyhow::anyhow!("{} has an account already", args.email),
+        other => other.into(),
+    })?;
+    note(format_args!("created the account {} ({})", account.email, account.id));
+    if !args.password_stdin {
+        say(password.reveal())?;
+    }
+    Ok(())
+}
+
+fn read_password() -> anyhow::Result<Password> {
+    let mut line = String::new();
+    io::stdin().read_line(&mut line).context("cannot read the password from standard input")?;
+    Password::parse(line.trim_end_matches(['\r', '\n'])).context("the password")
+}

@@ -1,0 +1,131 @@
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, bail, ensure};
+use chrono::{DateTime, Utc};
+use clap::Args;
+use millrace_domain::access::Scope;
+use millrace_domain::ids::{KeyId, ProjectId};
+use millrace_domain::text::Name;
+use millrace_messaging::broker::Broker;
+use millrace_messaging::error::MessagingError;
+use millrace_messaging::revocations::{self, Revoked};
+use millrace_security::api_key::ApiKey;
+use millrace_storage::api_keys::{self, ApiKeyRecord, NewApiKey};
+use millrace_storage::database::Connection;
+use millrace_storage::projects;
+
+use super::{note, say};
+
+/// How long the broker may take to hear of a revocation.
+const BROKER_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Create an API key, and print its secret, once
+#[derive(Args)]
+pub(super) struct CreateKeyArgs {
+    /// The project it opens
+    project_id: ProjectId,
+    /// What it may do: `ingest` or `read`; repeat it for both
+    #[arg(long = "scope", required = true)]
+    scopes: Vec<Scope>,
+    /// What to call it: 1 to 100 characters
+    #[arg(long, default_value = "command line")]
+    name: String,
+    /// When it stops working (RFC 3339) [default: never]
+    #[arg(long, value_name = "TIME")]
+    expires_at: Option<DateTime<Utc>>,
+}
+
+/// Take an API key away
+///
+/// Exit code 1: it is revoked, but the running services could not be told; they notice within half a
+/// minute.
+#[derive(Args)]
+pub(super) struct RevokeKeyArgs {
+    /// The project it opens
+    project_id: ProjectId,
+    /// Its id, as list-keys prints it
+    key_id: KeyId,
+    /// The broker, to tell the running services at once
+    #[arg(long, env = "NATS_URL", hide_env_values = true)]
+    nats_url: Option<String>,
+}
+
+/// List a project's API keys: id, first characters, scopes, state, name
+#[derive(Args)]
+pub(super) struct ListKeysArgs {
+    /// The project
+    project_id: ProjectId,
+}
+
+pub(super) async fn create(conn: &mut Connection, args: &CreateKeyArgs) -> anyhow::Result<()> {
+    let name = Name::parse(args.name.trim()).context("the name")?;
+    ensure!(args.expires_at.is_none_or(|end| Utc::now() < end), "--expires-at must be in the future");
+    require_project(conn, args.project_id).await?;
+    let (record, secret) = make(conn, args.project_id, &name, &args.scopes, args.expires_at).await?;
+    note(format_args!("created the key {} ({})", record.name, record.id));
+    say(secret.reveal())?;
+    Ok(())
+}
+
+pub(super) async fn make(
+    conn: &mut Connection,
+    project: ProjectId,
+    name: &Name,
+    scopes: &[Scope],
+    expires_at: Option<DateTime<Utc>>,
+) -> anyhow::Result<(ApiKeyRecord, ApiKey)> {
+    let mut scopes = scopes.to_vec();
+    scopes.sort_unstable();
+    scopes.dedup();
+    let secret = ApiKey::generate()?;
+    let (hash, shown) = (secret.hash(), secret.shown());
+    let new = NewApiKey { name: name.as_str(), hash: &hash.0, shown, scopes: &scopes, expires_at };
+    Ok((api_keys::create(conn, project, new).await?, secret))
+}
+
+pub(super) async fn revoke(conn: &mut Connection, args: &RevokeKeyArgs) -> anyhow::Result<ExitCode> {
+    if !api_keys::revoke(conn, args.project_id, args.key_id).await? {
+        bail!("project {} has no key {} that is not revoked already", args.project_id, args.key_id);
+    }
+    say(format_args!("revoked {}", args.key_id))?;
+    let Some(url) = &args.nats_url else {
+        note("NATS_URL is not set: running services notice within half a minute");
+        return Ok(ExitCode::SUCCESS);
+    };
+    if let Err(error) = announce(url, args.key_id).await {
+        note(format_args!("running services could not be told and notice within half a minute: {error}"));
+        return Ok(ExitCode::from(1));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn announce(nats_url: &str, key_id: KeyId) -> Result<(), MessagingError> {
+    let telling = async {
+        let broker = Broker::connect(nats_url, "admin", BROKER_TIMEOUT).await?;
+        revocations::announce(&broker, &Revoked::Key { key_id }).await?;
+        broker.close().await;
+        Ok(())
+    };
+    let late = |_elapsed| Err(MessagingError::Unavailable(format!("no answer in {BROKER_TIMEOUT:?}")));
+    tokio::time::timeout(BROKER_TIMEOUT, telling).await.unwrap_or_else(late)
+}
+
+pub(super) async fn list(conn: &mut Connection, args: &ListKeysArgs) -> anyhow::Result<()> {
+    require_project(conn, args.project_id).await?;
+    for key in api_keys::of_project(conn, args.project_id).await? {
+        let scopes = key.scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(",");
+        let state = match (key.revoked_at, key.expires_at) {
+            (Some(_), _) => "revoked",
+            (None, Some(end)) if end <= Utc::now() => "expired",
+            _ => "live",
+        };
+        say(format_args!("{}  {}…  {scopes}  {state}  {}", key.id, key.shown, key.name))?;
+    }
+    Ok(())
+}
+
+async fn require_project(conn: &mut Connection, id: ProjectId) -> anyhow::Result<()> {
+    ensure!(projects::find(conn, id).await?.is_some(), "there is no project {id}");
+    Ok(())
+}

@@ -1,0 +1,54 @@
+//! One moment of the database, for answers that are put together from several reads.
+
+use std::fmt;
+use std::ops::{Deref, DerefMut};
+
+use diesel_async::{AnsiTransactionManager, AsyncPgConnection, TransactionManager};
+
+use crate::database::Connection;
+use crate::error::StorageError;
+
+/// A connection on which every read sees the same commits: counts and the users that made them fit each other,
+/// whatever workers and the compactor do meanwhile. Nothing can be written through it, so a replica will do.
+pub struct Snapshot(Connection);
+
+impl Snapshot {
+    /// Looks at the database as it is at the first read.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn open(mut connection: Connection) -> Result<Self, StorageError> {
+        let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+        AnsiTransactionManager::begin_transaction_sql(&mut *connection, begin).await?;
+        Ok(Self(connection))
+    }
+
+    /// Lets go of the moment and gives the connection back. Must be called after a failed read, too: a snapshot that
+    /// is merely dropped goes on holding back the removal of dead rows until the pool looks at its connection again.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn close(mut self) -> Result<(), StorageError> {
+        Ok(AnsiTransactionManager::rollback_transaction(&mut *self.0).await?)
+    }
+}
+
+impl Deref for Snapshot {
+    type Target = AsyncPgConnection;
+
+    fn deref(&self) -> &AsyncPgConnection {
+        &self.0
+    }
+}
+
+impl DerefMut for Snapshot {
+    fn deref_mut(&mut self) -> &mut AsyncPgConnection {
+        &mut self.0
+    }
+}
+
+impl fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Snapshot")
+    }
+}

@@ -1,0 +1,56 @@
+//! The questions, from their parameters to their answers.
+
+use std::time::Instant;
+
+use actix_web::web;
+use millrace_storage::database::Connection;
+use serde::Serialize;
+use tokio::runtime::Handle;
+use tracing::Span;
+
+use crate::answer::Answer;
+use crate::errors::AnalyticsError;
+use crate::reader::Reader;
+use crate::state::State;
+
+pub mod active_users;
+pub mod retention;
+pub mod top_events;
+
+/// Answers a question of this `kind`.
+///
+/// Reading and computing are one piece of work on a thread of its own: sets of a million users take milliseconds to
+/// unpack and to intersect, and the server's threads have other requests to see to. Nothing starts without a
+/// connection, so the pool bounds how many questions are in memory at once.
+///
+/// # Errors
+/// When the question cannot be answered.
+pub async fn ask<A, Q>(state: &State, kind: &'static str, question: Q) -> Result<Answer, AnalyticsError>
+where
+    A: Serialize,
+    Q: AsyncFnOnce(&mut Reader) -> Result<A, AnalyticsError> + Send + 'static,
+{
+    let started = Instant::now();
+    let connection = state.database.connection().await?;
+    let (now, runtime, span) = ((state.clock)(), Handle::current(), Span::current());
+    let work = move || span.in_scope(|| runtime.block_on(read(connection, now, question)));
+    let answer = web::block(work).await.map_err(|_stopping| AnalyticsError::Cancelled)??;
+    metrics::histogram!("query_duration_seconds", "kind" => kind, "source" => answer.source().as_str())
+        .record(started.elapsed());
+    Ok(answer)
+}
+
+async fn read<A, Q>(
+    connection: Connection,
+    now: chrono::DateTime<chrono::Utc>,
+    question: Q,
+) -> Result<Answer, AnalyticsError>
+where
+    A: Serialize,
+    Q: AsyncFnOnce(&mut Reader) -> Result<A, AnalyticsError>,
+{
+    let mut reader = Reader::open(connection, now).await?;
+    let answer = question(&mut reader).await;
+    let closed = reader.close().await;
+    Ok(Answer::of(&answer?, closed?)?)
+}

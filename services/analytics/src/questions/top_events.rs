@@ -1,0 +1,79 @@
+//! The most frequent event types.
+
+use millrace_domain::analytics::time_zone::TimeZone;
+use millrace_domain::analytics::top_events::{TopEvent, TopLimit, top_events};
+use millrace_domain::ids::ProjectId;
+use millrace_domain::text::EventType;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::asked::Asked;
+use crate::errors::AnalyticsError;
+use crate::reader::Reader;
+
+/// What happened most, and to how many.
+#[derive(Clone, Debug)]
+pub struct TopEventsQuestion {
+    /// When.
+    pub asked: Asked,
+    /// How many types to name.
+    pub limit: TopLimit,
+}
+
+/// An event type with its events and its distinct users.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct TopEventRow {
+    /// The type.
+    #[schema(value_type = String, example = "page_view")]
+    pub event_type: EventType,
+    /// Its events.
+    #[schema(example = 4200)]
+    pub count: u64,
+    /// The distinct users that sent them.
+    #[schema(example = 987)]
+    pub users: u64,
+}
+
+/// The most frequent event types, by count, then by name.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct TopEventsAnswer {
+    /// As asked.
+    #[schema(example = "2026-11-01")]
+    pub from: String,
+    /// As asked.
+    #[schema(example = "2026-11-30")]
+    pub to: String,
+    /// The zone of the dates.
+    #[schema(value_type = String, example = "Europe/Paris")]
+    pub timezone: TimeZone,
+    /// The largest first.
+    pub data: Vec<TopEventRow>,
+}
+
+impl TopEventsQuestion {
+    /// Answers for a project.
+    ///
+    /// # Errors
+    /// When the project does not exist or cannot be read.
+    pub async fn answer(self, reader: &mut Reader, project: ProjectId) -> Result<TopEventsAnswer, AnalyticsError> {
+        let project = reader.project(project).await?;
+        let zone = self.asked.zone(project.timezone);
+        let instants = self.asked.period.instants(zone);
+        let counts = reader.counts(&project, &instants, self.limit.get()).await?;
+        let counted = counts.into_iter().map(|(event_type, count)| TopEvent { event_type, count, users: 0 });
+        let mut ranked = top_events(counted.collect(), self.limit);
+        let types: Vec<EventType> = ranked.iter().map(|event| event.event_type.clone()).collect();
+        let users = reader.users_by_type(&project, &types, &instants).await?;
+        for (event, users) in ranked.iter_mut().zip(users) {
+            event.users = users;
+        }
+        let data = ranked.into_iter().map(TopEventRow::from).collect();
+        Ok(TopEventsAnswer { from: self.asked.from, to: self.asked.to, timezone: zone, data })
+    }
+}
+
+impl From<TopEvent> for TopEventRow {
+    fn from(event: TopEvent) -> Self {
+        Self { event_type: event.event_type, count: event.count, users: event.users }
+    }
+}

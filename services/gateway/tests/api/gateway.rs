@@ -1,0 +1,76 @@
+//! A gateway of one's own.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use millrace_gateway::app::App;
+use millrace_gateway::config::Config;
+use millrace_gateway::upstreams::Origins;
+use millrace_runtime::launch::Process;
+use tokio_util::sync::CancellationToken;
+
+/// Longer than anything here takes; what takes longer hangs.
+pub const DEADLINE: Duration = Duration::from_secs(20);
+
+/// A running gateway. Dropped, it stops.
+pub struct Gateway {
+    pub address: SocketAddr,
+    shutdown: CancellationToken,
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        self.shutdown.cancel();
+    }
+}
+
+/// Nobody listens on the port of TCPMUX.
+pub fn nobody() -> SocketAddr {
+    ([127, 0, 0, 1], 1).into()
+}
+
+/// The settings of a gateway in front of this service: it is ingest, and analytics, and the rest.
+pub fn settings(upstream: SocketAddr) -> Config {
+    let origin = |address: SocketAddr| format!("http://{address}").parse().unwrap();
+    Config {
+        bind: ([127, 0, 0, 1], 0).into(),
+        origins: Origins {
+            auth: origin(upstream),
+            ingest: origin(upstream),
+            worker: origin(upstream),
+            analytics: origin(upstream),
+        },
+        upstream_timeout: DEADLINE,
+        max_body: 10 << 20,
+        trusted_proxies: "".parse().unwrap(),
+        shutdown_grace: DEADLINE,
+    }
+}
+
+impl Gateway {
+    /// In front of this service.
+    pub fn before(upstream: SocketAddr) -> Self {
+        Self::with(settings(upstream))
+    }
+
+    pub fn with(config: Config) -> Self {
+        let shutdown = CancellationToken::new();
+        let app = App::build(config, Process { shutdown: shutdown.clone(), metrics: None }).unwrap();
+        let address = app.address().unwrap();
+        tokio::spawn(async move { app.run().await.unwrap() });
+        Self { address, shutdown }
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    pub async fn get(&self, path: &str) -> reqwest::Response {
+        client().get(self.url(path)).send().await.unwrap()
+    }
+}
+
+/// A client that takes no proxy from the environment and never waits for ever.
+pub fn client() -> reqwest::Client {
+    reqwest::Client::builder().no_proxy().timeout(DEADLINE).build().unwrap()
+}

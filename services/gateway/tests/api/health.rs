@@ -1,0 +1,44 @@
+//! What the gateway says of itself and of those behind it.
+
+use actix_web::{HttpResponse, web};
+use serde_json::Value;
+
+use crate::gateway::{Gateway, nobody, settings};
+use crate::upstream::Upstream;
+
+fn alive() -> Upstream {
+    Upstream::start(|service| {
+        service.route("/health/live", web::get().to(|| async { HttpResponse::Ok().json("ok") }));
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_is_ready_when_events_can_come_in() {
+    let alive = alive();
+    let origin = |upstream: std::net::SocketAddr| format!("http://{upstream}").parse().unwrap();
+    let everything = settings(alive.address);
+    let mut no_analytics = settings(alive.address);
+    no_analytics.origins.analytics = origin(nobody());
+    let mut no_ingest = settings(alive.address);
+    no_ingest.origins.ingest = origin(nobody());
+    for (settings, status, code) in
+        [(everything, "ok", 200), (no_analytics, "degraded", 200), (no_ingest, "unavailable", 503)]
+    {
+        let gateway = Gateway::with(settings);
+        let answer = gateway.get("/health/ready").await;
+        assert_eq!(answer.status(), code);
+        let report: Value = answer.json().await.unwrap();
+        assert_eq!(report["status"], status, "{report}");
+        assert_eq!(gateway.get("/health/live").await.status(), 200);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_that_answers_anything_but_200_is_down() {
+    let broken = Upstream::start(|_| {});
+    let gateway = Gateway::before(broken.address);
+    let report: Value = gateway.get("/health").await.json().await.unwrap();
+    assert_eq!(report["status"], "unavailable");
+    let ingest = report["dependencies"].as_array().unwrap().iter().find(|d| d["name"] == "ingest").unwrap();
+    assert!(ingest["error"].as_str().unwrap().contains("not with 200"), "{ingest}");
+}

@@ -1,0 +1,71 @@
+//! Both ends of a connection, byte by byte, where it matters what is on the wire.
+
+use std::net::SocketAddr;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
+
+use crate::gateway::DEADLINE;
+
+/// A connection and what has been read ahead on it.
+pub struct Wire {
+    stream: TcpStream,
+    ahead: Vec<u8>,
+}
+
+impl Wire {
+    pub async fn to(address: SocketAddr) -> Self {
+        Self::over(TcpStream::connect(address).await.unwrap())
+    }
+
+    pub async fn accepted(listener: &TcpListener) -> Self {
+        let (stream, _) = timeout(DEADLINE, listener.accept()).await.expect("somebody connects").unwrap();
+        Self::over(stream)
+    }
+
+    fn over(stream: TcpStream) -> Self {
+        stream.set_nodelay(true).unwrap();
+        Self { stream, ahead: Vec::new() }
+    }
+
+    pub async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        self.stream.write_all(bytes.as_ref()).await.unwrap();
+    }
+
+    /// Everything up to and with the first `end`, or less when the connection ends before.
+    pub async fn read_to(&mut self, end: &str) -> String {
+        let mut buffer = [0; 4096];
+        loop {
+            if let Some(at) = self.ahead.windows(end.len()).position(|window| window == end.as_bytes()) {
+                let rest = self.ahead.split_off(at + end.len());
+                return String::from_utf8(std::mem::replace(&mut self.ahead, rest)).unwrap();
+            }
+            match timeout(DEADLINE, self.stream.read(&mut buffer)).await.expect("more arrives") {
+                Ok(0) | Err(_) => return String::from_utf8(std::mem::take(&mut self.ahead)).unwrap(),
+                Ok(n) => self.ahead.extend_from_slice(&buffer[..n]),
+            }
+        }
+    }
+
+    /// A head, in lower case.
+    pub async fn read_head(&mut self) -> String {
+        self.read_to("\r\n\r\n").await.to_lowercase()
+    }
+
+    /// Everything until the other side closes.
+    pub async fn read_all(&mut self) -> String {
+        self.read_to("\0 never sent \0").await
+    }
+
+    /// Closes with a reset, as the kernel does for a process that was killed with data unread.
+    pub fn reset(self) {
+        self.stream.set_zero_linger().unwrap();
+    }
+}
+
+pub async fn listener() -> (TcpListener, SocketAddr) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    (listener, address)
+}

@@ -1,0 +1,64 @@
+//! Who answers what.
+
+use actix_web::{HttpRequest, web};
+use serde_json::Value;
+
+use crate::gateway::{Gateway, client, nobody, settings};
+use crate::upstream::Upstream;
+
+fn named(name: &'static str) -> Upstream {
+    Upstream::start(move |service| {
+        let answer = move |request: HttpRequest| async move {
+            format!("{name}: {} {}", request.method(), request.uri())
+        };
+        service.default_service(web::to(answer));
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_path_goes_to_its_service() {
+    let (auth, ingest, analytics) = (named("auth"), named("ingest"), named("analytics"));
+    let mut settings = settings(nobody());
+    settings.origins.auth = format!("http://{}", auth.address).parse().unwrap();
+    settings.origins.ingest = format!("http://{}", ingest.address).parse().unwrap();
+    settings.origins.analytics = format!("http://{}", analytics.address).parse().unwrap();
+    let gateway = Gateway::with(settings);
+    for (name, method, path) in [
+        ("ingest", "POST", "/api/v1/events?strict=true"),
+        ("auth", "POST", "/api/v1/auth/login"),
+        ("auth", "GET", "/auth/google/callback?code=x&state=y"),
+        ("auth", "DELETE", "/api/v1/projects/7/keys/8"),
+        ("auth", "GET", "/.well-known/jwks.json"),
+        ("analytics", "GET", "/api/v1/stats/top-events?from=2026-11-01"),
+        ("analytics", "POST", "/api/v1/query"),
+        ("analytics", "GET", "/api/v1/users/a%2Fb%20c/events"),
+        ("analytics", "OPTIONS", "/api/v1/event-types"),
+        ("analytics", "GET", "/api/v1/properties"),
+    ] {
+        let request = client().request(method.parse().unwrap(), gateway.url(path));
+        let answer = request.send().await.unwrap().text().await.unwrap();
+        assert_eq!(answer, format!("{name}: {method} {path}"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_path_that_is_nobodys_is_not_found() {
+    let gateway = Gateway::before(nobody());
+    for path in ["/api/v1/eventsx", "/api/v2/events", "/api", "/admin"] {
+        let answer = gateway.get(path).await;
+        assert_eq!(answer.status(), 404);
+        assert_eq!(answer.headers()["content-type"], "application/problem+json");
+        let id = answer.headers()["x-request-id"].to_str().unwrap().to_owned();
+        let problem: Value = answer.json().await.unwrap();
+        assert_eq!(problem["code"], "not_found");
+        assert_eq!(problem["request_id"], id);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_bare_address_says_what_this_is() {
+    let gateway = Gateway::before(nobody());
+    let welcome: Value = gateway.get("/").await.json().await.unwrap();
+    assert_eq!(welcome["name"], "millrace");
+    assert_eq!(welcome["links"]["health"], "/health");
+}
