@@ -35,7 +35,8 @@ lint: ## formatting, clippy, scripts, licences and banned dependencies
 	deploy/lint/dependencies
 
 bench: ## the benchmarks, against servers of their own; results in target/bench
-	@deploy/stack/with bench cargo run --release --locked -p millrace-testkit --bin millrace-bench -- $(ARGS)
+	@cargo build --release --locked --workspace --bins
+	@MILLRACE_STACK_TEST= deploy/stack/with bench target/release/millrace-bench $(ARGS)
 
 openapi: ## write docs/openapi from the services
 	MILLRACE_WRITE_OPENAPI=1 cargo test --locked $(foreach service,gateway auth ingest worker analytics,-p millrace-$(service)) openapi_document

@@ -1,7 +1,7 @@
 //! One HTTP client of the public API, for every command.
 //!
 //! [`Client`] makes single requests. [`Sender`] delivers a [`Batch`] whatever happens on the way:
-//! it waits and repeats, and splits what is too large. [`deliver`] does so for many batches at once.
+//! it waits and repeats, and splits what is too large. [`deliver()`] does so for many batches at once.
 
 mod backoff;
 mod base_url;

@@ -1,7 +1,7 @@
 //! `millrace demo`: a shop that does not exist, for a dashboard that looks as if it did.
 //!
-//! The simulation ([`shop`], [`visitor`], [`session`], …) is pure: a seed and a date give the same
-//! events, byte for byte, on every machine. [`timeline`] puts them in order, [`live`] goes on in real
+//! The simulation (`shop`, `visitor`, `session`, …) is pure: a seed and a date give the same
+//! events, byte for byte, on every machine. `timeline` puts them in order, `live` goes on in real
 //! time; sending is apart from both.
 
 mod catalogue;

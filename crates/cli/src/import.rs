@@ -1,8 +1,8 @@
 //! `millrace import`: files of events, through the public API.
 //!
-//! A thread reads ([`reading`]) and turns rows into events ([`draft`]); the events travel in batches
+//! A thread reads (`reading`) and turns rows into events (`draft`); the events travel in batches
 //! through a bounded channel to the sender, several requests at once; the server's verdicts come
-//! back to the rows they belong to ([`settling`]). Memory is bounded by the batches in flight,
+//! back to the rows they belong to (`settling`). Memory is bounded by the batches in flight,
 //! whatever the size of the files.
 
 mod csv_rows;
@@ -30,7 +30,7 @@ use std::time::Duration;
 use clap::{Args, value_parser};
 
 use crate::client::{BaseUrl, Compress, Key, SenderConfig};
-use crate::{pace, signal};
+use crate::signal;
 use field::Mapped;
 use format::Format;
 
@@ -88,7 +88,7 @@ pub struct ImportArgs {
     #[arg(long, value_enum, default_value = "auto")]
     compress: Compress,
     /// How long to try again when the server is away or busy
-    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = pace::parse_duration)]
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = humantime::parse_duration)]
     retry_for: Duration,
     /// Go on once rows are accepted, not once they are stored: faster, but rows that were imported
     /// more than some minutes before count as accepted again (they are not stored again)

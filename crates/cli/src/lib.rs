@@ -15,6 +15,6 @@ pub mod client;
 pub mod demo;
 pub mod import;
 pub mod load;
-pub mod pace;
+mod pace;
 mod signal;
 mod summary;

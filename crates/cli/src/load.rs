@@ -22,7 +22,7 @@ pub use plan::{Extent, Plan};
 pub use report::Report;
 
 use crate::client::{BaseUrl, Client, Key};
-use crate::{pace, signal};
+use crate::signal;
 
 /// Generate load and measure
 ///
@@ -38,7 +38,7 @@ pub struct LoadArgs {
     #[arg(long, value_parser = positive)]
     rate: Option<f64>,
     /// How long to send [default: 10s, unless --events is given]
-    #[arg(long, value_parser = pace::parse_duration, conflicts_with = "events")]
+    #[arg(long, value_parser = humantime::parse_duration, conflicts_with = "events")]
     duration: Option<Duration>,
     /// How many events to send
     #[arg(long)]
@@ -62,7 +62,7 @@ pub struct LoadArgs {
     #[arg(long, env = "MILLRACE_READ_KEY", hide_env_values = true)]
     read_key: Option<Key>,
     /// How long to wait for the last event to arrive
-    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = pace::parse_duration)]
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = humantime::parse_duration)]
     arrival_timeout: Duration,
     /// Send to a server that is not on this machine
     #[arg(long)]

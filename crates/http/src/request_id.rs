@@ -6,7 +6,8 @@ use std::rc::Rc;
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::error::InternalError;
+use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage};
 use uuid::Uuid;
@@ -61,12 +62,14 @@ impl fmt::Display for RequestId {
 /// Gives the request its id and the response the header. The outermost middleware, so that whatever the others
 /// answer carries it too.
 ///
+/// The request is handed on and not kept: actix's router must own it alone, and panics when it does not.
+///
 /// # Errors
-/// Those of the service inside, as responses.
-pub async fn middleware<B: MessageBody + 'static>(
+/// Those of the service inside, with their responses.
+pub async fn middleware<B: MessageBody>(
     request: ServiceRequest,
     next: Next<B>,
-) -> Result<ServiceResponse<actix_web::body::EitherBody<B>>, Error> {
+) -> Result<ServiceResponse<B>, Error> {
     let id = request
         .headers()
         .get(HEADER)
@@ -74,29 +77,64 @@ pub async fn middleware<B: MessageBody + 'static>(
         .and_then(RequestId::parse)
         .unwrap_or_else(RequestId::generate);
     request.extensions_mut().insert(id.clone());
-    let (http_request, payload) = request.into_parts();
-    let request = ServiceRequest::from_parts(http_request.clone(), payload);
-    let scope = RefCell::new(Some(id.clone()));
-    let mut response = CURRENT
-        .scope(scope, async {
-            match next.call(request).await {
-                Ok(response) => response.map_into_left_body(),
-                // Rendered here, while the id is known to the task.
-                Err(error) => {
-                    ServiceResponse::new(http_request, error.error_response()).map_into_right_body()
-                }
+    let header = HeaderValue::from_str(id.as_str()).ok();
+    let named = |headers: &mut HeaderMap| {
+        if let Some(value) = header {
+            headers.insert(HEADER, value);
+        }
+    };
+    let answered = async {
+        match next.call(request).await {
+            Ok(mut response) => {
+                named(response.headers_mut());
+                Ok(response)
             }
-        })
-        .await;
-    if let Ok(value) = HeaderValue::from_str(id.as_str()) {
-        response.headers_mut().insert(HEADER, value);
-    }
-    Ok(response)
+            Err(error) => {
+                // Rendered here, while the id is known to the task.
+                let mut response = error.error_response();
+                named(response.headers_mut());
+                Err(InternalError::from_response(error, response).into())
+            }
+        }
+    };
+    CURRENT.scope(RefCell::new(Some(id)), answered).await
 }
 
 #[cfg(test)]
 mod tests {
+    use actix_web::middleware::from_fn;
+    use actix_web::test::{TestRequest, init_service, read_body, try_call_service};
+    use actix_web::{App, web};
+
     use super::*;
+    use crate::problem::{Code, Problem};
+
+    async fn refuse<B: MessageBody>(_: ServiceRequest, _: Next<B>) -> Result<ServiceResponse<B>, Error> {
+        Err(Problem::new(Code::Forbidden, "not today").into())
+    }
+
+    #[actix_web::test]
+    async fn a_handler_and_its_client_know_the_same_id() {
+        let name = || async { RequestId::current().map(|id| id.to_string()).unwrap_or_default() };
+        let app =
+            init_service(App::new().route("/{any}", web::get().to(name)).wrap(from_fn(middleware))).await;
+        let request = TestRequest::get().uri("/x").insert_header((HEADER, "checkout-7")).to_request();
+        let response = try_call_service(&app, request).await.unwrap();
+        assert_eq!(response.headers().get(HEADER).unwrap(), "checkout-7");
+        assert_eq!(read_body(response).await, "checkout-7");
+    }
+
+    #[actix_web::test]
+    async fn an_error_of_another_middleware_carries_it_too() {
+        let app = init_service(App::new().wrap(from_fn(refuse)).wrap(from_fn(middleware))).await;
+        let request = TestRequest::get().insert_header((HEADER, "checkout-7")).to_request();
+        let error = try_call_service(&app, request).await.err().unwrap();
+        let response = error.error_response();
+        assert_eq!(response.status(), 403);
+        assert_eq!(response.headers().get(HEADER).unwrap(), "checkout-7");
+        let body = actix_web::body::to_bytes(response.into_body()).await.ok().unwrap();
+        assert!(body.windows(10).any(|part| part == b"checkout-7"), "{body:?}");
+    }
 
     #[test]
     fn only_well_formed_ids_are_taken_over() {

@@ -101,9 +101,9 @@ impl Appender {
 
 async fn append(session: &mut Session, events: &[NewEvent<'_>]) -> Result<Appended, StorageError> {
     // The same order for every worker: two that insert the same keys cannot wait for each other, and neighbours in
-    // time go to the same chunk.
+    // time go to the same chunk. Of a key that came twice the earlier message gets the credit.
     let mut rows = events.to_vec();
-    rows.sort_unstable_by_key(key);
+    rows.sort_unstable_by_key(|new| (key(new), new.stream_seq));
 
     let numbers = numbers::resolve(&mut session.client, &session.statements, &rows).await?;
     let numbered: Vec<(NewEvent<'_>, UserNo)> = rows.into_iter().zip(numbers).collect();

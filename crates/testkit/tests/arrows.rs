@@ -20,7 +20,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("worker", &["domain", "runtime", "messaging", "storage", "cache"]),
     ("analytics", &["domain", "http", "runtime", "security", "cache", "messaging", "storage"]),
     ("cli", &["domain", "runtime", "security", "messaging", "storage"]),
-    ("testkit", &["domain", "runtime", "messaging", "storage", "cli"]),
+    ("testkit", &["domain", "security", "storage", "cli"]),
 ];
 
 fn arrows() -> BTreeMap<String, BTreeSet<String>> {

@@ -92,7 +92,7 @@ impl App {
                 .configure(health::routes);
             routes::configure(&mut ServiceConfig::new(service));
         };
-        components.spawn("http", serve(self.listener, configure, shutdown, self.grace));
+        components.spawn("http", serve(self.listener, configure, shutdown, self.grace)?);
         components.run().await?;
         self.broker.close().await;
         Ok(())

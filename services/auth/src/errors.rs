@@ -29,21 +29,20 @@ pub enum AuthError {
 impl From<AuthError> for Problem {
     fn from(error: AuthError) -> Self {
         let code = match &error {
-            AuthError::Token(TokenError::Unsigned(_)) | AuthError::NoRandomness(_) => {
-                return Self::internal(&error);
-            }
             AuthError::Token(TokenError::Invalid(cause)) => {
                 tracing::info!(%cause, "an access token was refused");
                 return Self::new(Code::Unauthenticated, "the access token is not valid");
             }
-            AuthError::Token(_) | AuthError::NoAccount | AuthError::WrongPassword => Code::Unauthenticated,
             AuthError::Busy => {
                 return Self::new(Code::Unavailable, error.to_string()).retry_after(Duration::from_secs(2));
             }
             AuthError::Storage(StorageError::Unavailable(cause)) => {
                 return Self::unavailable("the database", cause);
             }
-            AuthError::Storage(_) => return Self::internal(&error),
+            AuthError::Storage(_) | AuthError::Token(TokenError::Unsigned(_)) => {
+                return Self::internal(&error);
+            }
+            AuthError::Token(_) | AuthError::NoAccount | AuthError::WrongPassword => Code::Unauthenticated,
         };
         Self::new(code, error.to_string())
     }

@@ -64,23 +64,12 @@ impl Proxy {
         let problem = |error: ProxyError| error.into_problem(self.upstream);
         let upload =
             Upload::new(&request, body, self.state.max_body).map_err(|error| problem(error.into()))?;
-        let mut onward = self.target(&request)?;
+        let mut onward = head(&request)?;
         onward.headers = headers::onward(&request, upload.announced(), &self.state.trusted_proxies);
         onward.headers.insert(hyper::header::HOST, self.pool.origin().authority().clone());
         let head_alone = onward.method == Method::HEAD;
         let (answer, connection) = self.send(onward, upload).await.map_err(problem)?;
-        Ok(Rc::clone(&self).respond(answer, connection, head_alone))
-    }
-
-    fn target(&self, request: &HttpRequest) -> Result<Parts, Problem> {
-        let unreadable =
-            |what| Problem::new(Code::Malformed, format!("the {what} of the request is not valid"));
-        let (mut parts, ()) = Request::new(()).into_parts();
-        let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
-        parts.uri = target.parse().map_err(|_reason| unreadable("target"))?;
-        parts.method = Method::from_bytes(request.method().as_str().as_bytes())
-            .map_err(|_reason| unreadable("method"))?;
-        Ok(parts)
+        Ok(self.respond(answer, connection, head_alone))
     }
 
     /// Sends a request, a second time if the service had closed a kept connection just when it was taken up again.
@@ -143,4 +132,15 @@ impl Proxy {
         headers::back(&head.headers, response.headers_mut());
         response
     }
+}
+
+/// The method and the target of a request, for the next hop.
+fn head(request: &HttpRequest) -> Result<Parts, Problem> {
+    let unreadable = |part| Problem::new(Code::Malformed, format!("the {part} of the request is not valid"));
+    let (mut parts, ()) = Request::new(()).into_parts();
+    let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
+    parts.uri = target.parse().map_err(|_reason| unreadable("target"))?;
+    parts.method =
+        Method::from_bytes(request.method().as_str().as_bytes()).map_err(|_reason| unreadable("method"))?;
+    Ok(parts)
 }

@@ -3,7 +3,6 @@
 use millrace_domain::ids::EventId;
 use serde::Serialize;
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 use crate::parse::Rejected;
 
@@ -20,7 +19,7 @@ pub struct Verdicts {
     pub request_id: String,
     /// Ids made by the server, for events that were sent without one, in the order they were sent.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schema(value_type = Vec<Uuid>)]
+    #[schema(value_type = Vec<uuid::Uuid>)]
     pub event_ids: Vec<EventId>,
     /// One for each event that breaks a law.
     pub errors: Vec<EventError>,
@@ -32,7 +31,7 @@ pub struct EventError {
     /// Its place in the request, from 0.
     pub index: usize,
     /// Its id, as far as it could be read.
-    #[schema(value_type = Option<Uuid>)]
+    #[schema(value_type = Option<uuid::Uuid>)]
     pub event_id: Option<EventId>,
     /// The reason, for programs.
     #[schema(example = "invalid_occurred_at")]

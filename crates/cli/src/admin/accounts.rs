@@ -28,8 +28,12 @@ pub(super) struct CreateUserArgs {
 pub(super) async fn create(conn: &mut Connection, args: &CreateUserArgs) -> anyhow::Result<()> {
     let password = if args.password_stdin { read_password()? } else { Password::generate()? };
     let hash = password.hash(Cost::default())?;
-    let new =
-        NewAccount { email: args.email.as_str(), password_hash: &hash, full_name: None, is_admin: args.admin };
+    let new = NewAccount {
+        email: args.email.as_str(),
+        password_hash: &hash,
+        full_name: None,
+        is_admin: args.admin,
+    };
     let account = accounts::create(conn, new).await.map_err(|error| match error {
         StorageError::Conflict(_) => anyhow::anyhow!("{} has an account already", args.email),
         other => other.into(),

@@ -11,9 +11,9 @@ use millrace_domain::text::Name;
 use millrace_security::api_key::ApiKey;
 use millrace_security::password::{self, Cost, Password};
 use millrace_storage::accounts::{self, Account, NewAccount};
+use millrace_storage::api_keys;
 use millrace_storage::database::Connection;
 use millrace_storage::projects::{self, Project};
-use millrace_storage::api_keys;
 
 use super::env_file::EnvFile;
 use super::{keys, note, say};
@@ -72,7 +72,9 @@ pub(super) async fn execute(conn: &mut Connection, args: &BootstrapArgs) -> anyh
 
 async fn ensure_admin(conn: &mut Connection, env: &mut EnvFile) -> anyhow::Result<Account> {
     let named = match env.get(ADMIN_EMAIL).and_then(|text| text.parse::<Email>().ok()) {
-        Some(email) => accounts::find_by_email(conn, email.as_str()).await?.filter(|account| account.is_admin),
+        Some(email) => {
+            accounts::find_by_email(conn, email.as_str()).await?.filter(|account| account.is_admin)
+        }
         None => None,
     };
     let found = match named {
@@ -139,7 +141,9 @@ async fn ensure_project(
     };
     let found = match named {
         Some(project) => Some(project),
-        None => projects::of_account(conn, owner).await?.into_iter().find(|project| project.name == first.name),
+        None => {
+            projects::of_account(conn, owner).await?.into_iter().find(|project| project.name == first.name)
+        }
     };
     let project = match found {
         Some(project) => project,

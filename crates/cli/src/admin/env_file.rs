@@ -73,7 +73,11 @@ impl EnvFile {
     }
 
     fn protect(&self) -> io::Result<()> {
-        if self.path.exists() { fs::set_permissions(&self.path, Permissions::from_mode(MODE)) } else { Ok(()) }
+        if self.path.exists() {
+            fs::set_permissions(&self.path, Permissions::from_mode(MODE))
+        } else {
+            Ok(())
+        }
     }
 }
 

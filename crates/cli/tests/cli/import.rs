@@ -261,24 +261,32 @@ fn trouble_on_the_way_loses_and_doubles_nothing() {
 
 #[test]
 fn an_interruption_finishes_what_is_in_flight_and_tells_the_summary() {
-    let far_end = FarEnd::start();
-    let mut child = millrace(&["import", "-", "--url", &far_end.url, "--key", INGEST_KEY, "--batch", "100"])
-        .stdin(Stdio::piped())
-        .spawn()
-        .unwrap();
-    // The input stays open, so only the interruption can end the import.
-    let mut input = child.stdin.take().unwrap();
-    input.write_all(logins(5_000).as_bytes()).unwrap();
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while far_end.kept().len() < 1_000 {
-        assert!(Instant::now() < deadline, "nothing arrives");
-        std::thread::yield_now();
+    // With few rows it comes while the input has nothing to give, with many while there is much to do.
+    for rows in [1_000, 50_000] {
+        let far_end = FarEnd::start();
+        let mut child =
+            millrace(&["import", "-", "--url", &far_end.url, "--key", INGEST_KEY, "--batch", "100"])
+                .stdin(Stdio::piped())
+                .spawn()
+                .unwrap();
+        // The input stays open, so only the interruption can end the import.
+        let mut input = child.stdin.take().unwrap();
+        let writer = std::thread::spawn(move || {
+            // The program does not read everything once it is interrupted.
+            let _ = input.write_all(logins(rows).as_bytes());
+            input
+        });
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while far_end.kept().len() < 1_000 {
+            assert!(Instant::now() < deadline, "nothing arrives");
+            std::thread::yield_now();
+        }
+        let interrupted = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+        assert!(interrupted.unwrap().success());
+        let ended = Ended::from(child.wait_with_output().unwrap());
+        drop(writer.join().unwrap());
+        assert_eq!(ended.code, Some(130), "{}", ended.stderr);
+        let [read, accepted, ..] = ended.counts();
+        assert_eq!((read, accepted), (far_end.kept().len() as u64, far_end.kept().len() as u64));
     }
-    let interrupted = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status();
-    assert!(interrupted.unwrap().success());
-    let ended = Ended::from(child.wait_with_output().unwrap());
-    drop(input);
-    assert_eq!(ended.code, Some(130), "{}", ended.stderr);
-    let [read, accepted, ..] = ended.counts();
-    assert_eq!((read, accepted), (far_end.kept().len() as u64, far_end.kept().len() as u64));
 }

@@ -90,3 +90,29 @@ impl Injector for Carrier<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+    use opentelemetry::trace::TracerProvider;
+    use opentelemetry_sdk::propagation::TraceContextPropagator;
+    use opentelemetry_sdk::trace::SdkTracerProvider;
+    use tracing_subscriber::layer::SubscriberExt;
+
+    use super::*;
+
+    #[test]
+    fn where_spans_are_exported_the_trace_goes_on_from_the_span_of_the_gateway() {
+        opentelemetry::global::set_text_map_propagator(TraceContextPropagator::new());
+        let tracer = SdkTracerProvider::builder().build().tracer("test");
+        let spans = tracing_subscriber::registry().with(tracing_opentelemetry::layer().with_tracer(tracer));
+        let request = TestRequest::get().insert_header(("traceparent", "00-0-0-01")).to_http_request();
+        let headers = tracing::subscriber::with_default(spans, || {
+            tracing::info_span!("request").in_scope(|| onward(&request, None, &TrustedProxies::default()))
+        });
+        let sent = headers["traceparent"].to_str().unwrap();
+        let parts: Vec<usize> = sent.split('-').map(str::len).collect();
+        assert_eq!(parts, [2, 32, 16, 2], "{sent}");
+        assert!(!headers.contains_key("tracestate"));
+    }
+}

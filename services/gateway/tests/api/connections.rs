@@ -5,7 +5,7 @@ use crate::raw::{Wire, listener};
 
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 const GET: &str = "GET /api/v1/users HTTP/1.1\r\nhost: x\r\n\r\n";
-const POST: &str = "POST /api/v1/events HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\n\r\nbody";
+const POST: &str = "POST /api/v1/query HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\n\r\nbody";
 
 /// One exchange, so that there is a connection to keep. All on one connection of the client: each worker of the
 /// gateway has its own connections to the service.
@@ -75,7 +75,7 @@ async fn it_is_repeated_once_and_only_if_the_connection_was_a_kept_one() {
 async fn a_request_that_may_have_had_an_effect_is_not_repeated() {
     let (service, address) = listener().await;
     let gateway = Gateway::before(address);
-    let without_a_body = "POST /api/v1/auth/refresh HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n";
+    let without_a_body = "POST /api/v1/query HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n";
     for request in [POST, without_a_body] {
         let (mut client, mut stale) = acquainted(&gateway, &service).await;
         client.send(request).await;
@@ -90,14 +90,17 @@ async fn a_post_of_which_nothing_was_sent_finds_its_way() {
     let (service, address) = listener().await;
     let gateway = Gateway::before(address);
     let mut client = Wire::to(gateway.address).await;
-    // The service closes right after each answer without having announced it, and the next request is on its way at
-    // that very moment: sometimes the gateway knows already, sometimes it finds out when it is about to send.
+    let (closed, mut closings) = tokio::sync::mpsc::channel(1);
+    // The service closes after each answer without having announced it, and the next request is on its way when it
+    // has: sometimes the gateway knows already, sometimes it finds out when it is about to send.
     let serving = tokio::spawn(async move {
         for _ in 0..200 {
             let mut once = Wire::accepted(&service).await;
             once.read_head().await;
             once.read_to("body").await;
             once.send(OK).await;
+            drop(once);
+            closed.send(()).await.unwrap();
         }
     });
     for _ in 0..200 {
@@ -105,6 +108,7 @@ async fn a_post_of_which_nothing_was_sent_finds_its_way() {
         let head = client.read_head().await;
         assert!(head.starts_with("http/1.1 200"), "{head}");
         client.read_to("ok").await;
+        closings.recv().await.unwrap();
     }
     serving.await.unwrap();
 }

@@ -6,16 +6,19 @@ use std::time::Duration;
 use millrace_gateway::app::App;
 use millrace_gateway::config::Config;
 use millrace_gateway::upstreams::Origins;
-use millrace_runtime::launch::Process;
+use millrace_runtime::launch::{Fault, Process};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 /// Longer than anything here takes; what takes longer hangs.
-pub const DEADLINE: Duration = Duration::from_secs(20);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 
 /// A running gateway. Dropped, it stops.
-pub struct Gateway {
-    pub address: SocketAddr,
+pub(crate) struct Gateway {
+    pub(crate) address: SocketAddr,
     shutdown: CancellationToken,
+    running: JoinHandle<Result<(), Fault>>,
 }
 
 impl Drop for Gateway {
@@ -25,12 +28,12 @@ impl Drop for Gateway {
 }
 
 /// Nobody listens on the port of TCPMUX.
-pub fn nobody() -> SocketAddr {
+pub(crate) fn nobody() -> SocketAddr {
     ([127, 0, 0, 1], 1).into()
 }
 
 /// The settings of a gateway in front of this service: it is ingest, and analytics, and the rest.
-pub fn settings(upstream: SocketAddr) -> Config {
+pub(crate) fn settings(upstream: SocketAddr) -> Config {
     let origin = |address: SocketAddr| format!("http://{address}").parse().unwrap();
     Config {
         bind: ([127, 0, 0, 1], 0).into(),
@@ -49,28 +52,37 @@ pub fn settings(upstream: SocketAddr) -> Config {
 
 impl Gateway {
     /// In front of this service.
-    pub fn before(upstream: SocketAddr) -> Self {
+    pub(crate) fn before(upstream: SocketAddr) -> Self {
         Self::with(settings(upstream))
     }
 
-    pub fn with(config: Config) -> Self {
+    pub(crate) fn with(config: Config) -> Self {
         let shutdown = CancellationToken::new();
         let app = App::build(config, Process { shutdown: shutdown.clone(), metrics: None }).unwrap();
         let address = app.address().unwrap();
-        tokio::spawn(async move { app.run().await.unwrap() });
-        Self { address, shutdown }
+        Self { address, shutdown, running: tokio::spawn(app.run()) }
     }
 
-    pub fn url(&self, path: &str) -> String {
+    /// Asks it to stop.
+    pub(crate) fn stop(&self) {
+        self.shutdown.cancel();
+    }
+
+    /// How it ended.
+    pub(crate) async fn ended(&mut self) -> Result<(), Fault> {
+        timeout(DEADLINE, &mut self.running).await.expect("it ends").unwrap()
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
-    pub async fn get(&self, path: &str) -> reqwest::Response {
+    pub(crate) async fn get(&self, path: &str) -> reqwest::Response {
         client().get(self.url(path)).send().await.unwrap()
     }
 }
 
 /// A client that takes no proxy from the environment and never waits for ever.
-pub fn client() -> reqwest::Client {
+pub(crate) fn client() -> reqwest::Client {
     reqwest::Client::builder().no_proxy().timeout(DEADLINE).build().unwrap()
 }

@@ -1,6 +1,7 @@
 //! The gateway between real clients and real servers.
 
-#![expect(missing_docs, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot be set up must fail")]
+#![expect(clippy::indexing_slicing, reason = "so must one that gets something else than it looks for")]
 
 mod connections;
 mod failures;
@@ -11,5 +12,6 @@ mod limits;
 mod process;
 mod raw;
 mod routing;
+mod shutdown;
 mod streaming;
 mod upstream;

@@ -9,17 +9,17 @@ use tokio::time::timeout;
 use crate::gateway::DEADLINE;
 
 /// A connection and what has been read ahead on it.
-pub struct Wire {
+pub(crate) struct Wire {
     stream: TcpStream,
     ahead: Vec<u8>,
 }
 
 impl Wire {
-    pub async fn to(address: SocketAddr) -> Self {
+    pub(crate) async fn to(address: SocketAddr) -> Self {
         Self::over(TcpStream::connect(address).await.unwrap())
     }
 
-    pub async fn accepted(listener: &TcpListener) -> Self {
+    pub(crate) async fn accepted(listener: &TcpListener) -> Self {
         let (stream, _) = timeout(DEADLINE, listener.accept()).await.expect("somebody connects").unwrap();
         Self::over(stream)
     }
@@ -29,12 +29,12 @@ impl Wire {
         Self { stream, ahead: Vec::new() }
     }
 
-    pub async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+    pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.stream.write_all(bytes.as_ref()).await.unwrap();
     }
 
     /// Everything up to and with the first `end`, or less when the connection ends before.
-    pub async fn read_to(&mut self, end: &str) -> String {
+    pub(crate) async fn read_to(&mut self, end: &str) -> String {
         let mut buffer = [0; 4096];
         loop {
             if let Some(at) = self.ahead.windows(end.len()).position(|window| window == end.as_bytes()) {
@@ -49,22 +49,22 @@ impl Wire {
     }
 
     /// A head, in lower case.
-    pub async fn read_head(&mut self) -> String {
+    pub(crate) async fn read_head(&mut self) -> String {
         self.read_to("\r\n\r\n").await.to_lowercase()
     }
 
     /// Everything until the other side closes.
-    pub async fn read_all(&mut self) -> String {
+    pub(crate) async fn read_all(&mut self) -> String {
         self.read_to("\0 never sent \0").await
     }
 
     /// Closes with a reset, as the kernel does for a process that was killed with data unread.
-    pub fn reset(self) {
+    pub(crate) fn reset(self) {
         self.stream.set_zero_linger().unwrap();
     }
 }
 
-pub async fn listener() -> (TcpListener, SocketAddr) {
+pub(crate) async fn listener() -> (TcpListener, SocketAddr) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     (listener, address)

@@ -5,17 +5,17 @@ use std::net::{SocketAddr, TcpListener};
 use actix_web::dev::ServerHandle;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 
-pub struct Upstream {
-    pub address: SocketAddr,
+pub(crate) struct Upstream {
+    pub(crate) address: SocketAddr,
     handle: ServerHandle,
 }
 
 impl Upstream {
-    pub fn start(routes: impl Fn(&mut web::ServiceConfig) + Clone + Send + 'static) -> Self {
+    pub(crate) fn start(routes: impl Fn(&mut web::ServiceConfig) + Clone + Send + 'static) -> Self {
         Self::start_at(([127, 0, 0, 1], 0).into(), routes)
     }
 
-    pub fn start_at(
+    pub(crate) fn start_at(
         address: SocketAddr,
         routes: impl Fn(&mut web::ServiceConfig) + Clone + Send + 'static,
     ) -> Self {
@@ -33,14 +33,14 @@ impl Upstream {
     }
 
     /// Answers every request with what it was: its first line and its headers, one a line, and its body.
-    pub fn mirror() -> Self {
+    pub(crate) fn mirror() -> Self {
         Self::start(|service| {
             service.default_service(web::to(mirror));
         })
     }
 
     /// Closes the listener and every connection.
-    pub async fn stop(self) {
+    pub(crate) async fn stop(self) {
         self.handle.stop(false).await;
     }
 }

@@ -65,7 +65,7 @@ enum Wait {
         (status = 422, description = "Every event was refused, or one was and the request is strict", body = Verdicts),
         (status = 503, description = "Not durable; try again after `Retry-After`", body = ProblemBody, content_type = "application/problem+json"),
     ),
-    security(("api_key" = [])),
+    security(("ingest_key" = []), ("ingest_key_header" = [])),
 )]
 #[post("/api/v1/events")]
 pub(super) async fn send(

@@ -1,0 +1,8 @@
+//! `millrace admin` as an operator has it: the program itself, against a real PostgreSQL and a real NATS.
+
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on should end")]
+
+mod bootstrap;
+mod command;
+mod keys;
+mod people;

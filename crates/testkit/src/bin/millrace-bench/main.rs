@@ -1,0 +1,55 @@
+//! The benchmarks of `make bench`: each figure beside its limit or its peer from the same run.
+//!
+//! Everything runs on this machine, the load generator included: the figures say what one box does, all in all.
+
+mod copy;
+mod ingest;
+mod population;
+mod product;
+mod queries;
+mod report;
+
+use clap::Parser;
+use report::Report;
+
+/// Measure Millrace on this machine
+#[derive(Parser)]
+struct Args {
+    /// Which benchmarks to run [default: all]
+    #[arg(value_enum)]
+    only: Vec<Benchmark>,
+    /// Events to ingest
+    #[arg(long, default_value_t = 1_000_000)]
+    ingest_events: u64,
+    /// Events to ask questions about
+    #[arg(long, default_value_t = 10_000_000)]
+    query_events: u64,
+    /// Distinct users among them
+    #[arg(long, default_value_t = 1_000_000)]
+    query_users: u64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Benchmark {
+    /// Batched ingest through the gateway, against a plain COPY.
+    Ingest,
+    /// Questions, against plain SQL.
+    Queries,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let args = Args::parse();
+    let runs = |benchmark| args.only.is_empty() || args.only.contains(&benchmark);
+    if runs(Benchmark::Ingest) {
+        let mut report = Report::new("ingest");
+        ingest::measure(&mut report, args.ingest_events).await?;
+        report.finish()?;
+    }
+    if runs(Benchmark::Queries) {
+        let mut report = Report::new("queries");
+        queries::measure(&mut report, args.query_events, args.query_users).await?;
+        report.finish()?;
+    }
+    Ok(())
+}

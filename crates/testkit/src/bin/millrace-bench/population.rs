@@ -1,0 +1,75 @@
+//! Ten million events to ask about: a month of a product with many users, stored the way the worker stores them.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use millrace_domain::event::Event;
+use millrace_domain::ids::{EventId, ProjectId};
+use millrace_domain::json::JsonObject;
+use millrace_domain::text::{EventType, UserId};
+use millrace_storage::append::{Appender, NewEvent};
+use uuid::Uuid;
+
+const BATCH: u64 = 5_000;
+const WRITERS: u64 = 2;
+/// The first of the thirty days that the questions are about.
+const FIRST_DAY: &str = "2026-10-01T00:00:00Z";
+const SECONDS: u64 = 30 * 86_400;
+/// The types, the frequent ones more than once.
+const TYPES: [&str; 8] =
+    ["page_view", "page_view", "page_view", "product_viewed", "product_viewed", "search", "added_to_cart", "order_completed"];
+const PLANS: [&str; 4] = ["free", "team", "business", "enterprise"];
+
+/// Stores `events` of `users` users and returns how long that took.
+pub async fn store(url: &str, project: ProjectId, events: u64, users: u64) -> anyhow::Result<Duration> {
+    let started = std::time::Instant::now();
+    let batches = events.div_ceil(BATCH);
+    let writers = (0..WRITERS).map(|writer| {
+        let url = url.to_owned();
+        tokio::spawn(async move {
+            let mut appender = Appender::new(url, Duration::from_secs(60));
+            for batch in (writer..batches).step_by(WRITERS as usize) {
+                let from = batch * BATCH;
+                let happened: Vec<Event> = (from..events.min(from + BATCH)).map(|n| event(n, events, users)).collect();
+                let rows: Vec<NewEvent<'_>> = happened
+                    .iter()
+                    .map(|event| NewEvent { project_id: project, stream_seq: batch, received_at: event.occurred_at, event })
+                    .collect();
+                appender.append(&rows).await?;
+            }
+            anyhow::Ok(())
+        })
+    });
+    for writer in writers.collect::<Vec<_>>() {
+        writer.await??;
+    }
+    Ok(started.elapsed())
+}
+
+/// The `n`th event: times rise through the month, users and types are scattered by a fixed mixing of `n`.
+fn event(n: u64, events: u64, users: u64) -> Event {
+    let mixed = mix(n);
+    let start: DateTime<Utc> = FIRST_DAY.parse().expect("the first day is a day");
+    let second = i64::try_from(n * SECONDS / events).expect("a month has few seconds");
+    // Squared, so that some users do much and most do little.
+    let share = (mixed >> 11) as f64 / (1u64 << 53) as f64;
+    let user = (share * share * users as f64) as u64;
+    let properties = format!(r#"{{"plan":"{}","value":{},"path":"/p/{}"}}"#, PLANS[(mixed % 4) as usize], mixed % 1_000, mixed % 97);
+    Event {
+        event_id: EventId(Uuid::from_u64_pair(mixed, n)),
+        event_type: EventType::parse(TYPES[(mixed >> 7) as usize % TYPES.len()]).expect("the types are sound"),
+        user_id: UserId::parse(&format!("user-{user}")).expect("the users are sound"),
+        occurred_at: start + TimeDelta::seconds(second) + TimeDelta::microseconds((mixed % 1_000_000) as i64),
+        session_id: None,
+        properties: JsonObject::parse(&properties).expect("the properties are sound"),
+        context: None,
+    }
+}
+
+/// SplitMix64: scatters consecutive numbers, the same ones in every run.
+fn mix(n: u64) -> u64 {
+    let mut z = n.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ (z >> 31)
+}

@@ -1,0 +1,134 @@
+//! The five services as processes of their own, against a database of their own.
+
+use std::fs::File;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use millrace_domain::access::Scope;
+use millrace_domain::ids::ProjectId;
+use millrace_security::api_key::ApiKey;
+use millrace_storage::api_keys::{self, NewApiKey};
+use millrace_storage::database::{Database, PoolSettings};
+use millrace_testkit::database::TestDatabase;
+use millrace_testkit::{servers, story};
+use tokio::process::{Child, Command};
+
+const SERVICES: [&str; 5] = ["gateway", "auth", "ingest", "worker", "analytics"];
+
+/// A running product.
+pub struct Product {
+    pub database: TestDatabase,
+    pub project: ProjectId,
+    pub key: ApiKey,
+    ports: [u16; 5],
+    running: Vec<(&'static str, Child)>,
+}
+
+impl Product {
+    /// Migrates, creates a project and a key for both purposes, and starts the services in `services`.
+    pub async fn start(services: &[&'static str]) -> anyhow::Result<Self> {
+        let database = TestDatabase::create().await;
+        let project = story::project(&database.url(), "UTC").await;
+        let key = ApiKey::generate()?;
+        let pool = Database::new(&database.url(), PoolSettings::named("bench"))?;
+        let scopes = [Scope::Ingest, Scope::Read];
+        let new = NewApiKey { name: "bench", hash: &key.hash().0, shown: key.shown(), scopes: &scopes, expires_at: None };
+        api_keys::create(&mut *pool.connection().await?, project, new).await?;
+        let mut product = Self { database, project, key, ports: free_ports()?, running: Vec::new() };
+        for service in services {
+            product.launch(service)?;
+        }
+        product.until_ready(services).await?;
+        Ok(product)
+    }
+
+    /// The gateway's address.
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.ports[0])
+    }
+
+    /// Ends a service and starts it again, so that the next question is its first.
+    pub async fn restart(&mut self, service: &'static str) -> anyhow::Result<()> {
+        if let Some(place) = self.running.iter().position(|(name, _)| *name == service) {
+            self.running.swap_remove(place).1.kill().await?;
+        }
+        self.launch(service)?;
+        self.until_ready(&[service]).await
+    }
+
+    /// The resident memory of each service, in MiB.
+    pub fn memory(&self) -> Vec<(&'static str, f64)> {
+        let resident = |child: &Child| {
+            let status = std::fs::read_to_string(format!("/proc/{}/status", child.id()?)).ok()?;
+            let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
+            line.split_whitespace().nth(1)?.parse::<f64>().ok()
+        };
+        self.running.iter().filter_map(|(name, child)| Some((*name, resident(child)? / 1024.0))).collect()
+    }
+
+    fn launch(&mut self, service: &'static str) -> anyhow::Result<()> {
+        let address = |index: usize| format!("127.0.0.1:{}", self.ports[index]);
+        let index = SERVICES.iter().position(|name| *name == service).context("there is such a service")?;
+        let binary = binaries()?.join(format!("millrace-{service}"));
+        let log = log_of(service)?;
+        let child = Command::new(&binary)
+            .env("DATABASE_URL", self.database.url())
+            .env("NATS_URL", servers::nats_url())
+            .env("REDIS_URL", servers::redis_url())
+            .env("MILLRACE_BIND", address(index))
+            .env("MILLRACE_AUTH_URL", format!("http://{}", address(1)))
+            .env("MILLRACE_INGEST_URL", format!("http://{}", address(2)))
+            .env("MILLRACE_WORKER_URL", format!("http://{}", address(3)))
+            .env("MILLRACE_ANALYTICS_URL", format!("http://{}", address(4)))
+            .env("MILLRACE_MASTER_KEY", "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff")
+            .env("MILLRACE_LOG", "warn")
+            .stdout(log)
+            .kill_on_drop(true)
+            .spawn()
+            .with_context(|| format!("{} cannot be started: build the release binaries first", binary.display()))?;
+        self.running.push((service, child));
+        Ok(())
+    }
+
+    async fn until_ready(&self, services: &[&'static str]) -> anyhow::Result<()> {
+        let client = reqwest::Client::new();
+        for service in services {
+            let index = SERVICES.iter().position(|name| name == service).context("there is such a service")?;
+            let url = format!("http://127.0.0.1:{}/health/ready", self.ports[index]);
+            let ready = async {
+                while !client.get(&url).send().await.is_ok_and(|answer| answer.status().is_success()) {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+            };
+            if tokio::time::timeout(Duration::from_secs(20), ready).await.is_err() {
+                bail!("{service} does not become ready; its log is {}", log_path(service).display());
+            }
+        }
+        Ok(())
+    }
+}
+
+fn binaries() -> anyhow::Result<PathBuf> {
+    let own = std::env::current_exe()?;
+    Ok(own.parent().context("a program is in a folder")?.to_owned())
+}
+
+fn log_path(service: &str) -> PathBuf {
+    Path::new("target/bench").join(format!("{service}.log"))
+}
+
+fn log_of(service: &str) -> anyhow::Result<File> {
+    std::fs::create_dir_all("target/bench")?;
+    Ok(File::options().create(true).append(true).open(log_path(service))?)
+}
+
+/// Five ports that are free a moment before they are used.
+fn free_ports() -> anyhow::Result<[u16; 5]> {
+    let sockets: Vec<TcpListener> =
+        (0..5).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<Result<_, _>>()?;
+    let ports: Vec<u16> =
+        sockets.iter().map(|socket| socket.local_addr().map(|a| a.port())).collect::<Result<_, _>>()?;
+    ports.try_into().map_err(|_other_length| anyhow::anyhow!("five sockets have five ports"))
+}

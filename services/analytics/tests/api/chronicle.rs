@@ -1,0 +1,82 @@
+//! What happened in a story, as a plain list, and how it comes into the database: as a worker stores it.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use millrace_domain::event::Event;
+use millrace_storage::append::{Appender, NewEvent};
+use millrace_testkit::story::did;
+use rand::Rng;
+use rand::rngs::StdRng;
+use rand::seq::{IndexedRandom, SliceRandom};
+use uuid::Uuid;
+
+use crate::stage::{Project, Stage};
+
+#[derive(Clone, Debug)]
+pub(crate) struct Happened {
+    pub(crate) id: Uuid,
+    pub(crate) user: String,
+    pub(crate) kind: String,
+    pub(crate) at: DateTime<Utc>,
+}
+
+impl Happened {
+    fn event(&self) -> Event {
+        did(&self.user, &self.kind, &self.at.to_rfc3339()).with("event_id", self.id.to_string()).event()
+    }
+}
+
+/// Instants around which much happens: midnights of several zones, among them those before and after clocks change.
+const MIDNIGHTS: [&str; 8] = [
+    "2025-01-31T18:30:00Z",
+    "2025-02-01T00:00:00Z",
+    "2025-02-28T18:30:00Z",
+    "2025-03-01T05:00:00Z",
+    "2025-03-09T05:00:00Z",
+    "2025-03-10T04:00:00Z",
+    "2025-03-31T18:30:00Z",
+    "2025-04-01T04:00:00Z",
+];
+
+/// A hundred days of a few users, each event once.
+pub(crate) fn invent(random: &mut StdRng, events: usize) -> Vec<Happened> {
+    let origin: DateTime<Utc> = "2025-01-20T00:00:00Z".parse().unwrap();
+    (0..events)
+        .map(|_| {
+            let at = if random.random_bool(0.4) {
+                let midnight: DateTime<Utc> = MIDNIGHTS.choose(random).unwrap().parse().unwrap();
+                midnight + TimeDelta::microseconds([-1, 0, 1, 600_000_000].choose(random).copied().unwrap())
+            } else {
+                origin + TimeDelta::seconds(random.random_range(0..100 * 86_400))
+            };
+            Happened {
+                id: Uuid::from_u128(random.random()),
+                // Few are there often, many seldom.
+                user: format!("user-{}", random.random_range(0u32..40).min(random.random_range(0..40))),
+                kind: ["signup", "visit", "visit", "buy"].choose(random).copied().unwrap().to_owned(),
+                at,
+            }
+        })
+        .collect()
+}
+
+/// Stores the events in any order, in batches of any size, some of them twice: in one batch, or in a later one.
+pub(crate) async fn tell_in_disorder(stage: &Stage, project: &Project, events: &[Happened], random: &mut StdRng) {
+    let mut told = events.to_vec();
+    told.extend(events.iter().filter(|_| random.random_bool(0.2)).cloned().collect::<Vec<_>>());
+    told.shuffle(random);
+    let mut appender = stage.appender();
+    let mut rest = told.as_slice();
+    while !rest.is_empty() {
+        let size = [1, 7, 60, 300].choose(random).copied().unwrap().min(rest.len());
+        let (batch, later) = rest.split_at(size);
+        tell(&mut appender, project, batch).await;
+        rest = later;
+    }
+}
+
+/// Stores the events in one batch.
+pub(crate) async fn tell(appender: &mut Appender, project: &Project, events: &[Happened]) {
+    let events: Vec<Event> = events.iter().map(Happened::event).collect();
+    let new = |event| NewEvent { project_id: project.id, stream_seq: 1, received_at: Utc::now(), event };
+    appender.append(&events.iter().map(new).collect::<Vec<_>>()).await.unwrap();
+}

@@ -1,0 +1,112 @@
+//! Every number over a file of events equals a computation from the file.
+//!
+//! The file in this repository has times of day in odd zones, around midnights and changes of clocks.
+//! `MILLRACE_TEST_EVENTS_CSV` names a larger one, plain or gzip.
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::Read;
+use std::sync::LazyLock;
+
+use chrono::{DateTime, Utc};
+use flate2::read::MultiGzDecoder;
+use serde::Deserialize;
+use uuid::Uuid;
+
+use crate::asked::Asked;
+use crate::chronicle::{Happened, tell};
+use crate::definition::{PERIODS, Retention};
+use crate::stage::Stage;
+
+#[derive(Deserialize)]
+struct Row {
+    event_id: Uuid,
+    user_id: String,
+    event_type: String,
+    occurred_at: DateTime<Utc>,
+}
+
+fn read(path: &str) -> Vec<Happened> {
+    let file = File::open(path).unwrap_or_else(|error| panic!("{path}: {error}"));
+    let text: Box<dyn Read> = if path.ends_with(".gz") { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };
+    csv::Reader::from_reader(text)
+        .deserialize()
+        .map(|row| {
+            let Row { event_id: id, user_id: user, event_type: kind, occurred_at: at } = row.unwrap();
+            Happened { id, user, kind, at }
+        })
+        .collect()
+}
+
+/// A time at which the file's last third is the future.
+fn two_thirds_through(path: &str) -> DateTime<Utc> {
+    let mut times: Vec<_> = read(path).iter().map(|event| event.at).collect();
+    times.sort_unstable();
+    times[times.len() * 2 / 3]
+}
+
+fn fixture() -> String {
+    concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/odd_zones.csv").to_owned()
+}
+
+fn fixture_clock() -> DateTime<Utc> {
+    static NOW: LazyLock<DateTime<Utc>> = LazyLock::new(|| two_thirds_through(&fixture()));
+    *NOW
+}
+
+fn larger_clock() -> DateTime<Utc> {
+    static NOW: LazyLock<DateTime<Utc>> = LazyLock::new(|| two_thirds_through(&larger().unwrap()));
+    *NOW
+}
+
+fn larger() -> Option<String> {
+    std::env::var("MILLRACE_TEST_EVENTS_CSV").ok().filter(|path| !path.is_empty())
+}
+
+#[actix_web::test]
+async fn a_file_of_odd_zones() {
+    // Zones of half and three quarters of an hour, one whose clock changes by half an hour, one beyond the date line,
+    // and one without a midnight in March.
+    let zones =
+        ["UTC", "Asia/Kolkata", "Asia/Kathmandu", "Australia/Lord_Howe", "Pacific/Apia", "America/Havana", "America/St_Johns"];
+    for home in ["UTC", "Asia/Kathmandu", "America/Havana"] {
+        every_number(&fixture(), home, &zones, fixture_clock).await;
+    }
+}
+
+#[actix_web::test]
+async fn a_larger_file() {
+    let Some(path) = larger() else { return };
+    for home in ["UTC", "Asia/Kolkata"] {
+        every_number(&path, home, &["UTC", "Asia/Kolkata"], larger_clock).await;
+    }
+}
+
+async fn every_number(path: &str, home: &str, zones: &[&str], clock: fn() -> DateTime<Utc>) {
+    let mut history = read(path);
+    let stage = Stage::at(clock).await;
+    let project = stage.project(home).await;
+    let mut appender = stage.appender();
+    for batch in history.chunks(1_000) {
+        tell(&mut appender, &project, batch).await;
+    }
+    let mut seen = HashSet::new();
+    history.retain(|event| seen.insert((event.id, event.at)));
+
+    for zone in zones {
+        let asked = Asked::new(&stage, &project, zone, &history, clock());
+        let source = if *zone == home { "rollup" } else { "raw" };
+        for (name, window) in [("dau", 1), ("wau", 7), ("mau", 30)] {
+            assert_eq!(asked.active_users(name, window, None).await, source);
+        }
+        assert_eq!(asked.top_events(1_000).await, source);
+        for interval in ["day", "week", "month"] {
+            for mode in ["on", "on_or_after"] {
+                for cohort in ["first_time", "recurring"] {
+                    let question = Retention { interval, periods: PERIODS, mode, cohort, start: None, back: None };
+                    assert_eq!(asked.retention(&question).await, source);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! What every story here needs: auth and analytics, running, and projects with a key.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use millrace_analytics::app::App;
+use millrace_analytics::config::Config;
+use millrace_auth::app::App as Auth;
+use millrace_domain::access::Scope;
+use millrace_domain::ids::ProjectId;
+use millrace_runtime::launch::Process;
+use millrace_security::api_key::ApiKey;
+use millrace_security::password::Cost;
+use millrace_storage::api_keys::{self, NewApiKey};
+use millrace_storage::append::Appender;
+use millrace_storage::compaction;
+use millrace_storage::database::{Connection, Database, PoolSettings};
+use millrace_testkit::database::TestDatabase;
+use millrace_testkit::nats::TestNats;
+use millrace_testkit::proxy::ChaosProxy;
+use millrace_testkit::{story, wait};
+use reqwest::{RequestBuilder, Response};
+use serde_json::Value;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+const ANY_PORT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
+pub(crate) struct Stage {
+    pub(crate) database: TestDatabase,
+    /// The wire between analytics and PostgreSQL.
+    pub(crate) database_wire: ChaosProxy,
+    /// The wire between analytics and NATS.
+    pub(crate) nats_wire: ChaosProxy,
+    /// Where auth listens.
+    pub(crate) auth: String,
+    url: String,
+    client: reqwest::Client,
+    storage: Database,
+    _nats: TestNats,
+    _everything: DropGuard,
+}
+
+/// A project and a key that may read it.
+#[derive(Clone)]
+pub(crate) struct Project {
+    pub(crate) id: ProjectId,
+    pub(crate) key: ApiKey,
+}
+
+impl Stage {
+    pub(crate) async fn set() -> Self {
+        Self::at(Utc::now).await
+    }
+
+    /// With a clock of its own.
+    pub(crate) async fn at(clock: fn() -> DateTime<Utc>) -> Self {
+        let (database, nats) = tokio::join!(TestDatabase::create(), TestNats::isolated());
+        let everything = CancellationToken::new();
+        let process = Process { shutdown: everything.clone(), metrics: None };
+
+        let auth = millrace_auth::config::Config {
+            bind: ANY_PORT,
+            database_url: database.url(),
+            nats_url: nats.url().to_owned(),
+            master_key: "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff".parse().unwrap(),
+            issuer: "test".to_owned(),
+            bcrypt_cost: Cost::new(4).unwrap(),
+            shutdown_grace: Duration::from_secs(5),
+        };
+        let app = Auth::build(auth, process.clone()).await.unwrap();
+        let auth = format!("http://{}", app.address().unwrap());
+        tokio::spawn(async move { app.run().await.map_err(|e| e.to_string()) });
+
+        let database_wire = ChaosProxy::before(&database.url()).await;
+        let nats_wire = ChaosProxy::before(nats.url()).await;
+        let config = Config {
+            bind: ANY_PORT,
+            database_url: database_wire.url(&database.url()),
+            nats_url: nats_wire.url(nats.url()),
+            statement_timeout: Duration::from_secs(20),
+            shutdown_grace: Duration::from_secs(25),
+            clock,
+        };
+        let app = App::build(config, process).await.unwrap();
+        let url = format!("http://{}", app.address().unwrap());
+        tokio::spawn(async move { app.run().await.map_err(|e| e.to_string()) });
+
+        let storage = Database::new(&database.url(), PoolSettings::named("test")).unwrap();
+        Self {
+            client: reqwest::Client::new(),
+            storage,
+            _nats: nats,
+            _everything: everything.drop_guard(),
+            database,
+            database_wire,
+            nats_wire,
+            auth,
+            url,
+        }
+    }
+
+    /// A connection to look at the stage from behind.
+    pub(crate) async fn connection(&self) -> Connection {
+        self.storage.connection().await.unwrap()
+    }
+
+    /// A new project, and a key that analytics knows.
+    pub(crate) async fn project(&self, timezone: &str) -> Project {
+        let id = story::project(&self.database.url(), timezone).await;
+        let project = Project { id, key: self.key(id, &[Scope::Read]).await };
+        // Auth answers on the broker a moment after it listens.
+        let path = "/api/v1/stats/dau?from=2026-01-01&to=2026-01-01";
+        wait::until("the key is known", async || {
+            self.request(path, &project.key).send().await.is_ok_and(|response| response.status() == 200)
+        })
+        .await;
+        project
+    }
+
+    /// A new key.
+    pub(crate) async fn key(&self, project: ProjectId, scopes: &[Scope]) -> ApiKey {
+        let key = ApiKey::generate().unwrap();
+        let new = NewApiKey { name: "story", hash: &key.hash().0, shown: key.shown(), scopes, expires_at: None };
+        api_keys::create(&mut *self.connection().await, project, new).await.unwrap();
+        key
+    }
+
+    /// A hand that writes as a worker does.
+    pub(crate) fn appender(&self) -> Appender {
+        Appender::new(self.database.url(), Duration::from_secs(20))
+    }
+
+    /// Merges every part of every activity set.
+    pub(crate) async fn compact(&self) {
+        let mut connection = self.connection().await;
+        while compaction::compact(&mut connection, 1_000).await.unwrap() > 0 {}
+    }
+
+    /// A question without credentials, to be changed and sent.
+    pub(crate) fn anonymous(&self, path: &str) -> RequestBuilder {
+        self.client.get(format!("{}{path}", self.url))
+    }
+
+    /// A question with a key.
+    pub(crate) fn request(&self, path: &str, key: &ApiKey) -> RequestBuilder {
+        self.anonymous(path).bearer_auth(key.reveal())
+    }
+
+    /// Asks, and expects an answer.
+    pub(crate) async fn ask(&self, project: &Project, path: &str) -> Answer {
+        let response = self.request(path, &project.key).send().await.unwrap();
+        assert_eq!(response.status(), 200, "{path}: {}", response.text().await.unwrap());
+        let source = header(&response, "x-millrace-source");
+        Answer { source, body: response.json().await.unwrap() }
+    }
+}
+
+/// What analytics says, and what it says it from.
+pub(crate) struct Answer {
+    pub(crate) source: String,
+    pub(crate) body: Value,
+}
+
+/// The status and the body of an error.
+pub(crate) async fn problem(request: RequestBuilder) -> (u16, Value) {
+    let response = request.send().await.unwrap();
+    assert_eq!(header(&response, "content-type"), "application/problem+json");
+    (response.status().as_u16(), response.json().await.unwrap())
+}
+
+pub(crate) fn header(response: &Response, name: &str) -> String {
+    response.headers().get(name).map(|value| value.to_str().unwrap().to_owned()).unwrap_or_default()
+}

@@ -1,0 +1,13 @@
+//! Auth as people and services meet it, between a real PostgreSQL and a real NATS.
+
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on should end")]
+
+mod answers;
+mod faults;
+mod keys;
+mod login;
+mod openapi;
+mod projects;
+mod session;
+mod stage;
+mod startup;

@@ -1,0 +1,156 @@
+//! What every story here needs: auth, running, and people with accounts.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use metrics_exporter_prometheus::PrometheusHandle;
+use millrace_auth::app::App;
+use millrace_auth::config::Config;
+use millrace_domain::access::Role;
+use millrace_domain::ids::{AccountId, ProjectId};
+use millrace_messaging::broker::Broker;
+use millrace_runtime::launch::Process;
+use millrace_security::password::{Cost, Password};
+use millrace_storage::accounts::{self, NewAccount};
+use millrace_storage::database::{Connection, Database, PoolSettings};
+use millrace_storage::{members, projects};
+use millrace_testkit::database::TestDatabase;
+use millrace_testkit::nats::TestNats;
+use millrace_testkit::proxy::ChaosProxy;
+use reqwest::{Method, RequestBuilder};
+use serde_json::{Value, json};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+const ANY_PORT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+/// Everybody's password.
+pub(crate) const PASSWORD: &str = "correct horse battery";
+pub(crate) const MASTER_KEY: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+
+pub(crate) struct Stage {
+    pub(crate) database: TestDatabase,
+    pub(crate) nats: TestNats,
+    /// The wire between auth and PostgreSQL.
+    pub(crate) database_wire: ChaosProxy,
+    /// The wire between auth and NATS.
+    pub(crate) nats_wire: ChaosProxy,
+    url: String,
+    client: reqwest::Client,
+    _auth: DropGuard,
+}
+
+/// Somebody with an account.
+pub(crate) struct Person {
+    pub(crate) id: AccountId,
+    pub(crate) email: String,
+    pub(crate) token: String,
+}
+
+impl Stage {
+    pub(crate) async fn set() -> Self {
+        Self::with_cost(4).await
+    }
+
+    pub(crate) async fn with_cost(cost: u32) -> Self {
+        let (database, nats) = tokio::join!(TestDatabase::create(), TestNats::isolated());
+        let database_wire = ChaosProxy::before(&database.url()).await;
+        let nats_wire = ChaosProxy::before(nats.url()).await;
+        let config = config(&database_wire.url(&database.url()), &nats_wire.url(nats.url()), cost);
+        let shutdown = CancellationToken::new();
+        let process = Process { shutdown: shutdown.clone(), metrics: Some(recorder()) };
+        let app = App::build(config, process).await.unwrap();
+        let url = format!("http://{}", app.address().unwrap());
+        tokio::spawn(async move { app.run().await.map_err(|e| e.to_string()) });
+        let (client, _auth) = (reqwest::Client::new(), shutdown.drop_guard());
+        Self { database, nats, database_wire, nats_wire, url, client, _auth }
+    }
+
+    /// An account that is signed in.
+    pub(crate) async fn person(&self, name: &str) -> Person {
+        self.sign_up(name, false).await
+    }
+
+    /// The same, with the system role.
+    pub(crate) async fn system_admin(&self, name: &str) -> Person {
+        self.sign_up(name, true).await
+    }
+
+    async fn sign_up(&self, name: &str, is_admin: bool) -> Person {
+        let email = format!("{name}@example.com");
+        let password_hash = &Password::parse(PASSWORD).unwrap().hash(Cost::new(4).unwrap()).unwrap();
+        let new = NewAccount { email: &email, password_hash, full_name: Some(name), is_admin };
+        let mut store = self.store().await;
+        let id = accounts::create(&mut store, new).await.unwrap().id;
+        let (status, answer) = self.login(&email, PASSWORD).await;
+        assert_eq!(status, 200, "{answer}");
+        Person { id, email, token: answer["access_token"].as_str().unwrap().to_owned() }
+    }
+
+    /// A project with this member, and no other.
+    pub(crate) async fn project_of(&self, member: &Person, role: Role) -> ProjectId {
+        let mut store = self.store().await;
+        let project = projects::create(&mut store, "A story", "UTC".parse().unwrap()).await.unwrap().id;
+        members::set(&mut store, project, member.id, role).await.unwrap();
+        project
+    }
+
+    pub(crate) async fn login(&self, email: &str, password: &str) -> (u16, Value) {
+        answer(
+            self.to(Method::POST, "/api/v1/auth/login").json(&json!({"email": email, "password": password})),
+        )
+        .await
+    }
+
+    /// A request to be completed and sent.
+    pub(crate) fn to(&self, method: Method, path: &str) -> RequestBuilder {
+        self.client.request(method, format!("{}{path}", self.url))
+    }
+
+    pub(crate) async fn get(&self, path: &str, person: &Person) -> (u16, Value) {
+        answer(self.to(Method::GET, path).bearer_auth(&person.token)).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, person: &Person, body: Value) -> (u16, Value) {
+        answer(self.to(Method::POST, path).bearer_auth(&person.token).json(&body)).await
+    }
+
+    pub(crate) async fn delete(&self, path: &str, person: &Person) -> u16 {
+        answer(self.to(Method::DELETE, path).bearer_auth(&person.token)).await.0
+    }
+
+    /// The database, past auth.
+    pub(crate) async fn store(&self) -> Connection {
+        let database = Database::new(&self.database.url(), PoolSettings::named("test")).unwrap();
+        database.connection().await.unwrap()
+    }
+
+    /// The broker, as another service has it.
+    pub(crate) async fn broker(&self) -> Broker {
+        Broker::connect(self.nats.url(), "test", Duration::from_secs(2)).await.unwrap()
+    }
+}
+
+/// Settings for an auth between these servers.
+pub(crate) fn config(database_url: &str, nats_url: &str, cost: u32) -> Config {
+    Config {
+        bind: ANY_PORT,
+        database_url: database_url.to_owned(),
+        nats_url: nats_url.to_owned(),
+        master_key: MASTER_KEY.parse().unwrap(),
+        issuer: "test".to_owned(),
+        bcrypt_cost: Cost::new(cost).unwrap(),
+        shutdown_grace: Duration::from_secs(5),
+    }
+}
+
+/// The status and the body.
+pub(crate) async fn answer(request: RequestBuilder) -> (u16, Value) {
+    let response = request.send().await.unwrap();
+    (response.status().as_u16(), response.json().await.unwrap_or_default())
+}
+
+/// One for all tests that share a process.
+fn recorder() -> PrometheusHandle {
+    static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
+    RECORDER.get_or_init(|| millrace_runtime::metrics::install().unwrap()).clone()
+}

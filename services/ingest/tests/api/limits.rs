@@ -1,0 +1,79 @@
+use millrace_testkit::story::did;
+use serde_json::json;
+
+use crate::stage::{Stage, answer};
+
+#[actix_web::test]
+async fn ten_thousand_events_pass_and_one_more_does_not() {
+    let stage = Stage::set().await;
+    let events = |n: usize| {
+        let all: Vec<_> = (0..n).map(|i| did(&format!("u{i}"), "e", "2026-11-01T12:00:00Z").json()).collect();
+        json!(all).to_string()
+    };
+    let (status, verdicts) = answer(stage.send(events(10_000))).await;
+    assert_eq!((status, &verdicts["accepted"]), (202, &json!(10_000)));
+    let (status, problem) = answer(stage.send(events(10_001))).await;
+    assert_eq!((status, &problem["code"]), (413, &json!("too_large")));
+}
+
+#[actix_web::test]
+async fn ten_mebibytes_pass_and_more_do_not() {
+    let stage = Stage::set().await;
+    let spaces = |n: usize| format!("[{}]", " ".repeat(n - 2));
+    assert_eq!(answer(stage.send(spaces(10 << 20))).await.0, 202);
+    assert_eq!(answer(stage.send(spaces((10 << 20) + 1))).await.0, 413);
+}
+
+#[actix_web::test]
+async fn a_bomb_is_refused_while_it_inflates() {
+    let stage = Stage::set().await;
+    let spaces = vec![b' '; 24 << 20];
+    let mut brotli = Vec::new();
+    brotli::BrotliCompress(&mut &spaces[..], &mut brotli, &Default::default()).unwrap();
+    let zstd = zstd::encode_all(&spaces[..], 3).unwrap();
+    for (encoding, body) in [("br", brotli), ("zstd", zstd)] {
+        assert!(body.len() < 10_000, "the bomb is small on the wire");
+        let (status, problem) = answer(stage.send(body).header("Content-Encoding", encoding)).await;
+        assert_eq!((status, &problem["code"]), (413, &json!("too_large")), "{encoding}");
+    }
+}
+
+#[actix_web::test]
+async fn an_event_beyond_32_kib_is_refused_alone() {
+    let stage = Stage::set().await;
+    let large = did("ada", "e", "2026-11-01T12:00:00Z").with("properties", json!({"x": "y".repeat(33 * 1024)}));
+    let body = json!([large.json(), did("bob", "e", "2026-11-01T12:00:00Z").json()]).to_string();
+    let (status, verdicts) = answer(stage.send(body)).await;
+    assert_eq!((status, &verdicts["accepted"]), (202, &json!(1)));
+    assert_eq!(verdicts["errors"][0]["code"], "event_too_large");
+}
+
+#[actix_web::test]
+async fn requests_beyond_the_memory_budget_are_told_to_come_again() {
+    let stage = Stage::set().await;
+    // Six requests that announce 10 MiB each and then dawdle take the 64 MiB of the budget but four.
+    let mut slow = Vec::new();
+    let address = stage.address();
+    for _ in 0..6 {
+        use std::io::Write;
+        let mut connection = std::net::TcpStream::connect(address).unwrap();
+        let head = format!(
+            "POST /api/v1/events HTTP/1.1\r\nHost: x\r\nX-Api-Key: {}\r\nContent-Length: {}\r\n\r\n[",
+            stage.key.reveal(),
+            10 << 20
+        );
+        connection.write_all(head.as_bytes()).unwrap();
+        slow.push(connection);
+    }
+    millrace_testkit::wait::until("the budget is used up", async || {
+        let response = stage.send(vec![b' '; 9 << 20]).send().await.unwrap();
+        response.status() == 503 && response.headers().contains_key("retry-after")
+    })
+    .await;
+    assert_eq!(answer(stage.send("[]")).await.0, 202, "small requests still pass");
+    drop(slow);
+    millrace_testkit::wait::until("the budget is free again", async || {
+        stage.send(vec![b' '; 9 << 20]).send().await.unwrap().status() != 503
+    })
+    .await;
+}
