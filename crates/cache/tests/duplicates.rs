@@ -1,5 +1,13 @@
 //! The duplicate memory on a real Redis.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on panics"
+)]
+
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};

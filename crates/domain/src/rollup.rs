@@ -60,8 +60,7 @@ impl RollUps {
         zones: &HashMap<ProjectId, TimeZone>,
     ) -> Result<Self, UnknownProject> {
         // Neighbouring events share bucket, day and type; a hash map in front spares the ordered maps most look-ups.
-        let mut groups: HashMap<(ProjectId, DateTime<Utc>, NaiveDate, &EventType), (i64, RoaringBitmap)> =
-            HashMap::new();
+        let mut groups: HashMap<_, (i64, RoaringBitmap)> = HashMap::new();
         for row in rows {
             let zone = zones.get(&row.project_id).ok_or(UnknownProject(row.project_id))?;
             let key =

@@ -20,7 +20,7 @@ impl Backoff {
     }
 
     /// How long to wait after this failure: between half and the whole of a time that doubles.
-    pub fn next(&mut self) -> Duration {
+    pub fn pause(&mut self) -> Duration {
         let whole = FIRST.saturating_mul(2u32.saturating_pow(self.failures)).min(LONGEST);
         self.failures = self.failures.saturating_add(1);
         rand::rng().random_range(whole / 2..=whole)
@@ -34,10 +34,10 @@ mod tests {
     #[test]
     fn pauses_grow_to_a_limit_and_start_over_after_a_success() {
         let mut backoff = Backoff::default();
-        let pauses: Vec<Duration> = (0..40).map(|_| backoff.next()).collect();
+        let pauses: Vec<Duration> = (0..40).map(|_| backoff.pause()).collect();
         assert!(pauses[0] <= FIRST && pauses[3] >= FIRST * 4);
         assert!(pauses[39] >= LONGEST / 2 && pauses[39] <= LONGEST);
         backoff.reset();
-        assert!(backoff.next() <= FIRST);
+        assert!(backoff.pause() <= FIRST);
     }
 }

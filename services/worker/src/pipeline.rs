@@ -175,7 +175,7 @@ impl Pipeline {
         dependency: &'static str,
         error: &(dyn std::fmt::Display + Sync),
     ) {
-        let wait = backoff.next();
+        let wait = backoff.pause();
         metrics::counter!("dependency_failures_total", "dependency" => dependency).increment(1);
         tracing::warn!(%error, dependency, ?wait, "trying again");
         tokio::select! {

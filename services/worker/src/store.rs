@@ -33,7 +33,8 @@ pub enum StoreError {
 /// See [`StoreError`].
 pub async fn store(appender: &mut Appender, events: &[NewEvent<'_>]) -> Result<Outcome, StoreError> {
     let mut outcome = Outcome::default();
-    let mut todo: Vec<Range<usize>> = vec![0..events.len()];
+    let mut todo: Vec<Range<usize>> = Vec::new();
+    todo.push(0..events.len());
     while let Some(range) = todo.pop() {
         let Some(part) = events.get(range.clone()) else { continue };
         match appender.append(part).await {

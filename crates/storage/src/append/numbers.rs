@@ -67,7 +67,7 @@ async fn assign(
 ) -> Result<Known, StorageError> {
     let transaction = client.transaction().await?;
     let locked = transaction.query_opt(&statements.lock_numbers, &[&project.0]).await?;
-    let mut next: i32 = locked.ok_or_else(|| StorageError::UnknownProject(project))?.try_get(0)?;
+    let mut next: i32 = locked.ok_or(StorageError::UnknownProject(project))?.try_get(0)?;
     // Looked up again under the lock: another worker may have met the same users a moment ago.
     let mut known = look_up(&transaction, statements, project, users).await?;
     let (mut ids, mut numbers) = (Vec::new(), Vec::new());

@@ -1,5 +1,13 @@
 //! Storage against a real PostgreSQL with TimescaleDB.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on panics"
+)]
+
 mod append;
 mod compaction;
 mod json;

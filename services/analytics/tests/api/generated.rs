@@ -38,7 +38,7 @@ async fn equals_its_definition(home: &str, seed: u64) {
     let (project, neighbour) = (stage.project(home).await, stage.project(home).await);
     let history = invent(&mut random, 500);
     let early = &history[..300];
-    tell_in_disorder(&stage, &neighbour, &invent(&mut random, 100), &mut random).await;
+    tell_in_disorder(&stage, &neighbour, &invent(&mut random, 30), &mut random).await;
 
     tell_in_disorder(&stage, &project, early, &mut random).await;
     every_question(&stage, &project, home, early).await;

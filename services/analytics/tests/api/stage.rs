@@ -55,6 +55,15 @@ impl Stage {
 
     /// With a clock of its own.
     pub(crate) async fn at(clock: fn() -> DateTime<Utc>) -> Self {
+        Self::build(clock, false).await
+    }
+
+    /// With the wires plugged in, which slow it down.
+    pub(crate) async fn with_wires() -> Self {
+        Self::build(Utc::now, true).await
+    }
+
+    async fn build(clock: fn() -> DateTime<Utc>, wired: bool) -> Self {
         let (database, nats) = tokio::join!(TestDatabase::create(), TestNats::isolated());
         let everything = CancellationToken::new();
         let process = Process { shutdown: everything.clone(), metrics: None };
@@ -76,8 +85,8 @@ impl Stage {
         let nats_wire = ChaosProxy::before(nats.url()).await;
         let config = Config {
             bind: ANY_PORT,
-            database_url: database_wire.url(&database.url()),
-            nats_url: nats_wire.url(nats.url()),
+            database_url: if wired { database_wire.url(&database.url()) } else { database.url() },
+            nats_url: if wired { nats_wire.url(nats.url()) } else { nats.url().to_owned() },
             statement_timeout: Duration::from_secs(20),
             shutdown_grace: Duration::from_secs(25),
             clock,
@@ -86,7 +95,9 @@ impl Stage {
         let url = format!("http://{}", app.address().unwrap());
         tokio::spawn(async move { app.run().await.map_err(|e| e.to_string()) });
 
-        let storage = Database::new(&database.url(), PoolSettings::named("test")).unwrap();
+        // Nothing here has to survive a power cut, and compaction commits once a set.
+        let hasty = format!("{}?options=-csynchronous_commit%3Doff", database.url());
+        let storage = Database::new(&hasty, PoolSettings::named("test")).unwrap();
         Self {
             client: reqwest::Client::new(),
             storage,

@@ -83,6 +83,7 @@ struct NewKey {
 
 /// A project's API keys
 #[utoipa::path(
+    operation_id = "list_keys",
     tag = "keys",
     params(("id" = Uuid, Path, description = "The project")),
     responses((status = 200, description = "The keys", body = KeyList), NoAccess),
@@ -100,6 +101,7 @@ pub(super) async fn list(
 
 /// Create an API key
 #[utoipa::path(
+    operation_id = "create_key",
     tag = "keys",
     params(("id" = Uuid, Path, description = "The project")),
     request_body = NewKey,
@@ -136,6 +138,7 @@ pub(super) async fn create(
 ///
 /// It stops working everywhere within a second; within half a minute if the broker is away.
 #[utoipa::path(
+    operation_id = "revoke_key",
     tag = "keys",
     params(
         ("id" = Uuid, Path, description = "The project"),

@@ -69,6 +69,7 @@ struct NewProject {
 ///
 /// System admins see all.
 #[utoipa::path(
+    operation_id = "list_projects",
     tag = "projects",
     responses((status = 200, description = "The projects", body = ProjectList), NotSignedIn),
     security(("access_token" = [])),
@@ -97,6 +98,7 @@ async fn visible_to(caller: &Caller, state: &State) -> Result<Vec<ProjectView>, 
 ///
 /// The caller becomes its owner.
 #[utoipa::path(
+    operation_id = "create_project",
     tag = "projects",
     request_body = NewProject,
     responses((status = 201, description = "The project", body = ProjectView), NotSignedIn, BadBody),
@@ -129,6 +131,7 @@ pub(super) async fn create(
 
 /// A project
 #[utoipa::path(
+    operation_id = "show_project",
     tag = "projects",
     params(("id" = Uuid, Path, description = "The project")),
     responses((status = 200, description = "The project", body = ProjectView), NoAccess),

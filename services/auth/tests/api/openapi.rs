@@ -1,5 +1,7 @@
 //! The published document, pinned: a change to the API is a change to a file that reviewers see.
 
+use std::collections::BTreeSet;
+
 #[test]
 fn openapi_document() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/openapi/auth.json");
@@ -17,9 +19,12 @@ fn openapi_document() {
 #[test]
 fn every_operation_says_what_it_does_and_how_it_fails() {
     let document = serde_json::to_value(millrace_auth::routes::openapi()).unwrap();
+    let mut names = BTreeSet::new();
     for (path, operations) in document["paths"].as_object().unwrap() {
         for (method, operation) in operations.as_object().unwrap() {
             assert!(operation["summary"].is_string(), "{method} {path} has no summary");
+            let name = operation["operationId"].as_str().unwrap();
+            assert!(names.insert(name.to_owned()), "two operations are called {name}");
             let mut statuses = operation["responses"].as_object().unwrap().keys();
             let public = path.starts_with("/.well-known");
             assert!(public || statuses.any(|status| status.starts_with('4')), "{method} {path} never fails");

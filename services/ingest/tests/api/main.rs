@@ -1,5 +1,13 @@
 //! Ingest as its clients meet it, between a real auth, NATS, Redis and, where a story goes that far, a worker.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on panics"
+)]
+
 mod access;
 mod faults;
 mod forms;
