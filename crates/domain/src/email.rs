@@ -3,16 +3,13 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
-
 /// The longest path of RFC 5321, section 4.5.3.1.3, without its angle brackets.
 const MAX_BYTES: usize = 254;
 
 /// An address, trimmed and in lower case, so that a person has one account however they write it.
 ///
 /// Whether mail arrives there, only mail can tell: the form is checked as far as typing errors go.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Email(String);
 
 /// A text that is no address.
@@ -45,20 +42,6 @@ impl FromStr for Email {
             return Err(NotAnEmail);
         }
         Ok(Self(address))
-    }
-}
-
-impl TryFrom<String> for Email {
-    type Error = NotAnEmail;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        text.parse()
-    }
-}
-
-impl From<Email> for String {
-    fn from(email: Email) -> Self {
-        email.0
     }
 }
 

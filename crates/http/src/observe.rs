@@ -65,3 +65,31 @@ impl Extractor for Headers<'_> {
         self.0.keys().map(|name| name.as_str()).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use actix_web::middleware::from_fn;
+    use actix_web::test::{TestRequest, call_and_read_body, init_service};
+    use actix_web::{App, web};
+    use opentelemetry::trace::{TraceContextExt, TracerProvider};
+    use opentelemetry_sdk::propagation::TraceContextPropagator;
+    use opentelemetry_sdk::trace::SdkTracerProvider;
+    use tracing_subscriber::layer::SubscriberExt;
+
+    use super::*;
+
+    // The OpenTelemetry crates compile in versions that do not fit each other, and then every trace id is empty.
+    #[actix_web::test]
+    async fn a_request_joins_its_callers_trace() {
+        let tracer = SdkTracerProvider::builder().build().tracer("test");
+        opentelemetry::global::set_text_map_propagator(TraceContextPropagator::new());
+        let subscriber = tracing_subscriber::registry().with(tracing_opentelemetry::layer().with_tracer(tracer));
+        let _guard = tracing::subscriber::set_default(subscriber);
+
+        let trace = || async { tracing::Span::current().context().span().span_context().trace_id().to_string() };
+        let app = init_service(App::new().route("/", web::get().to(trace)).wrap(from_fn(middleware))).await;
+        let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        let request = TestRequest::get().insert_header(("traceparent", parent)).to_request();
+        assert_eq!(call_and_read_body(&app, request).await, "4bf92f3577b34da6a3ce929d0e0e4736");
+    }
+}

@@ -12,5 +12,6 @@ pub mod revocations;
 pub mod stored;
 pub mod streams;
 pub mod subjects;
+pub mod trace;
 pub mod tokens;
 pub mod wire;

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::broker::Broker;
 use crate::error::MessagingError;
 use crate::stored::StoredReplies;
-use crate::{subjects, wire};
+use crate::{subjects, trace, wire};
 
 /// The size messages are kept below. Larger ones save nothing and make a worker's batches uneven.
 const TARGET_BYTES: usize = 1 << 20;
@@ -57,6 +57,7 @@ async fn send(
     let acknowledged = messages.iter().map(|payload| {
         let mut headers = HeaderMap::new();
         headers.insert(subjects::REQUEST_ID_HEADER, request_id);
+        trace::inject(&mut headers);
         match reply {
             // The broker must not swallow it as a repetition: somebody waits for the reply.
             Some(inbox) => headers.insert(subjects::STORED_REPLY_HEADER, inbox),

@@ -32,12 +32,6 @@ impl KeyHash {
     pub fn from_hex(text: &str) -> Option<Self> {
         hex::decode_32(text).map(Self)
     }
-
-    /// 64 hexadecimal digits.
-    #[must_use]
-    pub fn to_hex(&self) -> String {
-        hex::encode_32(&self.0)
-    }
 }
 
 impl ApiKey {

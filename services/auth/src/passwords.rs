@@ -40,9 +40,8 @@ impl PasswordCheck {
     /// # Errors
     /// [`AuthError::Busy`] when too many are waiting.
     pub async fn matches(&self, text: SecretString, hash: Option<String>) -> Result<bool, AuthError> {
-        let busy = |_: &dyn std::fmt::Display| AuthError::Busy;
-        let place = Arc::clone(&self.places).try_acquire_owned().map_err(|full| busy(&full))?;
-        let slot = Arc::clone(&self.slots).acquire_owned().await.map_err(|closed| busy(&closed))?;
+        let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_full| AuthError::Busy)?;
+        let slot = Arc::clone(&self.slots).acquire_owned().await.map_err(|_closed| AuthError::Busy)?;
         let cost = self.cost;
         let check = web::block(move || {
             // Held by the work, not by the request: a client that hangs up does not end the work.
@@ -55,6 +54,6 @@ impl PasswordCheck {
                 }
             }
         });
-        check.await.map_err(|cancelled| busy(&cancelled))
+        check.await.map_err(|_cancelled| AuthError::Busy)
     }
 }

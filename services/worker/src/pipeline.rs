@@ -9,10 +9,12 @@ use millrace_messaging::consumer::{Delivery, EventConsumer, PullSettings};
 use millrace_messaging::error::MessagingError;
 use millrace_messaging::stored::Stored;
 use millrace_messaging::wire::{self, Decoded};
-use millrace_messaging::{streams, subjects};
+use millrace_messaging::{streams, subjects, trace};
 use millrace_runtime::labels::CappedLabels;
 use millrace_storage::append::{Appender, NewEvent};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
+use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 use crate::backoff::Backoff;
 use crate::dead_letters::{self, INVALID, REFUSED, UNKNOWN_PROJECT, UNREADABLE};
@@ -54,7 +56,14 @@ impl Pipeline {
         while !self.shutdown.is_cancelled() {
             // Not raced against the shutdown: dropping a pull would strand messages that are on their way.
             let progress = match self.consumer.pull().await {
-                Ok(deliveries) => self.process(deliveries).await,
+                Ok(deliveries) if deliveries.is_empty() => Ok(()),
+                Ok(deliveries) => {
+                    let span = tracing::info_span!("batch", messages = deliveries.len());
+                    for origin in deliveries.iter().filter_map(trace::origin) {
+                        span.add_link(origin);
+                    }
+                    self.process(deliveries).instrument(span).await
+                }
                 Err(error) => {
                     self.rejoin().await;
                     Err(error)

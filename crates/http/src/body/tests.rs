@@ -66,7 +66,7 @@ fn garbage_is_called_corrupt() {
 
 #[test]
 fn a_body_cut_short_is_called_corrupt() {
-    let text: Vec<u8> = (0..20_000u32).flat_map(u32::to_le_bytes).collect();
+    let text: Vec<u8> = (0..2_000u32).flat_map(u32::to_le_bytes).collect();
     for (encoding, wire) in all(&text) {
         let cut = &wire[..wire.len() / 2];
         assert!(matches!(inflate(encoding, cut, LIMIT), Err(BodyError::Corrupt(_))), "{encoding:?}");

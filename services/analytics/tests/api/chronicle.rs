@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use millrace_domain::event::Event;
 use millrace_storage::append::{Appender, NewEvent};
-use millrace_testkit::story::did;
+use millrace_testkit::story;
 use rand::Rng;
 use rand::rngs::StdRng;
 use rand::seq::{IndexedRandom, SliceRandom};
@@ -21,8 +21,13 @@ pub(crate) struct Happened {
 
 impl Happened {
     fn event(&self) -> Event {
-        did(&self.user, &self.kind, &self.at.to_rfc3339()).with("event_id", self.id.to_string()).event()
+        story::did(&self.user, &self.kind, &self.at.to_rfc3339()).with("event_id", self.id.to_string()).event()
     }
+}
+
+/// `user` did `kind` at `time` (RFC 3339).
+pub(crate) fn did(user: &str, kind: &str, time: &str) -> Happened {
+    Happened { id: Uuid::now_v7(), user: user.to_owned(), kind: kind.to_owned(), at: time.parse().unwrap() }
 }
 
 /// Instants around which much happens: midnights of several zones, among them those before and after clocks change.

@@ -1,1 +1,70 @@
+//! The published document, pinned: a change to the API is a change to a file that reviewers see.
 
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::chronicle::{did, tell};
+use crate::stage::Stage;
+
+fn document() -> String {
+    millrace_analytics::routes::openapi().to_pretty_json().unwrap() + "\n"
+}
+
+#[test]
+fn openapi_document() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/openapi/analytics.json");
+    if std::env::var_os("MILLRACE_WRITE_OPENAPI").is_some() {
+        std::fs::write(path, document()).unwrap();
+    }
+    let pinned = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(pinned == document(), "docs/openapi/analytics.json differs from the routes: run `make openapi` and look at it");
+}
+
+#[test]
+fn every_operation_explains_itself() {
+    let document: Value = serde_json::from_str(&document()).unwrap();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            for text in ["summary", "description", "operationId"] {
+                assert!(operation[text].as_str().is_some_and(|text| !text.is_empty()), "{method} {path}: {text}");
+            }
+            for parameter in operation["parameters"].as_array().unwrap() {
+                assert!(parameter["description"].is_string(), "{method} {path}: {parameter}");
+            }
+            for status in ["200", "304", "401", "403", "404", "422", "503"] {
+                assert!(operation["responses"][status].is_object(), "{method} {path}: {status}");
+            }
+        }
+    }
+}
+
+/// The names of the fields, all the way down; of an array, those of its first element.
+fn fields(prefix: &str, value: &Value, found: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(object) => {
+            for (name, value) in object {
+                found.insert(format!("{prefix}.{name}"));
+                fields(&format!("{prefix}.{name}"), value, found);
+            }
+        }
+        Value::Array(elements) => elements.first().into_iter().for_each(|first| fields(prefix, first, found)),
+        _ => {}
+    }
+}
+
+#[actix_web::test]
+async fn the_examples_look_like_answers() {
+    let stage = Stage::set().await;
+    let project = stage.project("Europe/Paris").await;
+    tell(&mut stage.appender(), &project, &[did("ada", "visit", "2026-11-01T12:00:00Z")]).await;
+    let document: Value = serde_json::from_str(&document()).unwrap();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        let example = &item["get"]["responses"]["200"]["content"]["application/json"]["example"];
+        let answer = stage.ask(&project, &format!("{path}?from=2026-11-01&to=2026-11-01")).await.body;
+        let (mut documented, mut real) = (BTreeSet::new(), BTreeSet::new());
+        fields("", example, &mut documented);
+        fields("", &answer, &mut real);
+        assert_eq!(documented, real, "{path}");
+    }
+}

@@ -58,7 +58,7 @@ impl Stage {
         Self::build(clock, false).await
     }
 
-    /// With the wires plugged in, which slow it down.
+    /// With the wires plugged in, which slow it down, and little patience with the database.
     pub(crate) async fn with_wires() -> Self {
         Self::build(Utc::now, true).await
     }
@@ -87,7 +87,7 @@ impl Stage {
             bind: ANY_PORT,
             database_url: if wired { database_wire.url(&database.url()) } else { database.url() },
             nats_url: if wired { nats_wire.url(nats.url()) } else { nats.url().to_owned() },
-            statement_timeout: Duration::from_secs(20),
+            statement_timeout: Duration::from_secs(if wired { 1 } else { 20 }),
             shutdown_grace: Duration::from_secs(25),
             clock,
         };
