@@ -42,12 +42,17 @@ impl Answer {
     /// The answer, or 304 for a client that has it already.
     #[must_use]
     pub fn respond(self, request: &HttpRequest) -> HttpResponse {
-        let mut response = if self.is_known_to(request) { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+        let mut response =
+            if self.is_known_to(request) { HttpResponse::NotModified() } else { HttpResponse::Ok() };
         response
             .insert_header((ETAG, self.tag.to_string()))
             .insert_header((CACHE_CONTROL, CACHING))
             .insert_header((SOURCE, self.source.as_str()));
-        if self.is_known_to(request) { response.finish() } else { response.content_type("application/json").body(self.body) }
+        if self.is_known_to(request) {
+            response.finish()
+        } else {
+            response.content_type("application/json").body(self.body)
+        }
     }
 
     fn is_known_to(&self, request: &HttpRequest) -> bool {

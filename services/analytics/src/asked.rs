@@ -28,9 +28,11 @@ impl Asked {
         to: Option<String>,
         timezone: Option<&str>,
     ) -> Result<Self, AnalyticsError> {
-        let (from, to) = (from.ok_or(AnalyticsError::Absent("from"))?, to.ok_or(AnalyticsError::Absent("to"))?);
+        let (from, to) =
+            (from.ok_or(AnalyticsError::Absent("from"))?, to.ok_or(AnalyticsError::Absent("to"))?);
         let period = Period::parse(&from, &to)?;
-        let timezone = timezone.map(TimeZone::parse).transpose().map_err(|e| AnalyticsError::Refused(e.into()))?;
+        let timezone =
+            timezone.map(TimeZone::parse).transpose().map_err(|e| AnalyticsError::Refused(e.into()))?;
         Ok(Self { from, to, period, timezone })
     }
 

@@ -36,7 +36,10 @@ impl Authenticator for BrokerAuthenticator {
 
     async fn token(&self, token: &str, project: Option<ProjectId>) -> Result<KeyGrant, Problem> {
         let Some(claims) = self.tokens.verify(token).await.map_err(|e| away(&e))? else {
-            return Err(Problem::new(Code::Unauthenticated, "the access token is not valid, revoked or expired"));
+            return Err(Problem::new(
+                Code::Unauthenticated,
+                "the access token is not valid, revoked or expired",
+            ));
         };
         Ok(KeyGrant {
             key_id: KeyId(claims.account_id.0),
@@ -55,7 +58,11 @@ fn project_of(claims: &TokenClaims, asked: Option<ProjectId>) -> Result<ProjectI
             Err(Problem::new(Code::NotFound, "there is no such project among yours"))
         }
         (None, Some(only)) if !claims.admin && claims.roles.len() == 1 => Ok(*only),
-        _ => Err(Problem::field("X-Project-Id", "required", "X-Project-Id must name one of your projects: you have several")),
+        _ => Err(Problem::field(
+            "X-Project-Id",
+            "required",
+            "X-Project-Id must name one of your projects: you have several",
+        )),
     }
 }
 

@@ -79,7 +79,8 @@ impl Reader {
             None => Activity::default(),
         };
         for rest in &parted.rest {
-            found.extend(raw::activity(&mut self.snapshot, project.id, selector, rest, zone, interval).await?);
+            found
+                .extend(raw::activity(&mut self.snapshot, project.id, selector, rest, zone, interval).await?);
         }
         Ok(found)
     }

@@ -10,6 +10,8 @@ mod document;
 mod retention;
 mod top_events;
 
+use document::Document;
+
 /// Mounts the routes.
 pub fn configure(service: &mut ServiceConfig<'_>) {
     service
@@ -23,5 +25,7 @@ pub fn configure(service: &mut ServiceConfig<'_>) {
 /// The routes as an OpenAPI document.
 #[must_use]
 pub fn openapi() -> utoipa::openapi::OpenApi {
-    App::new().into_utoipa_app().openapi(document::Document::openapi()).configure(configure).split_for_parts().1
+    let (_, routes) =
+        App::new().into_utoipa_app().openapi(Document::openapi()).configure(configure).split_for_parts();
+    document::complete(routes)
 }

@@ -94,7 +94,10 @@ fn slices(range: DateRange) -> impl Iterator<Item = DateRange> {
     let mut rest = Some(range);
     iter::from_fn(move || {
         let range = rest?;
-        let last = range.from().checked_add_days(Days::new(SLICE_DAYS - 1)).map_or(range.to(), |d| d.min(range.to()));
+        let last = range
+            .from()
+            .checked_add_days(Days::new(SLICE_DAYS - 1))
+            .map_or(range.to(), |d| d.min(range.to()));
         let slice = DateRange::new(range.from(), last)?;
         rest = DateRange::new(slice.end(), range.to());
         Some(slice)
@@ -107,7 +110,9 @@ mod tests {
 
     #[test]
     fn slices_follow_each_other_without_gap() {
-        for (from, to) in [("2026-01-01", "2026-01-01"), ("2026-01-01", "2026-04-02"), ("2016-01-01", "2025-12-31")] {
+        for (from, to) in
+            [("2026-01-01", "2026-01-01"), ("2026-01-01", "2026-04-02"), ("2016-01-01", "2025-12-31")]
+        {
             let range = DateRange::new(from.parse().unwrap(), to.parse().unwrap()).unwrap();
             let days: Vec<NaiveDate> = slices(range).flat_map(DateRange::days).collect();
             assert_eq!(days, range.days().collect::<Vec<_>>());

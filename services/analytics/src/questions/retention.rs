@@ -2,22 +2,24 @@
 
 use std::ops::Range;
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Utc};
 use millrace_domain::analytics::activity::Activity;
 use millrace_domain::analytics::event_selector::EventSelector;
 use millrace_domain::analytics::range::DateRange;
-use millrace_domain::analytics::retention::{
-    Average, Cell, Cohort, Needs, RetentionParameters, RetentionPlan, RetentionQuery,
-};
+use millrace_domain::analytics::retention::{Needs, RetentionPlan, RetentionQuery};
 use millrace_domain::analytics::time_zone::TimeZone;
 use millrace_domain::ids::ProjectId;
 use millrace_storage::projects::Project;
-use serde::Serialize;
-use utoipa::ToSchema;
 
 use crate::asked::Asked;
 use crate::errors::AnalyticsError;
 use crate::reader::Reader;
+
+mod body;
+
+pub use body::{
+    CohortName, IntervalName, ModeName, RetentionAnswer, RetentionAverage, RetentionCell, RetentionCohort,
+};
 
 /// Of the users who started in an interval, how many came back in later ones.
 #[derive(Clone, Debug)]
@@ -28,88 +30,16 @@ pub struct RetentionQuestion {
     pub query: RetentionQuery,
 }
 
-/// A period of a cohort.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct RetentionCell {
-    /// Intervals after the cohort, 0 being the cohort itself; with `brackets`, the bracket's place in the list, from 1.
-    pub period: usize,
-    /// The bracket, when brackets were asked for; period 0 has none.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub bracket: Option<String>,
-    /// Users of the cohort that came back.
-    pub users: u64,
-    /// `users` over the cohort's size, 0 to 1.
-    pub rate: f64,
-    /// Whether the period has ended.
-    pub complete: bool,
-}
-
-/// A cohort and who of it came back.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct RetentionCohort {
-    /// The first date of its interval.
-    pub cohort: NaiveDate,
-    /// Its users.
-    pub size: u64,
-    /// Period 0 and every period asked for.
-    pub values: Vec<RetentionCell>,
-}
-
-/// A period over all cohorts for which it is complete.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct RetentionAverage {
-    /// As in the cohorts.
-    pub period: usize,
-    /// As in the cohorts.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub bracket: Option<String>,
-    /// `users` over `size`: the rates weighted by the cohorts' sizes. `null` when `size` is 0.
-    pub rate: Option<f64>,
-    /// Users that came back, over the complete cells.
-    pub users: u64,
-    /// Users of the cohorts of these cells.
-    pub size: u64,
-}
-
-/// Retention of every cohort.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct RetentionAnswer {
-    /// As asked.
-    #[schema(example = "2026-11-01")]
-    pub from: String,
-    /// As asked.
-    #[schema(example = "2026-11-30")]
-    pub to: String,
-    /// The zone of the dates.
-    #[schema(value_type = String, example = "Europe/Paris")]
-    pub timezone: TimeZone,
-    /// `interval`, `mode`, `cohort` and the others as asked, or their defaults.
-    #[serde(flatten)]
-    #[schema(inline)]
-    pub query: RetentionEcho,
-    /// In order of the cohorts' dates.
-    pub data: Vec<RetentionCohort>,
-    /// Period 0 and every period asked for.
-    pub average: Vec<RetentionAverage>,
-}
-
-/// The question as it was understood.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct RetentionEcho {
-    /// The length of cohorts and periods: `day`, `week` or `month`.
-    pub interval: Option<String>,
-    /// `on` or `on_or_after`.
-    pub mode: Option<String>,
-    /// `first_time` or `recurring`.
-    pub cohort: Option<String>,
-}
-
 impl RetentionQuestion {
     /// Answers for a project.
     ///
     /// # Errors
     /// When the answer would be too large, or the project does not exist or cannot be read.
-    pub async fn answer(self, reader: &mut Reader, project: ProjectId) -> Result<RetentionAnswer, AnalyticsError> {
+    pub async fn answer(
+        self,
+        reader: &mut Reader,
+        project: ProjectId,
+    ) -> Result<RetentionAnswer, AnalyticsError> {
         let project = reader.project(project).await?;
         let zone = self.asked.zone(project.timezone);
         let range = self.asked.period.dates(zone);
@@ -123,7 +53,9 @@ impl RetentionQuestion {
             from: self.asked.from,
             to: self.asked.to,
             timezone: zone,
-            query: self.query.into(),
+            interval: self.query.interval.into(),
+            mode: self.query.mode.into(),
+            cohort: self.query.cohort.into(),
             data: retention.data.into_iter().map(RetentionCohort::from).collect(),
             average: retention.average.into_iter().map(RetentionAverage::from).collect(),
         })
@@ -178,33 +110,5 @@ fn hull(one: Option<DateRange>, other: Option<DateRange>) -> Option<DateRange> {
     match (one, other) {
         (Some(a), Some(b)) => DateRange::new(a.from().min(b.from()), a.to().max(b.to())),
         (range, None) | (None, range) => range,
-    }
-}
-
-impl From<RetentionQuery> for RetentionEcho {
-    fn from(query: RetentionQuery) -> Self {
-        let RetentionParameters { interval, mode, cohort, .. } = query.into();
-        Self { interval, mode, cohort }
-    }
-}
-
-impl From<Cohort> for RetentionCohort {
-    fn from(cohort: Cohort) -> Self {
-        let values = cohort.values.into_iter().map(RetentionCell::from).collect();
-        Self { cohort: cohort.cohort, size: cohort.size, values }
-    }
-}
-
-impl From<Cell> for RetentionCell {
-    fn from(cell: Cell) -> Self {
-        let bracket = cell.bracket.map(String::from);
-        Self { period: cell.period, bracket, users: cell.users, rate: cell.rate, complete: cell.complete }
-    }
-}
-
-impl From<Average> for RetentionAverage {
-    fn from(average: Average) -> Self {
-        let bracket = average.bracket.map(String::from);
-        Self { period: average.period, bracket, rate: average.rate, users: average.users, size: average.size }
     }
 }

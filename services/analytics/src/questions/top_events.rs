@@ -55,7 +55,11 @@ impl TopEventsQuestion {
     ///
     /// # Errors
     /// When the project does not exist or cannot be read.
-    pub async fn answer(self, reader: &mut Reader, project: ProjectId) -> Result<TopEventsAnswer, AnalyticsError> {
+    pub async fn answer(
+        self,
+        reader: &mut Reader,
+        project: ProjectId,
+    ) -> Result<TopEventsAnswer, AnalyticsError> {
         let project = reader.project(project).await?;
         let zone = self.asked.zone(project.timezone);
         let instants = self.asked.period.instants(zone);

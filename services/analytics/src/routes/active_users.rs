@@ -9,7 +9,6 @@ use millrace_http::query::Query;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::document::{ProjectHeader, Refusals};
 use crate::asked::Asked;
 use crate::errors::AnalyticsError;
 use crate::questions::active_users::{ActiveUsersAnswer, ActiveUsersQuestion};
@@ -48,20 +47,15 @@ impl Parameters {
 /// before `to` count.
 #[utoipa::path(
     tag = "statistics",
-    params(Parameters, ProjectHeader),
+    params(Parameters),
     responses(
         (
             status = 200, description = "A point for every date", body = ActiveUsersAnswer,
-            headers(
-                ("ETag" = String, description = "Changes with the answer; send it back as `If-None-Match`"),
-                ("X-Millrace-Source" = String, description = "`rollup`, or `raw` if the events themselves were needed"),
-            ),
             example = json!({
                 "from": "2026-11-01", "to": "2026-11-02", "timezone": "Europe/Paris",
                 "data": [{"date": "2026-11-01", "users": 123}, {"date": "2026-11-02", "users": 0}],
             }),
         ),
-        Refusals,
     ),
 )]
 #[get("/api/v1/stats/dau")]
@@ -80,20 +74,15 @@ pub(super) async fn dau(
 /// from 6 days before `from` until just before `to` count.
 #[utoipa::path(
     tag = "statistics",
-    params(Parameters, ProjectHeader),
+    params(Parameters),
     responses(
         (
             status = 200, description = "A point for every date", body = ActiveUsersAnswer,
-            headers(
-                ("ETag" = String, description = "Changes with the answer; send it back as `If-None-Match`"),
-                ("X-Millrace-Source" = String, description = "`rollup`, or `raw` if the events themselves were needed"),
-            ),
             example = json!({
                 "from": "2026-11-01", "to": "2026-11-02", "timezone": "Europe/Paris",
                 "data": [{"date": "2026-11-01", "users": 512}, {"date": "2026-11-02", "users": 508}],
             }),
         ),
-        Refusals,
     ),
 )]
 #[get("/api/v1/stats/wau")]
@@ -112,20 +101,15 @@ pub(super) async fn wau(
 /// events from 29 days before `from` until just before `to` count.
 #[utoipa::path(
     tag = "statistics",
-    params(Parameters, ProjectHeader),
+    params(Parameters),
     responses(
         (
             status = 200, description = "A point for every date", body = ActiveUsersAnswer,
-            headers(
-                ("ETag" = String, description = "Changes with the answer; send it back as `If-None-Match`"),
-                ("X-Millrace-Source" = String, description = "`rollup`, or `raw` if the events themselves were needed"),
-            ),
             example = json!({
                 "from": "2026-11-01", "to": "2026-11-02", "timezone": "Europe/Paris",
                 "data": [{"date": "2026-11-01", "users": 1404}, {"date": "2026-11-02", "users": 1397}],
             }),
         ),
-        Refusals,
     ),
 )]
 #[get("/api/v1/stats/mau")]
@@ -147,6 +131,7 @@ async fn active_users(
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
     let question = parameters.parse(window)?;
-    let answer = ask(&state, kind, async move |reader| question.answer(reader, caller.project_id).await).await?;
+    let answer =
+        ask(&state, kind, async move |reader| question.answer(reader, caller.project_id).await).await?;
     Ok(answer.respond(&request))
 }

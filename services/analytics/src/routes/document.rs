@@ -1,14 +1,13 @@
 //! What is the same in the description of every route.
 
-use std::collections::BTreeMap;
-
 use millrace_http::problem::{FieldError, ProblemBody};
-use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{
-    ContentBuilder, HeaderBuilder, KnownFormat, ObjectBuilder, Ref, RefOr, Response, ResponseBuilder, SchemaFormat, Type,
+    ContentBuilder, Header, HeaderBuilder, KnownFormat, ObjectBuilder, Ref, RefOr, ResponseBuilder,
+    SchemaFormat, Type,
 };
-use utoipa::{IntoParams, IntoResponses, Modify, OpenApi};
+use utoipa::{Modify, OpenApi};
 
 /// The document without its routes.
 #[derive(OpenApi)]
@@ -29,9 +28,9 @@ struct Credentials;
 
 impl Modify for Credentials {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
-        let bearer = HttpBuilder::new()
-            .scheme(HttpAuthScheme::Bearer)
-            .description(Some("An API key with the scope `read`, or an access token of a member of the project"));
+        let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(
+            "An API key with the scope `read`, or an access token of a member of the project",
+        ));
         let header = ApiKeyValue::with_description("X-Api-Key", "An API key with the scope `read`");
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("bearer", SecurityScheme::Http(bearer.build()));
@@ -39,48 +38,76 @@ impl Modify for Credentials {
     }
 }
 
-/// `X-Project-Id`, which [`millrace_http::authorized`] reads.
-pub(super) struct ProjectHeader;
+/// Adds to every route what it shares with the others.
+pub(super) fn complete(mut document: utoipa::openapi::OpenApi) -> utoipa::openapi::OpenApi {
+    for operation in document.paths.paths.values_mut().filter_map(|path| path.get.as_mut()) {
+        operation.parameters.get_or_insert_default().push(RefOr::T(project_header()));
+        add_headers(operation);
+        add_refusals(operation);
+    }
+    document
+}
 
-impl IntoParams for ProjectHeader {
-    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
-        let uuid = ObjectBuilder::new().schema_type(Type::String).format(Some(SchemaFormat::KnownFormat(KnownFormat::Uuid)));
-        let parameter = ParameterBuilder::new()
-            .name("X-Project-Id")
-            .parameter_in(ParameterIn::Header)
-            .description(Some("The project asked about; needed only with an access token that reaches several"))
-            .schema(Some(uuid));
-        vec![parameter.build()]
+fn project_header() -> Parameter {
+    let uuid = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .format(Some(SchemaFormat::KnownFormat(KnownFormat::Uuid)));
+    ParameterBuilder::new()
+        .name("X-Project-Id")
+        .parameter_in(ParameterIn::Header)
+        .description(Some("The project asked about; needed only with an access token that reaches several."))
+        .schema(Some(uuid))
+        .build()
+}
+
+fn add_headers(operation: &mut Operation) {
+    for status in ["200", "304"] {
+        let response = operation.responses.responses.entry(status.to_owned()).or_insert_with(|| {
+            RefOr::T(
+                ResponseBuilder::new()
+                    .description("The answer is the one that `If-None-Match` names")
+                    .build(),
+            )
+        });
+        let RefOr::T(response) = response else { continue };
+        response.headers.extend([
+            (
+                "ETag".to_owned(),
+                header(Type::String, "Changes with the answer; send it back as `If-None-Match`"),
+            ),
+            (
+                "X-Millrace-Source".to_owned(),
+                header(Type::String, "`rollup`, or `raw` if the events themselves were needed"),
+            ),
+        ]);
     }
 }
 
-/// Every answer that is not the answer.
-pub(super) struct Refusals;
-
-impl IntoResponses for Refusals {
-    fn responses() -> BTreeMap<String, RefOr<Response>> {
-        let problem = |status: &str, description: &str| {
-            let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("ProblemBody"))).build();
-            let response = ResponseBuilder::new().description(description).content("application/problem+json", content);
-            (status.to_owned(), response)
-        };
-        let known = ResponseBuilder::new().description("The answer is the one that `If-None-Match` names");
-        let wait = HeaderBuilder::new()
-            .schema(Some(ObjectBuilder::new().schema_type(Type::Integer)))
-            .description(Some("Seconds after which to try again"))
+fn add_refusals(operation: &mut Operation) {
+    for (status, description) in [
+        ("401", "No credentials, or not live ones"),
+        ("403", "The key lacks the scope `read`, or belongs to another project than `X-Project-Id`"),
+        ("404", "The project does not exist, or is not the caller's"),
+        ("422", "A parameter cannot be used; `errors` says which and why"),
+        ("500", "A fault of the server; `request_id` leads to it in the log"),
+        ("503", "A dependency is away, or the question takes too long"),
+    ] {
+        let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("ProblemBody"))).build();
+        let mut response = ResponseBuilder::new()
+            .description(description)
+            .content("application/problem+json", content)
             .build();
-        let (status, away) = problem("503", "A dependency is away or the question takes too long; try again after `Retry-After`");
-        [
-            ("304".to_owned(), known),
-            problem("401", "No credentials, or not live ones"),
-            problem("403", "The key lacks the scope `read`, or belongs to another project than `X-Project-Id`"),
-            problem("404", "The project does not exist, or is not the caller's"),
-            problem("422", "A parameter cannot be used; `errors` says which and why"),
-            problem("500", "A fault of the server; `request_id` leads to it in the log"),
-            (status, away.header("Retry-After", wait)),
-        ]
-        .into_iter()
-        .map(|(status, response)| (status, RefOr::T(response.build())))
-        .collect()
+        if status == "503" {
+            let wait = header(Type::Integer, "Seconds after which to try again");
+            response.headers.insert("Retry-After".to_owned(), wait);
+        }
+        operation.responses.responses.insert(status.to_owned(), RefOr::T(response));
     }
+}
+
+fn header(kind: Type, description: &str) -> RefOr<Header> {
+    let header = HeaderBuilder::new()
+        .schema(Some(ObjectBuilder::new().schema_type(kind)))
+        .description(Some(description));
+    RefOr::T(header.build())
 }

@@ -8,11 +8,10 @@ use millrace_http::query::Query;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::document::{ProjectHeader, Refusals};
 use crate::asked::Asked;
 use crate::errors::AnalyticsError;
 use crate::questions::ask;
-use crate::questions::retention::{RetentionAnswer, RetentionQuestion};
+use crate::questions::retention::{CohortName, IntervalName, ModeName, RetentionAnswer, RetentionQuestion};
 use crate::state::State;
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -28,8 +27,8 @@ struct Parameters {
     /// The IANA zone whose days are meant; the project's if absent.
     #[param(nullable = false, example = "Europe/Paris")]
     timezone: Option<String>,
-    /// The length of cohorts and periods: `day`, `week` (from Monday) or `month`.
-    #[param(nullable = false, default = "day")]
+    /// The length of cohorts and periods: `day`, `week` (from Monday) or `month`; `day` if absent.
+    #[param(value_type = Option<IntervalName>, inline)]
     interval: Option<String>,
     /// How many periods after the cohort, 1 to 366.
     #[param(value_type = Option<u16>, nullable = false, minimum = 1, maximum = 366, default = 7, example = 2)]
@@ -37,11 +36,11 @@ struct Parameters {
     /// Runs of periods to count as one, ascending, in place of `periods`.
     #[param(nullable = false, example = "1-3,4-7,14")]
     brackets: Option<String>,
-    /// `on`: came back in exactly the period. `on_or_after`: in it or any later one.
-    #[param(nullable = false, default = "on")]
+    /// `on`: came back in exactly the period; so if absent. `on_or_after`: in it or any later one.
+    #[param(value_type = Option<ModeName>, inline)]
     mode: Option<String>,
-    /// `first_time`: the first start event ever falls in the cohort. `recurring`: any start event does.
-    #[param(nullable = false, default = "first_time")]
+    /// `first_time`: the first start event ever falls in the cohort; so if absent. `recurring`: any start event does.
+    #[param(value_type = Option<CohortName>, inline)]
     cohort: Option<String>,
     /// The events that start; any if absent.
     #[param(nullable = false, example = "signup")]
@@ -74,14 +73,10 @@ impl Parameters {
 /// weighted by the cohorts' sizes.
 #[utoipa::path(
     tag = "statistics",
-    params(Parameters, ProjectHeader),
+    params(Parameters),
     responses(
         (
             status = 200, description = "Every cohort with its periods", body = RetentionAnswer,
-            headers(
-                ("ETag" = String, description = "Changes with the answer; send it back as `If-None-Match`"),
-                ("X-Millrace-Source" = String, description = "`rollup`, or `raw` if the events themselves were needed"),
-            ),
             example = json!({
                 "from": "2026-11-01", "to": "2026-11-01", "timezone": "Europe/Paris",
                 "interval": "day", "mode": "on", "cohort": "first_time",
@@ -97,7 +92,6 @@ impl Parameters {
                 ],
             }),
         ),
-        Refusals,
     ),
 )]
 #[get("/api/v1/stats/retention")]
@@ -109,6 +103,7 @@ pub(super) async fn retention(
 ) -> Result<HttpResponse, Problem> {
     let question = parameters.parse()?;
     let answer =
-        ask(&state, "retention", async move |reader| question.answer(reader, caller.project_id).await).await?;
+        ask(&state, "retention", async move |reader| question.answer(reader, caller.project_id).await)
+            .await?;
     Ok(answer.respond(&request))
 }

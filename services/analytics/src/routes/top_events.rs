@@ -8,7 +8,6 @@ use millrace_http::query::Query;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::document::{ProjectHeader, Refusals};
 use crate::asked::Asked;
 use crate::errors::AnalyticsError;
 use crate::questions::ask;
@@ -46,14 +45,10 @@ impl Parameters {
 /// By number of events, then by name, with the distinct users that sent them.
 #[utoipa::path(
     tag = "statistics",
-    params(Parameters, ProjectHeader),
+    params(Parameters),
     responses(
         (
             status = 200, description = "The largest first", body = TopEventsAnswer,
-            headers(
-                ("ETag" = String, description = "Changes with the answer; send it back as `If-None-Match`"),
-                ("X-Millrace-Source" = String, description = "`rollup`, or `raw` if the events themselves were needed"),
-            ),
             example = json!({
                 "from": "2026-11-01", "to": "2026-11-30", "timezone": "Europe/Paris",
                 "data": [
@@ -62,7 +57,6 @@ impl Parameters {
                 ],
             }),
         ),
-        Refusals,
     ),
 )]
 #[get("/api/v1/stats/top-events")]
@@ -74,6 +68,7 @@ pub(super) async fn top_events(
 ) -> Result<HttpResponse, Problem> {
     let question = parameters.parse()?;
     let answer =
-        ask(&state, "top_events", async move |reader| question.answer(reader, caller.project_id).await).await?;
+        ask(&state, "top_events", async move |reader| question.answer(reader, caller.project_id).await)
+            .await?;
     Ok(answer.respond(&request))
 }

@@ -58,7 +58,8 @@ async fn a_key_sees_its_own_project_only() {
 #[actix_web::test]
 async fn members_ask_about_their_projects_and_see_no_others() {
     let stage = Stage::set().await;
-    let (shop, blog, foreign) = (stage.project("UTC").await.id, stage.project("UTC").await.id, stage.project("UTC").await.id);
+    let (shop, blog, foreign) =
+        (stage.project("UTC").await.id, stage.project("UTC").await.id, stage.project("UTC").await.id);
     let ada = account(&stage, "ada@example.com", false).await;
     join(&stage, ada, shop).await;
 
@@ -87,7 +88,9 @@ async fn an_admin_asks_about_any_project_by_its_name() {
     let shop = stage.project("UTC").await.id;
     account(&stage, "root@example.com", true).await;
     let token = sign_in(&stage, "root@example.com").await;
-    let about = |project: ProjectId| stage.anonymous(PATH).bearer_auth(&token).header("X-Project-Id", project.to_string());
+    let about = |project: ProjectId| {
+        stage.anonymous(PATH).bearer_auth(&token).header("X-Project-Id", project.to_string())
+    };
     assert_eq!(about(shop).send().await.unwrap().status(), 200);
     assert_eq!(problem(about(ProjectId::new())).await.0, 404);
     assert_eq!(problem(stage.anonymous(PATH).bearer_auth(&token)).await.0, 422);

@@ -23,7 +23,10 @@ async fn an_answer_is_sent_again_only_when_it_changed() {
     for known in [tag.clone(), format!("W/{tag}"), format!("\"other\", {tag}"), "*".to_owned()] {
         let again = ask(&stage, &project, &known).await;
         assert_eq!(again.status(), 304, "{known}");
-        assert_eq!((header(&again, ETAG.as_str()), header(&again, "cache-control")), (tag.clone(), "private, no-cache".to_owned()));
+        assert_eq!(
+            (header(&again, ETAG.as_str()), header(&again, "cache-control")),
+            (tag.clone(), "private, no-cache".to_owned())
+        );
         assert_eq!(again.bytes().await.unwrap().len(), 0);
     }
     assert_eq!(ask(&stage, &project, "\"other\"").await.status(), 200);

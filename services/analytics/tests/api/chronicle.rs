@@ -21,7 +21,9 @@ pub(crate) struct Happened {
 
 impl Happened {
     fn event(&self) -> Event {
-        story::did(&self.user, &self.kind, &self.at.to_rfc3339()).with("event_id", self.id.to_string()).event()
+        story::did(&self.user, &self.kind, &self.at.to_rfc3339())
+            .with("event_id", self.id.to_string())
+            .event()
     }
 }
 
@@ -65,7 +67,12 @@ pub(crate) fn invent(random: &mut StdRng, events: usize) -> Vec<Happened> {
 }
 
 /// Stores the events in any order, in batches of any size, some of them twice: in one batch, or in a later one.
-pub(crate) async fn tell_in_disorder(stage: &Stage, project: &Project, events: &[Happened], random: &mut StdRng) {
+pub(crate) async fn tell_in_disorder(
+    stage: &Stage,
+    project: &Project,
+    events: &[Happened],
+    random: &mut StdRng,
+) {
     let mut told = events.to_vec();
     told.extend(events.iter().filter(|_| random.random_bool(0.2)).cloned().collect::<Vec<_>>());
     told.shuffle(random);

@@ -96,7 +96,8 @@ fn first_date(interval: &str, number: i32) -> NaiveDate {
     match interval {
         "day" => NaiveDate::from_num_days_from_ce_opt(number).unwrap(),
         "week" => NaiveDate::from_num_days_from_ce_opt(number * 7 + 1).unwrap(),
-        _ => NaiveDate::from_ymd_opt(number.div_euclid(12), number.rem_euclid(12).unsigned_abs() + 1, 1).unwrap(),
+        _ => NaiveDate::from_ymd_opt(number.div_euclid(12), number.rem_euclid(12).unsigned_abs() + 1, 1)
+            .unwrap(),
     }
 }
 
@@ -158,7 +159,10 @@ pub(crate) fn retention(
             .enumerate()
             .map(|(period, (users, complete))| {
                 let rate = rate(*users, size).unwrap_or(0.0);
-                labelled(json!({"period": period, "users": users, "rate": rate, "complete": complete}), question)
+                labelled(
+                    json!({"period": period, "users": users, "rate": rate, "complete": complete}),
+                    question,
+                )
             })
             .collect();
         data.push(json!({"cohort": first_date(question.interval, cohort), "size": size, "values": values}));

@@ -31,7 +31,10 @@ async fn with_the_database_away_a_question_is_to_be_asked_again() {
     assert_eq!(refused["code"], "unavailable");
     assert!(!is_ready(&stage).await);
     let health = health(&stage).await;
-    assert_eq!((&health["status"], &health["dependencies"][0]["name"]), (&json!("unavailable"), &json!("postgres")));
+    assert_eq!(
+        (&health["status"], &health["dependencies"][0]["name"]),
+        (&json!("unavailable"), &json!("postgres"))
+    );
 
     stage.database_wire.mend();
     wait::until("it answers again", async || status(&stage, &project).await == 200).await;

@@ -28,7 +28,8 @@ struct Row {
 
 fn read(path: &str) -> Vec<Happened> {
     let file = File::open(path).unwrap_or_else(|error| panic!("{path}: {error}"));
-    let text: Box<dyn Read> = if path.ends_with(".gz") { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };
+    let text: Box<dyn Read> =
+        if path.ends_with(".gz") { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };
     csv::Reader::from_reader(text)
         .deserialize()
         .map(|row| {
@@ -67,8 +68,15 @@ fn larger() -> Option<String> {
 async fn a_file_of_odd_zones() {
     // Zones of half and three quarters of an hour, one whose clock changes by half an hour, one beyond the date line,
     // and one without a midnight in March.
-    let zones =
-        ["UTC", "Asia/Kolkata", "Asia/Kathmandu", "Australia/Lord_Howe", "Pacific/Apia", "America/Havana", "America/St_Johns"];
+    let zones = [
+        "UTC",
+        "Asia/Kolkata",
+        "Asia/Kathmandu",
+        "Australia/Lord_Howe",
+        "Pacific/Apia",
+        "America/Havana",
+        "America/St_Johns",
+    ];
     for home in ["UTC", "Asia/Kathmandu", "America/Havana"] {
         every_number(&fixture(), home, &zones, fixture_clock).await;
     }
@@ -103,7 +111,8 @@ async fn every_number(path: &str, home: &str, zones: &[&str], clock: fn() -> Dat
         for interval in ["day", "week", "month"] {
             for mode in ["on", "on_or_after"] {
                 for cohort in ["first_time", "recurring"] {
-                    let question = Retention { interval, periods: PERIODS, mode, cohort, start: None, back: None };
+                    let question =
+                        Retention { interval, periods: PERIODS, mode, cohort, start: None, back: None };
                     assert_eq!(asked.retention(&question).await, source);
                 }
             }

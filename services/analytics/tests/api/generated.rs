@@ -66,7 +66,8 @@ async fn every_question(stage: &Stage, project: &Project, home: &str, history: &
         for interval in ["day", "week", "month"] {
             for mode in ["on", "on_or_after"] {
                 for cohort in ["first_time", "recurring"] {
-                    for (start, back) in [(None, None), (Some("signup"), None), (Some("visit"), Some("buy"))] {
+                    for (start, back) in [(None, None), (Some("signup"), None), (Some("visit"), Some("buy"))]
+                    {
                         let question = Retention { interval, periods: PERIODS, mode, cohort, start, back };
                         assert_eq!(asked.retention(&question).await, source);
                     }

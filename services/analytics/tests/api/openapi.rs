@@ -18,7 +18,10 @@ fn openapi_document() {
         std::fs::write(path, document()).unwrap();
     }
     let pinned = std::fs::read_to_string(path).unwrap_or_default();
-    assert!(pinned == document(), "docs/openapi/analytics.json differs from the routes: run `make openapi` and look at it");
+    assert!(
+        pinned == document(),
+        "docs/openapi/analytics.json differs from the routes: run `make openapi` and look at it"
+    );
 }
 
 #[test]
@@ -27,7 +30,10 @@ fn every_operation_explains_itself() {
     for (path, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
             for text in ["summary", "description", "operationId"] {
-                assert!(operation[text].as_str().is_some_and(|text| !text.is_empty()), "{method} {path}: {text}");
+                assert!(
+                    operation[text].as_str().is_some_and(|text| !text.is_empty()),
+                    "{method} {path}: {text}"
+                );
             }
             for parameter in operation["parameters"].as_array().unwrap() {
                 assert!(parameter["description"].is_string(), "{method} {path}: {parameter}");

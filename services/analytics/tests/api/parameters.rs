@@ -27,14 +27,19 @@ async fn every_mistake_is_refused_by_field() {
         ("retention?from=2026-11-01&to=2026-11-30&periods=many", "periods", "out_of_range"),
         ("retention?from=2026-11-01&to=2026-11-30&brackets=3-1", "brackets", "invalid_brackets"),
         ("retention?from=2026-11-01&to=2026-11-30&brackets=1-3,2-4", "brackets", "invalid_brackets"),
-        ("retention?from=2026-11-01&to=2026-11-30&periods=3&brackets=1-3", "brackets", "conflicting_parameters"),
+        (
+            "retention?from=2026-11-01&to=2026-11-30&periods=3&brackets=1-3",
+            "brackets",
+            "conflicting_parameters",
+        ),
         ("retention?from=2026-11-01&to=2026-11-30&mode=after", "mode", "unknown_value"),
         ("retention?from=2026-11-01&to=2026-11-30&cohort=all", "cohort", "unknown_value"),
         ("retention?from=2026-11-01&to=2026-11-30&start_event=%00", "start_event", "invalid_event_type"),
         ("retention?from=2026-11-01&to=2026-11-30&return_event=%00", "return_event", "invalid_event_type"),
         ("retention?from=2017-01-01&to=2026-11-30&periods=366", "periods", "too_many_cells"),
     ] {
-        let (status, refused) = problem(stage.request(&format!("/api/v1/stats/{question}"), &project.key)).await;
+        let (status, refused) =
+            problem(stage.request(&format!("/api/v1/stats/{question}"), &project.key)).await;
         assert_eq!(status, 422, "{question}: {refused}");
         let error = &refused["errors"][0];
         assert_eq!((&error["field"], &error["code"]), (&json!(field), &json!(code)), "{question}: {refused}");
@@ -57,5 +62,8 @@ async fn an_empty_event_type_means_any() {
 async fn elsewhere_there_is_nothing() {
     let stage = Stage::set().await;
     let project = stage.project("UTC").await;
-    assert_eq!(problem(stage.request("/api/v1/stats/yau?from=2026-11-01&to=2026-11-02", &project.key)).await.0, 404);
+    assert_eq!(
+        problem(stage.request("/api/v1/stats/yau?from=2026-11-01&to=2026-11-02", &project.key)).await.0,
+        404
+    );
 }

@@ -108,7 +108,8 @@ async fn between_any_two_instants_the_answers_equal_their_definitions() {
             // Some begin and end with a day or a bucket, most do not; some are shorter than a day.
             let origin: DateTime<Utc> = "2025-01-20T00:00:00Z".parse().unwrap();
             let step = [86_400, 900, 37][random.random_range(0..3)];
-            let mut instant = || origin + TimeDelta::seconds(random.random_range(0..100 * 86_400 / step) * step);
+            let mut instant =
+                || origin + TimeDelta::seconds(random.random_range(0..100 * 86_400 / step) * step);
             let (mut from, mut to) = (instant(), instant());
             if from > to {
                 std::mem::swap(&mut from, &mut to);

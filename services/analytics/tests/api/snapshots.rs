@@ -14,7 +14,8 @@ async fn the_parts_of_an_answer_are_of_one_moment() {
     let mut appender = stage.appender();
     let arriving = async {
         for user in 0..150 {
-            tell(&mut appender, &project, &[did(&format!("user-{user}"), "visit", "2026-11-01T12:00:00Z")]).await;
+            tell(&mut appender, &project, &[did(&format!("user-{user}"), "visit", "2026-11-01T12:00:00Z")])
+                .await;
         }
     };
     let merging = async {

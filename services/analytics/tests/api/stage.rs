@@ -132,7 +132,8 @@ impl Stage {
     /// A new key.
     pub(crate) async fn key(&self, project: ProjectId, scopes: &[Scope]) -> ApiKey {
         let key = ApiKey::generate().unwrap();
-        let new = NewApiKey { name: "story", hash: &key.hash().0, shown: key.shown(), scopes, expires_at: None };
+        let new =
+            NewApiKey { name: "story", hash: &key.hash().0, shown: key.shown(), scopes, expires_at: None };
         api_keys::create(&mut *self.connection().await, project, new).await.unwrap();
         key
     }

@@ -124,6 +124,8 @@ async fn admit(
         // The memory is not asked: it knows what was accepted, and the question is what is stored.
         let fingerprints = fingerprints(&events);
         verdicts.accepted = count(events.len());
+        // Those that the database recognises are counted by the worker.
+        metrics::counter!("events_duplicate_total").increment(verdicts.duplicates);
         let replies = publisher::publish_watched(&state.broker, &batch(events), &verdicts.request_id).await?;
         remember(state, project_id, &fingerprints, now).await;
         let Some(stored) = replies.wait(state.stored_timeout).await else {
@@ -132,7 +134,6 @@ async fn admit(
         verdicts.accepted = stored.stored;
         verdicts.duplicates += stored.duplicates;
         verdicts.rejected += stored.dead;
-        metrics::counter!("events_duplicate_total").increment(verdicts.duplicates);
         return Ok(HttpResponse::Ok().json(verdicts));
     }
 
