@@ -11,6 +11,7 @@ use uuid::Uuid;
 use crate::broker::Broker;
 use crate::error::MessagingError;
 use crate::stored::StoredReplies;
+use crate::wire::Encoded;
 use crate::{subjects, trace, wire};
 
 /// The size messages are kept below. Larger ones save nothing and make a worker's batches uneven.
@@ -54,16 +55,16 @@ async fn send(
     let limit = broker.client.server_info().max_payload.saturating_sub(OVERHEAD).min(TARGET_BYTES);
     let messages = wire::encode(batch, limit);
     let subject = subjects::events(batch.project_id);
-    let acknowledged = messages.iter().map(|payload| {
+    let acknowledged = messages.iter().map(|message| {
         let mut headers = HeaderMap::new();
         headers.insert(subjects::REQUEST_ID_HEADER, request_id);
         trace::inject(&mut headers);
         match reply {
             // The broker must not swallow it as a repetition: somebody waits for the reply.
             Some(inbox) => headers.insert(subjects::STORED_REPLY_HEADER, inbox),
-            None => headers.insert(NATS_MESSAGE_ID, message_id(batch, payload)),
+            None => headers.insert(NATS_MESSAGE_ID, message_id(batch, message)),
         }
-        acknowledge(broker, subject.clone(), headers, payload.clone())
+        acknowledge(broker, subject.clone(), headers, message.payload.clone())
     });
     try_join_all(acknowledged).await?;
     Ok(messages.len())
@@ -86,8 +87,35 @@ async fn acknowledge(
     })
 }
 
-/// The same for the same content, so that a request that is tried again within the broker's window is one message.
-/// Windows belong to the stream, so the project is part of it.
-fn message_id(batch: &EventBatch, payload: &[u8]) -> String {
-    Uuid::new_v5(&batch.project_id.0, payload).to_string()
+/// The same for the same events, so that a request that is tried again within the broker's window is one message.
+/// When they were received is no part of it: that differs with every try. Windows belong to the stream, so the
+/// project is part of it.
+fn message_id(batch: &EventBatch, message: &Encoded) -> String {
+    let events = batch.events.get(message.events.clone()).unwrap_or_default();
+    let mut identities = Vec::with_capacity(events.len() * 24);
+    for event in events {
+        identities.extend_from_slice(event.event_id.0.as_bytes());
+        identities.extend_from_slice(&event.occurred_at.timestamp_micros().to_be_bytes());
+    }
+    Uuid::new_v5(&batch.project_id.0, &identities).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use millrace_testkit::story::did;
+
+    use super::*;
+
+    #[test]
+    fn a_retry_has_the_same_message_id_and_other_events_have_another() {
+        let event = did("ada", "login", "2026-11-01T12:00:00Z").event();
+        let project_id = millrace_domain::ids::ProjectId::new();
+        let id = |events, second| {
+            let received_at = chrono::DateTime::from_timestamp(second, 0).unwrap();
+            let batch = EventBatch { project_id, received_at, events };
+            message_id(&batch, &wire::encode(&batch, 1 << 20)[0])
+        };
+        assert_eq!(id(vec![event.clone()], 1), id(vec![event.clone()], 2));
+        assert_ne!(id(vec![event.clone()], 1), id(vec![event.clone(), event], 1));
+    }
 }
