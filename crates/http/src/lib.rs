@@ -4,6 +4,7 @@
 pub mod authorized;
 pub mod body;
 pub mod credentials;
+pub mod early_answer;
 pub mod json;
 pub mod observe;
 pub mod problem;

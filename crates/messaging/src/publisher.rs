@@ -11,23 +11,24 @@ use uuid::Uuid;
 use crate::broker::Broker;
 use crate::error::MessagingError;
 use crate::stored::StoredReplies;
+use crate::trace::{MAX_ORIGINS, Origin};
 use crate::wire::Encoded;
-use crate::{subjects, trace, wire};
+use crate::{subjects, wire};
 
 /// The size messages are kept below. Larger ones save nothing and make a worker's batches uneven.
 const TARGET_BYTES: usize = 1 << 20;
 /// What headers and protocol may add to a payload.
-const OVERHEAD: usize = 4 << 10;
+const OVERHEAD: usize = 16 << 10;
 
-/// Publishes a batch and returns when JetStream has acknowledged all of it: on disk, on a majority of the replicas.
+/// Publishes a batch that `origins` brought, and returns when JetStream has acknowledged all of it: on disk, on a majority of the replicas.
 ///
 /// A failure leaves it unknown whether some of the events are in the log. That is safe: the sender is told to try
 /// again, and the same events are stored once.
 ///
 /// # Errors
 /// [`MessagingError::Unavailable`] when it may succeed later.
-pub async fn publish(broker: &Broker, batch: &EventBatch, request_id: &str) -> Result<(), MessagingError> {
-    send(broker, batch, request_id, None).await.map(drop)
+pub async fn publish(broker: &Broker, batch: &EventBatch, origins: &[Origin]) -> Result<(), MessagingError> {
+    send(broker, batch, origins, None).await.map(drop)
 }
 
 /// Publishes a batch and asks the workers to tell when it is stored.
@@ -37,10 +38,10 @@ pub async fn publish(broker: &Broker, batch: &EventBatch, request_id: &str) -> R
 pub async fn publish_watched(
     broker: &Broker,
     batch: &EventBatch,
-    request_id: &str,
+    origin: Origin,
 ) -> Result<StoredReplies, MessagingError> {
     let mut replies = StoredReplies::listen(broker).await?;
-    let messages = send(broker, batch, request_id, Some(replies.inbox())).await?;
+    let messages = send(broker, batch, &[origin], Some(replies.inbox())).await?;
     replies.expect(messages);
     Ok(replies)
 }
@@ -48,7 +49,7 @@ pub async fn publish_watched(
 async fn send(
     broker: &Broker,
     batch: &EventBatch,
-    request_id: &str,
+    origins: &[Origin],
     reply: Option<&str>,
 ) -> Result<usize, MessagingError> {
     broker.check_connected()?;
@@ -57,8 +58,9 @@ async fn send(
     let subject = subjects::events(batch.project_id);
     let acknowledged = messages.iter().map(|message| {
         let mut headers = HeaderMap::new();
-        headers.insert(subjects::REQUEST_ID_HEADER, request_id);
-        trace::inject(&mut headers);
+        for origin in origins.iter().take(MAX_ORIGINS) {
+            origin.write(&mut headers);
+        }
         match reply {
             // The broker must not swallow it as a repetition: somebody waits for the reply.
             Some(inbox) => headers.insert(subjects::STORED_REPLY_HEADER, inbox),

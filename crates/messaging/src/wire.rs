@@ -88,7 +88,10 @@ pub fn encode(batch: &EventBatch, max_bytes: usize) -> Vec<Encoded> {
         pending.events.push(event);
     }
     if !pending.events.is_empty() {
-        messages.push(Encoded { payload: Bytes::from(pending.encode_to_vec()), events: first..batch.events.len() });
+        messages.push(Encoded {
+            payload: Bytes::from(pending.encode_to_vec()),
+            events: first..batch.events.len(),
+        });
     }
     messages
 }

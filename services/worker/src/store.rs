@@ -40,7 +40,9 @@ pub async fn store(appender: &mut Appender, events: &[NewEvent<'_>]) -> Result<O
         match appender.append(part).await {
             Ok(appended) => outcome.appended.add(appended),
             Err(StorageError::UnknownProject(project)) => return Err(StoreError::UnknownProject(project)),
-            Err(StorageError::Refused(words)) if part.len() == 1 => outcome.refused.push((range.start, words)),
+            Err(StorageError::Refused(words)) if part.len() == 1 => {
+                outcome.refused.push((range.start, words))
+            }
             Err(StorageError::Refused(_)) => {
                 let middle = range.start + part.len() / 2;
                 todo.extend([range.start..middle, middle..range.end]);

@@ -31,7 +31,7 @@ async fn each_path_goes_to_its_service() {
         ("auth", "GET", "/.well-known/jwks.json"),
         ("analytics", "GET", "/api/v1/stats/top-events?from=2026-11-01"),
         ("analytics", "POST", "/api/v1/query"),
-        ("analytics", "GET", "/api/v1/users/a%2Fb%20c/events"),
+        ("analytics", "GET", "/api/v1/stats/a%2Fb%20c/events"),
         ("analytics", "OPTIONS", "/api/v1/event-types"),
         ("analytics", "GET", "/api/v1/properties"),
     ] {
