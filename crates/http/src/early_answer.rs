@@ -47,9 +47,9 @@ mod tests {
     async fn only_an_error_beside_an_unread_body_closes() {
         let app = init_service(
             App::new()
-                .route("/refuse", web::to(|| async { HttpResponse::Unauthorized() }))
-                .route("/reject", web::to(|| async { HttpResponse::UnprocessableEntity() }))
-                .route("/accept", web::to(|| async { HttpResponse::Accepted() }))
+                .route("/refuse", web::to(|| async { HttpResponse::Unauthorized().finish() }))
+                .route("/reject", web::to(|| async { HttpResponse::UnprocessableEntity().finish() }))
+                .route("/accept", web::to(|| async { HttpResponse::Accepted().finish() }))
                 .wrap(from_fn(middleware)),
         )
         .await;

@@ -14,6 +14,7 @@ use crate::reader::Reader;
 use crate::state::State;
 
 pub mod active_users;
+pub mod event_types;
 pub mod retention;
 pub mod top_events;
 

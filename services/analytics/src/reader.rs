@@ -10,6 +10,7 @@ use millrace_domain::analytics::interval::Interval;
 use millrace_domain::analytics::time_zone::TimeZone;
 use millrace_domain::ids::ProjectId;
 use millrace_domain::text::EventType;
+use millrace_storage::counts::TypeSummary;
 use millrace_storage::database::Connection;
 use millrace_storage::error::StorageError;
 use millrace_storage::projects::Project;
@@ -159,6 +160,19 @@ impl Reader {
             users.push(set.len());
         }
         Ok(users)
+    }
+
+    /// The first `limit` event types by name, of those after `after`.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn types(
+        &mut self,
+        project: &Project,
+        after: &str,
+        limit: u16,
+    ) -> Result<Vec<TypeSummary>, StorageError> {
+        counts::types(&mut self.snapshot, project.id, after, limit).await
     }
 
     fn note(&mut self, source: Source) {
