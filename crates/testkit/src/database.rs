@@ -7,7 +7,7 @@ use tokio_postgres::{Client, NoTls};
 use url::Url;
 use uuid::Uuid;
 
-use crate::servers;
+use crate::{servers, wait};
 
 /// Migrating and copying the template exclude each other, across processes.
 const TEMPLATE_LOCK: i64 = 7_205_759_403_792_793_700;
@@ -51,19 +51,23 @@ impl TestDatabase {
 
 impl Drop for TestDatabase {
     fn drop(&mut self) {
-        let sql = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name);
+        let name = self.name.clone();
         // A runtime may be running on this thread; dropping must not depend on it.
         let dropping = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(async { connect(&servers::database_url()).await.batch_execute(&sql).await })
+            runtime.block_on(drop_database(&name));
         });
         if !std::thread::panicking() {
-            dropping
-                .join()
-                .expect("the thread that drops the database ends")
-                .expect("the database can be dropped");
+            dropping.join().expect("the database can be dropped");
         }
     }
+}
+
+/// Tries until it succeeds: a vacuum that is at work in the database belongs to the server, and cannot be ended by us.
+async fn drop_database(name: &str) {
+    let admin = connect(&servers::database_url()).await;
+    let sql = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
+    wait::until("the database can be dropped", async || admin.batch_execute(&sql).await.is_ok()).await;
 }
 
 async fn template(admin: &Client) -> &'static str {

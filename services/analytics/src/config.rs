@@ -15,7 +15,7 @@ pub struct Config {
     pub database_url: String,
     /// `NATS_URL`.
     pub nats_url: String,
-    /// `MILLRACE_STATEMENT_TIMEOUT`: how long the database may work on one statement of a question.
+    /// `MILLRACE_STATEMENT_TIMEOUT`: how long the database may work on a question, all of its statements together.
     pub statement_timeout: Duration,
     /// `MILLRACE_SHUTDOWN_GRACE`: how long requests in hand may take once the service is asked to stop.
     pub shutdown_grace: Duration,

@@ -44,14 +44,6 @@ pub struct Parted<Held> {
     pub rest: Vec<Instants>,
 }
 
-impl<Held> Parted<Held> {
-    /// What it must be read from.
-    #[must_use]
-    pub fn source(&self) -> Source {
-        if self.rest.is_empty() { Source::RollUp } else { Source::Raw }
-    }
-}
-
 /// Who was active within `instants` at all: the project's whole days are held, whatever zone was asked for.
 #[must_use]
 pub fn users(project: TimeZone, instants: &Instants) -> Parted<DateRange> {
@@ -137,7 +129,6 @@ mod tests {
         let asked = instants("2026-10-31T18:30:00Z", "2026-11-02T18:30:00Z");
         let parted = days(kolkata, kolkata, &asked);
         assert_eq!(parted, Parted { held: dates("2026-11-01", "2026-11-02"), rest: vec![] });
-        assert_eq!(parted.source(), Source::RollUp);
     }
 
     #[test]
@@ -145,7 +136,6 @@ mod tests {
         let asked = instants("2026-11-01T00:00:00Z", "2026-11-03T00:00:00Z");
         let parted = days(zone("Asia/Kolkata"), TimeZone::UTC, &asked);
         assert_eq!(parted, Parted { held: None, rest: vec![asked] });
-        assert_eq!(parted.source(), Source::Raw);
     }
 
     #[test]

@@ -3,7 +3,6 @@
 use std::time::Instant;
 
 use actix_web::web;
-use millrace_storage::database::Connection;
 use serde::Serialize;
 use tokio::runtime::Handle;
 use tracing::Span;
@@ -33,24 +32,27 @@ where
 {
     let started = Instant::now();
     let connection = state.database.connection().await?;
-    let (now, runtime, span) = ((state.clock)(), Handle::current(), Span::current());
-    let work = move || span.in_scope(|| runtime.block_on(read(connection, now, question)));
+    let (now, patience) = ((state.clock)(), state.patience);
+    let (runtime, span) = (Handle::current(), Span::current());
+    let work = move || {
+        span.in_scope(|| {
+            runtime.block_on(async {
+                let reader = Reader::open(connection, now, patience).await?;
+                read(reader, question).await
+            })
+        })
+    };
     let answer = web::block(work).await.map_err(|_stopping| AnalyticsError::Cancelled)??;
     metrics::histogram!("query_duration_seconds", "kind" => kind, "source" => answer.source().as_str())
         .record(started.elapsed());
     Ok(answer)
 }
 
-async fn read<A, Q>(
-    connection: Connection,
-    now: chrono::DateTime<chrono::Utc>,
-    question: Q,
-) -> Result<Answer, AnalyticsError>
+async fn read<A, Q>(mut reader: Reader, question: Q) -> Result<Answer, AnalyticsError>
 where
     A: Serialize,
     Q: AsyncFnOnce(&mut Reader) -> Result<A, AnalyticsError>,
 {
-    let mut reader = Reader::open(connection, now).await?;
     let answer = question(&mut reader).await;
     let closed = reader.close().await;
     Ok(Answer::of(&answer?, closed?)?)
