@@ -1,8 +1,10 @@
 //! The questions, from their parameters to their answers.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix_web::web;
+use chrono::{DateTime, Utc};
+use millrace_storage::database::Connection;
 use serde::Serialize;
 use tokio::runtime::Handle;
 use tracing::Span;
@@ -34,25 +36,24 @@ where
     let connection = state.database.connection().await?;
     let (now, patience) = ((state.clock)(), state.patience);
     let (runtime, span) = (Handle::current(), Span::current());
-    let work = move || {
-        span.in_scope(|| {
-            runtime.block_on(async {
-                let reader = Reader::open(connection, now, patience).await?;
-                read(reader, question).await
-            })
-        })
-    };
+    let work = move || span.in_scope(|| runtime.block_on(read(connection, now, patience, question)));
     let answer = web::block(work).await.map_err(|_stopping| AnalyticsError::Cancelled)??;
     metrics::histogram!("query_duration_seconds", "kind" => kind, "source" => answer.source().as_str())
         .record(started.elapsed());
     Ok(answer)
 }
 
-async fn read<A, Q>(mut reader: Reader, question: Q) -> Result<Answer, AnalyticsError>
+async fn read<A, Q>(
+    connection: Connection,
+    now: DateTime<Utc>,
+    patience: Duration,
+    question: Q,
+) -> Result<Answer, AnalyticsError>
 where
     A: Serialize,
     Q: AsyncFnOnce(&mut Reader) -> Result<A, AnalyticsError>,
 {
+    let mut reader = Reader::open(connection, now, patience).await?;
     let answer = question(&mut reader).await;
     let closed = reader.close().await;
     Ok(Answer::of(&answer?, closed?)?)

@@ -28,6 +28,7 @@ use Upstream::{Analytics, Auth, Ingest};
 pub const ROUTES: &[(&str, Upstream)] = &[
     ("/api/v1/events", Ingest),
     ("/api/v1/stats", Analytics),
+    ("/api/v1/event-types", Analytics),
     ("/api/v1/auth", Auth),
     ("/api/v1/projects", Auth),
     ("/.well-known/jwks.json", Auth),
