@@ -36,7 +36,7 @@ lint: ## formatting, clippy, scripts, licences and banned dependencies
 
 bench: ## the benchmarks, against servers of their own; results in target/bench
 	@cargo build --release --locked --workspace --bins
-	@MILLRACE_STACK_TEST= deploy/stack/with bench target/release/millrace-bench $(ARGS)
+	@MILLRACE_STACK_TEST=1 deploy/stack/with bench target/release/millrace-bench $(ARGS)
 
 openapi: ## write docs/openapi from the services
 	MILLRACE_WRITE_OPENAPI=1 cargo test --locked $(foreach service,gateway auth ingest worker analytics,-p millrace-$(service)) openapi_document

@@ -47,7 +47,7 @@ const QUESTIONS: [Question; 4] = [
 ];
 
 pub async fn measure(report: &mut Report, events: u64, users: u64) -> anyhow::Result<()> {
-    let mut product = Product::start(&["auth", "analytics", "gateway"]).await?;
+    let mut product = Product::start(&["auth", "ingest", "analytics", "gateway"]).await?;
     let loaded = store(&product.database.url(), product.project, events, users).await?;
     report.add("stored by two writers, roll-ups included", events as f64 / loaded.as_secs_f64(), "events/s");
     let pool = Database::new(&product.database.url(), PoolSettings::named("bench"))?;
