@@ -17,6 +17,11 @@ pub enum Revoked {
         /// Its public id.
         key_id: KeyId,
     },
+    /// Access tokens of an account: a session of it has ended, or several.
+    Sessions {
+        /// The account.
+        account_id: AccountId,
+    },
     /// What is remembered of an account's roles: they are others now, more or fewer.
     Roles {
         /// The account.

@@ -26,7 +26,7 @@ pub struct Account {
     pub created_at: DateTime<Utc>,
 }
 
-type Row = (Uuid, String, String, Option<String>, bool, DateTime<Utc>);
+pub(crate) type Row = (Uuid, String, String, Option<String>, bool, DateTime<Utc>);
 
 impl From<Row> for Account {
     fn from((id, email, password_hash, full_name, is_admin, created_at): Row) -> Self {

@@ -57,6 +57,27 @@ diesel::table! {
 }
 
 diesel::table! {
+    sessions (id) {
+        id -> Uuid,
+        account_id -> Uuid,
+        user_agent -> Nullable<Text>,
+        created_at -> Timestamptz,
+        last_used_at -> Timestamptz,
+        expires_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    refresh_tokens (hash) {
+        hash -> Binary,
+        session_id -> Uuid,
+        generation -> Integer,
+        expires_at -> Timestamptz,
+        replaced_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
     event_counts (project_id, bucket, event_type) {
         project_id -> Uuid,
         bucket -> Timestamptz,
@@ -76,3 +97,4 @@ diesel::table! {
 }
 
 diesel::allow_tables_to_appear_in_same_query!(projects, members, accounts);
+diesel::allow_tables_to_appear_in_same_query!(sessions, accounts, refresh_tokens);

@@ -47,7 +47,7 @@ async fn find(state: &State, hash: KeyHash) -> Result<Option<KeyGrant>, AuthErro
 async fn verify(state: &State, question: TokenQuestion) -> Result<TokenAnswer, Unanswered> {
     match Caller::by_token(state, &question.token).await {
         Ok(caller) => Ok(TokenAnswer { claims: Some(caller.claims) }),
-        Err(AuthError::Token(_) | AuthError::NoAccount) => Ok(TokenAnswer { claims: None }),
+        Err(AuthError::Token(_) | AuthError::SessionEnded) => Ok(TokenAnswer { claims: None }),
         Err(error) => Err(unavailable(subjects::VERIFY_TOKEN, &error)),
     }
 }

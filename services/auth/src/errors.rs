@@ -12,15 +12,21 @@ pub enum AuthError {
     /// The token is not to be believed.
     #[error(transparent)]
     Token(#[from] TokenError),
-    /// The token was good, its account is gone.
-    #[error("the access token belongs to no account")]
-    NoAccount,
+    /// The token was good, its session has ended, or its account is gone.
+    #[error("the session has ended: sign in again")]
+    SessionEnded,
+    /// The refresh token is unknown, expired, replaced, or of a session that has ended: it is not told which.
+    #[error("the refresh token is not valid: sign in again")]
+    RefreshToken,
     /// The password is not the account's, or there is no account: it is not told which.
     #[error("the e-mail address or the password is wrong")]
     WrongPassword,
     /// Too many passwords are being tried.
     #[error("too many people are signing in at this moment, try again")]
     Busy,
+    /// The operating system has no randomness to give.
+    #[error("no secret can be made: {0}")]
+    NoRandomness(String),
     /// The database did not do it.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -39,10 +45,15 @@ impl From<AuthError> for Problem {
             AuthError::Storage(StorageError::Unavailable(cause)) => {
                 return Self::unavailable("the database", cause);
             }
-            AuthError::Storage(_) | AuthError::Token(TokenError::Unsigned(_)) => {
+            AuthError::Storage(_)
+            | AuthError::NoRandomness(_)
+            | AuthError::Token(TokenError::Unsigned(_)) => {
                 return Self::internal(&error);
             }
-            AuthError::Token(_) | AuthError::NoAccount | AuthError::WrongPassword => Code::Unauthenticated,
+            AuthError::Token(_)
+            | AuthError::SessionEnded
+            | AuthError::RefreshToken
+            | AuthError::WrongPassword => Code::Unauthenticated,
         };
         Self::new(code, error.to_string())
     }

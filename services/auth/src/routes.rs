@@ -6,15 +6,23 @@ use utoipa_actix_web::AppExt;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 mod denials;
+mod form_or_json;
+mod grant;
 mod keys;
 mod login;
 mod projects;
+mod refresh;
 mod session;
+mod sessions;
 
 /// Mounts the routes.
 pub fn configure(service: &mut ServiceConfig<'_>) {
     service
         .service(login::login)
+        .service(refresh::refresh)
+        .service(sessions::logout)
+        .service(sessions::list)
+        .service(sessions::end)
         .service(session::me)
         .service(session::verify)
         .service(session::jwks)

@@ -1,15 +1,10 @@
 //! The access tokens of this installation, and the key that signs them.
 
-use std::collections::BTreeMap;
-
-use chrono::Utc;
-use millrace_domain::access::Role;
-use millrace_domain::ids::ProjectId;
+use chrono::{DateTime, Utc};
 use millrace_runtime::launch::Fault;
 use millrace_security::envelope::MasterKey;
 use millrace_security::signing_key::{SigningKey, jwks};
-use millrace_security::token::{Claims, Issuer, TokenError, Verifier};
-use millrace_storage::accounts::Account;
+use millrace_security::token::{Claims, Holder, Issuer, TokenError, Verifier};
 use millrace_storage::database::Database;
 use millrace_storage::signing_keys;
 
@@ -45,12 +40,12 @@ impl Tokens {
         })
     }
 
-    /// A token for an account, good from this moment.
+    /// A token, good from `now`.
     ///
     /// # Errors
     /// When the key does not sign.
-    pub fn issue(&self, account: &Account, roles: BTreeMap<ProjectId, Role>) -> Result<String, TokenError> {
-        self.issuer.issue(account.id, account.is_admin, roles, Utc::now())
+    pub fn issue(&self, holder: Holder, now: DateTime<Utc>) -> Result<String, TokenError> {
+        self.issuer.issue(holder, now)
     }
 
     /// What a token says, if it is to be believed.

@@ -9,5 +9,6 @@ mod login;
 mod openapi;
 mod projects;
 mod session;
+mod sessions;
 mod stage;
 mod startup;

@@ -43,7 +43,17 @@ pub(crate) struct Stage {
 pub(crate) struct Person {
     pub(crate) id: AccountId,
     pub(crate) email: String,
-    pub(crate) token: String,
+    pub(crate) access: String,
+    pub(crate) refresh: String,
+}
+
+impl Person {
+    /// Whoever was granted these tokens.
+    pub(crate) fn granted(grant: &Value) -> Self {
+        let token = |name: &str| grant[name].as_str().unwrap().to_owned();
+        let (access, refresh) = (token("access_token"), token("refresh_token"));
+        Self { id: AccountId(uuid::Uuid::nil()), email: String::new(), access, refresh }
+    }
 }
 
 impl Stage {
@@ -56,13 +66,14 @@ impl Stage {
         let database_wire = ChaosProxy::before(&database.url()).await;
         let nats_wire = ChaosProxy::before(nats.url()).await;
         let config = config(&database_wire.url(&database.url()), &nats_wire.url(nats.url()), cost);
-        let shutdown = CancellationToken::new();
-        let process = Process { shutdown: shutdown.clone(), metrics: Some(recorder()) };
-        let app = App::build(config, process).await.unwrap();
-        let url = format!("http://{}", app.address().unwrap());
-        tokio::spawn(async move { app.run().await.map_err(|e| e.to_string()) });
-        let (client, _auth) = (reqwest::Client::new(), shutdown.drop_guard());
-        Self { database, nats, database_wire, nats_wire, url, client, _auth }
+        let (url, _auth) = start(config).await;
+        Self { database, nats, database_wire, nats_wire, url, client: reqwest::Client::new(), _auth }
+    }
+
+    /// Ends auth and starts it again, on the same servers.
+    pub(crate) async fn restart(&mut self) {
+        let config = config(&self.database.url(), self.nats.url(), 4);
+        (self.url, self._auth) = start(config).await;
     }
 
     /// An account that is signed in.
@@ -83,7 +94,7 @@ impl Stage {
         let id = accounts::create(&mut store, new).await.unwrap().id;
         let (status, answer) = self.login(&email, PASSWORD).await;
         assert_eq!(status, 200, "{answer}");
-        Person { id, email, token: answer["access_token"].as_str().unwrap().to_owned() }
+        Person { id, email, ..Person::granted(&answer) }
     }
 
     /// A project with this member, and no other.
@@ -107,15 +118,15 @@ impl Stage {
     }
 
     pub(crate) async fn get(&self, path: &str, person: &Person) -> (u16, Value) {
-        answer(self.to(Method::GET, path).bearer_auth(&person.token)).await
+        answer(self.to(Method::GET, path).bearer_auth(&person.access)).await
     }
 
     pub(crate) async fn post(&self, path: &str, person: &Person, body: Value) -> (u16, Value) {
-        answer(self.to(Method::POST, path).bearer_auth(&person.token).json(&body)).await
+        answer(self.to(Method::POST, path).bearer_auth(&person.access).json(&body)).await
     }
 
     pub(crate) async fn delete(&self, path: &str, person: &Person) -> u16 {
-        answer(self.to(Method::DELETE, path).bearer_auth(&person.token)).await.0
+        answer(self.to(Method::DELETE, path).bearer_auth(&person.access)).await.0
     }
 
     /// The database, past auth.
@@ -128,6 +139,15 @@ impl Stage {
     pub(crate) async fn broker(&self) -> Broker {
         Broker::connect(self.nats.url(), "test", Duration::from_secs(2)).await.unwrap()
     }
+}
+
+async fn start(config: Config) -> (String, DropGuard) {
+    let shutdown = CancellationToken::new();
+    let process = Process { shutdown: shutdown.clone(), metrics: Some(recorder()) };
+    let app = App::build(config, process).await.unwrap();
+    let url = format!("http://{}", app.address().unwrap());
+    tokio::spawn(async move { app.run().await.map_err(|e| e.to_string()) });
+    (url, shutdown.drop_guard())
 }
 
 /// Settings for an auth between these servers.

@@ -40,9 +40,9 @@ async fn tokens_survive_a_restart() {
     let ada = stage.person("ada").await;
     let store = Database::new(&stage.database.url(), PoolSettings::named("test")).unwrap();
     let again = Tokens::load(&store, &MASTER_KEY.parse().unwrap(), "test").await.unwrap();
-    assert_eq!(again.verify(&ada.token).unwrap().sub, ada.id);
+    assert_eq!(again.verify(&ada.access).unwrap().sub, ada.id);
     let elsewhere = Tokens::load(&store, &MASTER_KEY.parse().unwrap(), "another issuer").await.unwrap();
-    assert!(elsewhere.verify(&ada.token).is_err());
+    assert!(elsewhere.verify(&ada.access).is_err());
 }
 
 #[actix_web::test]
