@@ -14,7 +14,7 @@ use millrace_storage::database::{Database, PoolSettings};
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::config::Config;
-use crate::passwords::PasswordCheck;
+use crate::passwords::Passwords;
 use crate::state::State;
 use crate::tokens::Tokens;
 use crate::{answers, routes};
@@ -56,7 +56,7 @@ impl App {
                     async move { broker.ping().await.map_err(|e| e.to_string()) }
                 })
         };
-        let passwords = PasswordCheck::new(config.bcrypt_cost);
+        let passwords = Passwords::new(config.bcrypt_cost);
         Ok(Self {
             listener,
             state: State { database, broker, tokens: Arc::new(tokens), passwords },

@@ -2,9 +2,13 @@
 
 use std::time::Duration;
 
+use millrace_domain::email::Email;
 use millrace_http::problem::{Code, Problem};
+use millrace_security::password::HashError;
+use millrace_security::password_choice::ChoiceFault;
 use millrace_security::token::TokenError;
 use millrace_storage::error::StorageError;
+use rand::rand_core::OsError;
 
 /// A request that cannot be granted.
 #[derive(Debug, thiserror::Error)]
@@ -21,12 +25,21 @@ pub enum AuthError {
     /// The password is not the account's, or there is no account: it is not told which.
     #[error("the e-mail address or the password is wrong")]
     WrongPassword,
+    /// It cannot be a password.
+    #[error("the password {0}")]
+    BadPassword(#[from] ChoiceFault),
+    /// The address has an account.
+    #[error("{0} has an account already: sign in")]
+    AddressTaken(Email),
     /// Too many passwords are being tried.
     #[error("too many people are signing in at this moment, try again")]
     Busy,
     /// The operating system has no randomness to give.
     #[error("no secret can be made: {0}")]
-    NoRandomness(String),
+    NoRandomness(#[from] OsError),
+    /// A password could not be hashed.
+    #[error(transparent)]
+    Hash(#[from] HashError),
     /// The database did not do it.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -39,6 +52,8 @@ impl From<AuthError> for Problem {
                 tracing::info!(%cause, "an access token was refused");
                 return Self::new(Code::Unauthenticated, "the access token is not valid");
             }
+            AuthError::BadPassword(fault) => return bad_password("password", fault),
+            AuthError::AddressTaken(_) => Code::Conflict,
             AuthError::Busy => {
                 return Self::new(Code::Unavailable, error.to_string()).retry_after(Duration::from_secs(2));
             }
@@ -47,6 +62,7 @@ impl From<AuthError> for Problem {
             }
             AuthError::Storage(_)
             | AuthError::NoRandomness(_)
+            | AuthError::Hash(_)
             | AuthError::Token(TokenError::Unsigned(_)) => {
                 return Self::internal(&error);
             }
@@ -57,4 +73,11 @@ impl From<AuthError> for Problem {
         };
         Self::new(code, error.to_string())
     }
+}
+
+/// A password in this field that cannot be one.
+#[must_use]
+pub fn bad_password(field: &str, fault: &ChoiceFault) -> Problem {
+    let code = if matches!(fault, ChoiceFault::Weak(_)) { "weak" } else { "invalid" };
+    Problem::field(field, code, format!("{field} {fault}"))
 }

@@ -10,14 +10,18 @@ mod form_or_json;
 mod grant;
 mod keys;
 mod login;
+mod password;
 mod projects;
 mod refresh;
+mod register;
 mod session;
 mod sessions;
 
 /// Mounts the routes.
 pub fn configure(service: &mut ServiceConfig<'_>) {
     service
+        .service(register::register)
+        .service(password::change)
         .service(login::login)
         .service(refresh::refresh)
         .service(sessions::logout)

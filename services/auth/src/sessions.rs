@@ -33,8 +33,7 @@ pub struct Granted {
 /// When the database is away.
 pub async fn open(state: &State, account: &Account, user_agent: Option<&str>) -> Result<Granted, AuthError> {
     let now = Utc::now();
-    let refresh_token =
-        RefreshToken::generate().map_err(|error| AuthError::NoRandomness(error.to_string()))?;
+    let refresh_token = RefreshToken::generate()?;
     let user_agent: Option<String> = user_agent.map(|agent| agent.chars().take(MAX_AGENT_CHARS).collect());
     let mut conn = state.connection().await?;
     let token = NewToken { hash: &refresh_token.hash(), expires_at: now + refresh_token::LIFETIME };
@@ -61,8 +60,7 @@ pub async fn refresh(state: &State, shown: &SecretString) -> Result<Granted, Aut
 async fn replace(state: &State, shown: &SecretString) -> Result<Granted, AuthError> {
     let shown = RefreshToken::parse(shown.expose_secret()).ok_or(AuthError::RefreshToken)?;
     let now = Utc::now();
-    let refresh_token =
-        RefreshToken::generate().map_err(|error| AuthError::NoRandomness(error.to_string()))?;
+    let refresh_token = RefreshToken::generate()?;
     let next = NewToken { hash: &refresh_token.hash(), expires_at: now + refresh_token::LIFETIME };
     let mut conn = state.connection().await?;
     match refresh_tokens::replace(&mut conn, &shown.hash(), next, now).await? {

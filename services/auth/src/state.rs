@@ -6,7 +6,7 @@ use millrace_messaging::broker::Broker;
 use millrace_storage::database::{Connection, Database};
 
 use crate::errors::AuthError;
-use crate::passwords::PasswordCheck;
+use crate::passwords::Passwords;
 use crate::tokens::Tokens;
 
 /// Shared by all workers of the server.
@@ -18,8 +18,8 @@ pub struct State {
     pub broker: Broker,
     /// Makes and believes access tokens.
     pub tokens: Arc<Tokens>,
-    /// Tries passwords.
-    pub passwords: PasswordCheck,
+    /// Tries and makes passwords.
+    pub passwords: Passwords,
 }
 
 impl State {

@@ -28,15 +28,19 @@ pub(super) struct Grant {
 }
 
 impl Grant {
-    /// The answer, which nobody on the way may keep.
-    pub(super) fn answer(granted: Granted) -> HttpResponse {
-        let grant = Self {
-            access_token: granted.access_token,
+    /// What is sent of it.
+    pub(super) fn new(granted: &Granted) -> Self {
+        Self {
+            access_token: granted.access_token.clone(),
             refresh_token: granted.refresh_token.reveal().to_owned(),
             token_type: "bearer",
             expires_in: token::LIFETIME.as_secs(),
             refresh_expires_in: refresh_token::LIFETIME.as_secs(),
-        };
-        HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(grant)
+        }
+    }
+
+    /// The answer, which nobody on the way may keep.
+    pub(super) fn answer(granted: &Granted) -> HttpResponse {
+        HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(Self::new(granted))
     }
 }

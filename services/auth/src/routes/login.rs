@@ -74,7 +74,7 @@ pub(super) async fn login(
         Err(_) => "error",
     };
     metrics::counter!("auth_logins_total", "result" => result).increment(1);
-    Ok(Grant::answer(outcome?))
+    Ok(Grant::answer(&outcome?))
 }
 
 async fn sign_in(state: &State, asked: Login, user_agent: Option<&str>) -> Result<Granted, AuthError> {

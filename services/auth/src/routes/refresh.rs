@@ -57,5 +57,5 @@ pub(super) async fn refresh(
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
     let asked: Refresh = form_or_json::read::<_, RefreshForm>(&request, payload).await?;
-    Ok(Grant::answer(sessions::refresh(&state, &asked.refresh_token).await?))
+    Ok(Grant::answer(&sessions::refresh(&state, &asked.refresh_token).await?))
 }
