@@ -4,6 +4,7 @@ CREATE TABLE sessions (
     id           uuid PRIMARY KEY,
     account_id   uuid NOT NULL REFERENCES accounts ON DELETE CASCADE,
     user_agent   text,                           -- what the client called itself when it signed in
+    address      text,                           -- where it was then
     created_at   timestamptz NOT NULL,
     last_used_at timestamptz NOT NULL,           -- when it was signed in or last refreshed
     expires_at   timestamptz NOT NULL            -- with its current refresh token

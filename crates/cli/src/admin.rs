@@ -6,6 +6,7 @@
 
 mod accounts;
 mod announcement;
+mod attempts;
 mod bootstrap;
 mod env_file;
 mod keys;
@@ -36,6 +37,7 @@ enum Command {
     Bootstrap(bootstrap::BootstrapArgs),
     CreateUser(accounts::CreateUserArgs),
     EndSessions(sessions::EndSessionsArgs),
+    Unlock(attempts::UnlockArgs),
     CreateProject(projects::CreateProjectArgs),
     CreateKey(keys::CreateKeyArgs),
     RevokeKey(keys::RevokeKeyArgs),
@@ -53,6 +55,7 @@ pub async fn execute(args: AdminArgs) -> anyhow::Result<ExitCode> {
         Command::Migrate(args) => migrate::execute(&url, &args).await?,
         Command::Bootstrap(args) => bootstrap::execute(&mut connect(&url).await?, &args).await?,
         Command::CreateUser(args) => accounts::create(&mut connect(&url).await?, &args).await?,
+        Command::Unlock(args) => attempts::unlock(&args).await?,
         Command::EndSessions(args) => return sessions::end(&mut connect(&url).await?, &args).await,
         Command::CreateProject(args) => projects::create(&mut connect(&url).await?, &args).await?,
         Command::CreateKey(args) => keys::create(&mut connect(&url).await?, &args).await?,

@@ -61,6 +61,7 @@ diesel::table! {
         id -> Uuid,
         account_id -> Uuid,
         user_agent -> Nullable<Text>,
+        address -> Nullable<Text>,
         created_at -> Timestamptz,
         last_used_at -> Timestamptz,
         expires_at -> Timestamptz,

@@ -19,6 +19,8 @@ pub struct Session {
     pub id: SessionId,
     /// What the client called itself when it signed in.
     pub user_agent: Option<String>,
+    /// Where it was then.
+    pub address: Option<String>,
     /// When it was signed in.
     pub created_at: DateTime<Utc>,
     /// When it was signed in or last refreshed.
@@ -27,15 +29,36 @@ pub struct Session {
     pub expires_at: DateTime<Utc>,
 }
 
-type Row = (Uuid, Option<String>, DateTime<Utc>, DateTime<Utc>, DateTime<Utc>);
-type Columns =
-    (sessions::id, sessions::user_agent, sessions::created_at, sessions::last_used_at, sessions::expires_at);
-const COLUMNS: Columns =
-    (sessions::id, sessions::user_agent, sessions::created_at, sessions::last_used_at, sessions::expires_at);
+/// The client that signs in.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Client<'a> {
+    /// What it calls itself.
+    pub user_agent: Option<&'a str>,
+    /// Where it is.
+    pub address: Option<&'a str>,
+}
+
+type Row = (Uuid, Option<String>, Option<String>, DateTime<Utc>, DateTime<Utc>, DateTime<Utc>);
+type Columns = (
+    sessions::id,
+    sessions::user_agent,
+    sessions::address,
+    sessions::created_at,
+    sessions::last_used_at,
+    sessions::expires_at,
+);
+const COLUMNS: Columns = (
+    sessions::id,
+    sessions::user_agent,
+    sessions::address,
+    sessions::created_at,
+    sessions::last_used_at,
+    sessions::expires_at,
+);
 
 impl From<Row> for Session {
-    fn from((id, user_agent, created_at, last_used_at, expires_at): Row) -> Self {
-        Self { id: SessionId(id), user_agent, created_at, last_used_at, expires_at }
+    fn from((id, user_agent, address, created_at, last_used_at, expires_at): Row) -> Self {
+        Self { id: SessionId(id), user_agent, address, created_at, last_used_at, expires_at }
     }
 }
 
@@ -47,7 +70,7 @@ impl From<Row> for Session {
 pub async fn open(
     conn: &mut AsyncPgConnection,
     account: AccountId,
-    user_agent: Option<&str>,
+    client: Client<'_>,
     token: NewToken<'_>,
     now: DateTime<Utc>,
 ) -> Result<SessionId, StorageError> {
@@ -60,7 +83,8 @@ pub async fn open(
             .values((
                 sessions::id.eq(id.0),
                 sessions::account_id.eq(account.0),
-                sessions::user_agent.eq(user_agent),
+                sessions::user_agent.eq(client.user_agent),
+                sessions::address.eq(client.address),
                 sessions::created_at.eq(now),
                 sessions::last_used_at.eq(now),
                 sessions::expires_at.eq(token.expires_at),

@@ -19,7 +19,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("ingest", &["domain", "http", "runtime", "security", "cache", "messaging"]),
     ("worker", &["domain", "runtime", "messaging", "storage", "cache"]),
     ("analytics", &["domain", "http", "runtime", "security", "cache", "messaging", "storage"]),
-    ("cli", &["domain", "runtime", "security", "messaging", "storage"]),
+    ("cli", &["domain", "runtime", "security", "cache", "messaging", "storage"]),
     ("testkit", &["domain", "security", "storage", "cli"]),
 ];
 
@@ -31,7 +31,8 @@ fn arrows() -> BTreeMap<String, BTreeSet<String>> {
         .iter()
         .map(|package| {
             let name = ours(&package.name).expect("every package's name begins with millrace-");
-            let builds_on = package.dependencies.iter().filter(|dependency| dependency.kind == DependencyKind::Normal);
+            let builds_on =
+                package.dependencies.iter().filter(|dependency| dependency.kind == DependencyKind::Normal);
             (name, builds_on.filter_map(|dependency| ours(&dependency.name)).collect())
         })
         .collect()
@@ -55,7 +56,8 @@ fn no_package_builds_on_what_it_must_not_know() {
 fn folders_and_packages_have_the_same_names() {
     let metadata = MetadataCommand::new().no_deps().exec().expect("cargo describes the workspace");
     for package in &metadata.packages {
-        let folder = package.manifest_path.parent().and_then(|folder| folder.file_name()).expect("it is in a folder");
+        let folder =
+            package.manifest_path.parent().and_then(|folder| folder.file_name()).expect("it is in a folder");
         assert_eq!(package.name.as_str(), format!("millrace-{folder}"));
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::web;
+use millrace_cache::attempts::{Attempts, Law};
 use millrace_http::serve::serve;
 use millrace_messaging::broker::Broker;
 use millrace_runtime::health::{self, Health};
@@ -43,8 +44,9 @@ impl App {
         let broker = Broker::connect(&config.nats_url, "auth", BROKER_TIMEOUT).await?;
         let database = Database::new(&config.database_url, PoolSettings::named("auth"))?;
         let tokens = Tokens::load(&database, &config.master_key, &config.issuer).await?;
+        let attempts = Attempts::new(&config.redis_url, Law::LOGIN)?;
         let health = {
-            let (database, broker) = (database.clone(), broker.clone());
+            let (database, broker, attempts) = (database.clone(), broker.clone(), attempts.clone());
             Health::new("auth", env!("CARGO_PKG_VERSION"), process.shutdown.clone())
                 .with_metrics(process.metrics.clone())
                 .requires("postgres", move || {
@@ -55,11 +57,22 @@ impl App {
                     let broker = broker.clone();
                     async move { broker.ping().await.map_err(|e| e.to_string()) }
                 })
+                // Without it every replica counts the tries that it sees itself.
+                .prefers("redis", move || {
+                    let attempts = attempts.clone();
+                    async move { attempts.ping().await.map_err(|e| e.to_string()) }
+                })
         };
-        let passwords = Passwords::new(config.bcrypt_cost);
         Ok(Self {
             listener,
-            state: State { database, broker, tokens: Arc::new(tokens), passwords },
+            state: State {
+                database,
+                broker,
+                tokens: Arc::new(tokens),
+                passwords: Passwords::new(config.bcrypt_cost),
+                attempts,
+                trusted_proxies: config.trusted_proxies,
+            },
             health: Arc::new(health),
             process,
             grace: config.shutdown_grace,

@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
+use millrace_cache::attempts::Law;
 use millrace_domain::email::Email;
-use millrace_http::problem::{Code, Problem};
+use millrace_http::problem::{Code, Problem, Quota};
 use millrace_security::password::HashError;
 use millrace_security::password_choice::ChoiceFault;
 use millrace_security::token::TokenError;
 use millrace_storage::error::StorageError;
 use rand::rand_core::OsError;
+
+const LOGINS: Quota = Quota { policy: "login", limit: Law::LOGIN.limit, window: Law::LOGIN.window };
 
 /// A request that cannot be granted.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +28,9 @@ pub enum AuthError {
     /// The password is not the account's, or there is no account: it is not told which.
     #[error("the e-mail address or the password is wrong")]
     WrongPassword,
+    /// Too many have failed for the account, or from the address; how long to wait.
+    #[error("too many failed attempts to sign in: wait before you try again")]
+    Locked(Duration),
     /// It cannot be a password.
     #[error("the password {0}")]
     BadPassword(#[from] ChoiceFault),
@@ -54,6 +60,7 @@ impl From<AuthError> for Problem {
             }
             AuthError::BadPassword(fault) => return bad_password("password", fault),
             AuthError::AddressTaken(_) => Code::Conflict,
+            AuthError::Locked(wait) => return Self::too_many(LOGINS, error.to_string(), *wait),
             AuthError::Busy => {
                 return Self::new(Code::Unavailable, error.to_string()).retry_after(Duration::from_secs(2));
             }

@@ -52,6 +52,14 @@ impl Passwords {
         .await
     }
 
+    /// That `text` is the password behind `hash`.
+    ///
+    /// # Errors
+    /// [`AuthError::WrongPassword`] when it is not, [`AuthError::Busy`] when too many are waiting.
+    pub async fn prove(&self, text: SecretString, hash: String) -> Result<(), AuthError> {
+        if self.matches(text, Some(hash)).await? { Ok(()) } else { Err(AuthError::WrongPassword) }
+    }
+
     /// The hash of a password that somebody chose, of whom `personal` is known.
     ///
     /// # Errors

@@ -1,7 +1,10 @@
 //! Sign-ins: how they begin, and how they go on with a refresh token.
 
+use actix_web::HttpRequest;
+use actix_web::http::header::USER_AGENT;
 use chrono::{DateTime, Utc};
 use millrace_domain::ids::SessionId;
+use millrace_http::client_address::TrustedProxies;
 use millrace_messaging::revocations::Revoked;
 use millrace_security::refresh_token::{self, RefreshToken};
 use millrace_security::token::Holder;
@@ -27,17 +30,37 @@ pub struct Granted {
     pub refresh_token: RefreshToken,
 }
 
+/// The client that signs in, for people to recognise it by.
+#[derive(Clone, Debug)]
+pub struct Client {
+    user_agent: Option<String>,
+    address: Option<String>,
+}
+
+impl Client {
+    /// Who sent this request.
+    #[must_use]
+    pub fn of(request: &HttpRequest, trusted: &TrustedProxies) -> Self {
+        let agent = request.headers().get(USER_AGENT).and_then(|agent| agent.to_str().ok());
+        Self {
+            user_agent: agent.map(|agent| agent.chars().take(MAX_AGENT_CHARS).collect()),
+            address: trusted.client(request).map(|address| address.to_string()),
+        }
+    }
+}
+
 /// Opens a session for somebody who has proved who they are.
 ///
 /// # Errors
 /// When the database is away.
-pub async fn open(state: &State, account: &Account, user_agent: Option<&str>) -> Result<Granted, AuthError> {
+pub async fn open(state: &State, account: &Account, client: &Client) -> Result<Granted, AuthError> {
     let now = Utc::now();
     let refresh_token = RefreshToken::generate()?;
-    let user_agent: Option<String> = user_agent.map(|agent| agent.chars().take(MAX_AGENT_CHARS).collect());
-    let mut conn = state.connection().await?;
     let token = NewToken { hash: &refresh_token.hash(), expires_at: now + refresh_token::LIFETIME };
-    let session = sessions::open(&mut conn, account.id, user_agent.as_deref(), token, now).await?;
+    let client =
+        sessions::Client { user_agent: client.user_agent.as_deref(), address: client.address.as_deref() };
+    let mut conn = state.connection().await?;
+    let session = sessions::open(&mut conn, account.id, client, token, now).await?;
     let access_token = access_token(state, &mut conn, account, session, now).await?;
     Ok(Granted { access_token, refresh_token })
 }

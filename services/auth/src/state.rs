@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use millrace_cache::attempts::Attempts;
+use millrace_http::client_address::TrustedProxies;
 use millrace_messaging::broker::Broker;
 use millrace_storage::database::{Connection, Database};
 
@@ -20,6 +22,10 @@ pub struct State {
     pub tokens: Arc<Tokens>,
     /// Tries and makes passwords.
     pub passwords: Passwords,
+    /// Counts the tries.
+    pub attempts: Attempts,
+    /// Whose word on where a request came from is taken.
+    pub trusted_proxies: TrustedProxies,
 }
 
 impl State {

@@ -1,16 +1,20 @@
 //! Migrations, accounts and their sessions, projects.
 
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use chrono::{TimeDelta, Utc};
 use futures_util::StreamExt;
+use millrace_cache::attempts::{Attempts, Law};
 use millrace_messaging::broker::Broker;
 use millrace_messaging::subjects;
 use millrace_security::password::verify;
 use millrace_storage::refresh_tokens::NewToken;
+use millrace_storage::sessions::Client;
 use millrace_storage::{accounts, sessions};
 use millrace_testkit::database::TestDatabase;
 use millrace_testkit::nats::TestNats;
+use millrace_testkit::redis::TestRedis;
 
 use crate::command::{admin, admin_hearing, admin_with_broker, result, store};
 
@@ -77,7 +81,7 @@ async fn an_account_is_signed_out_everywhere() {
     let ada = accounts::find_by_email(&mut store, "ada@example.com").await.unwrap().unwrap().id;
     let now = Utc::now();
     let token = NewToken { hash: &[1; 32], expires_at: now + TimeDelta::days(7) };
-    sessions::open(&mut store, ada, None, token, now).await.unwrap();
+    sessions::open(&mut store, ada, Client::default(), token, now).await.unwrap();
     let broker = Broker::connect(nats.url(), "test", Duration::from_secs(2)).await.unwrap();
     let mut revocations = broker.client().subscribe(subjects::REVOKED).await.unwrap();
     broker.client().flush().await.unwrap();
@@ -90,4 +94,20 @@ async fn an_account_is_signed_out_everywhere() {
 
     let nobody = admin(&database, &["end-sessions", "nobody@example.com"]);
     assert!(nobody.code == Some(2) && nobody.stderr.contains("has no account"), "{nobody:?}");
+}
+
+#[tokio::test]
+async fn an_account_that_is_locked_is_unlocked() {
+    let (database, redis) = tokio::join!(TestDatabase::create(), TestRedis::isolated());
+    let attempts = Attempts::new(redis.url(), Law::LOGIN).unwrap();
+    for host in 0..5 {
+        let _failed = attempts.begin("ada@example.com", Ipv4Addr::new(192, 0, 2, host).into()).await.unwrap();
+    }
+    let elsewhere = Ipv4Addr::new(192, 0, 2, 7).into();
+    assert!(attempts.begin("ada@example.com", elsewhere).await.is_err());
+    let unlocked = admin(&database, &["unlock", "ADA@example.com", "--redis-url", redis.url()]);
+    assert_eq!(result(&unlocked), "unlocked ada@example.com");
+    assert!(attempts.begin("ada@example.com", elsewhere).await.is_ok());
+    let away = admin(&database, &["unlock", "ada@example.com", "--redis-url", "redis://127.0.0.1:1"]);
+    assert!(away.code == Some(2) && away.stderr.contains("stays locked"), "{away:?}");
 }

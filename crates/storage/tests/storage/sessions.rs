@@ -6,7 +6,7 @@ use millrace_domain::ids::{AccountId, SessionId};
 use millrace_storage::accounts::{self, NewAccount};
 use millrace_storage::database::{Connection, Database, PoolSettings};
 use millrace_storage::refresh_tokens::{self, GRACE, NewToken, Shown};
-use millrace_storage::sessions;
+use millrace_storage::sessions::{self, Client};
 use millrace_testkit::database::TestDatabase;
 
 const WEEK: TimeDelta = TimeDelta::days(7);
@@ -31,7 +31,8 @@ impl SignedIn {
         let ada = accounts::create(&mut conn, new).await.unwrap().id;
         let then = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
         let token = NewToken { hash: &[0; 32], expires_at: then + WEEK };
-        let session = sessions::open(&mut conn, ada, Some("curl"), token, then).await.unwrap();
+        let client = Client { user_agent: Some("curl"), address: Some("192.0.2.1") };
+        let session = sessions::open(&mut conn, ada, client, token, then).await.unwrap();
         Self { _database: database, pool, conn, ada, session, then }
     }
 
@@ -65,6 +66,7 @@ async fn each_token_is_replaced_by_the_next() {
     let now = story.then + TimeDelta::days(24);
     let open = sessions::of_account(&mut story.conn, story.ada, now).await.unwrap();
     assert_eq!((open.len(), open[0].id, open[0].user_agent.as_deref()), (1, story.session, Some("curl")));
+    assert_eq!(open[0].address.as_deref(), Some("192.0.2.1"));
     assert_eq!((open[0].created_at, open[0].last_used_at), (story.then, now));
     assert_eq!(open[0].expires_at, now + WEEK);
 }
@@ -139,7 +141,7 @@ async fn nothing_outlives_its_week() {
     assert!(sessions::of_account(&mut story.conn, story.ada, later).await.unwrap().is_empty());
 
     let token = NewToken { hash: &[8; 32], expires_at: later + WEEK };
-    sessions::open(&mut story.conn, story.ada, None, token, later).await.unwrap();
+    sessions::open(&mut story.conn, story.ada, Client::default(), token, later).await.unwrap();
     assert!(!story.is_open().await, "the next sign-in sweeps up");
 }
 
@@ -149,7 +151,9 @@ async fn sessions_end_one_by_one_or_all_but_one() {
     let mut more = Vec::new();
     for hash in [1u8, 2, 3] {
         let token = NewToken { hash: &[hash; 32], expires_at: story.then + WEEK };
-        more.push(sessions::open(&mut story.conn, story.ada, None, token, story.then).await.unwrap());
+        more.push(
+            sessions::open(&mut story.conn, story.ada, Client::default(), token, story.then).await.unwrap(),
+        );
     }
     assert!(!sessions::end(&mut story.conn, AccountId::new(), more[0]).await.unwrap(), "it is Ada's");
     assert!(sessions::end(&mut story.conn, story.ada, more[0]).await.unwrap());

@@ -1,6 +1,5 @@
 //! `POST /api/v1/auth/login`.
 
-use actix_web::http::header::USER_AGENT;
 use actix_web::{HttpRequest, HttpResponse, post, web};
 use millrace_domain::email::Email;
 use millrace_http::problem::{Problem, ProblemBody};
@@ -9,11 +8,12 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+use crate::attempts::Prover;
 use crate::errors::AuthError;
 use crate::routes::denials::BadBody;
 use crate::routes::form_or_json;
 use crate::routes::grant::Grant;
-use crate::sessions::{self, Granted};
+use crate::sessions::{self, Client, Granted};
 use crate::state::State;
 
 /// Who wants in.
@@ -54,6 +54,7 @@ impl From<LoginForm> for Login {
     responses(
         (status = 200, description = "An access token for 15 minutes and a refresh token for 7 days", body = Grant),
         (status = 401, description = "The e-mail address or the password is wrong", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 429, description = "Five attempts have failed within a minute, for this account or from this address; try again after `Retry-After`. Every further lock lasts twice as long, up to 15 minutes", body = ProblemBody, content_type = "application/problem+json"),
         (status = 503, description = "Too many people are signing in, or the database is away; try again after `Retry-After`", body = ProblemBody, content_type = "application/problem+json"),
         BadBody,
     ),
@@ -64,12 +65,14 @@ pub(super) async fn login(
     payload: web::Payload,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    let asked = form_or_json::read::<_, LoginForm>(&request, payload).await?;
-    let user_agent = request.headers().get(USER_AGENT).and_then(|agent| agent.to_str().ok());
-    let outcome = sign_in(&state, asked, user_agent).await;
+    let asked: Login = form_or_json::read::<_, LoginForm>(&request, payload).await?;
+    let client = Client::of(&request, &state.trusted_proxies);
+    let prover = Prover::new(&state, &request, &asked.email);
+    let outcome = prover.guarded(&state, sign_in(&state, asked, &client)).await;
     let result = match &outcome {
         Ok(_) => "success",
         Err(AuthError::WrongPassword) => "failure",
+        Err(AuthError::Locked(_)) => "locked",
         Err(AuthError::Busy) => "busy",
         Err(_) => "error",
     };
@@ -77,12 +80,12 @@ pub(super) async fn login(
     Ok(Grant::answer(&outcome?))
 }
 
-async fn sign_in(state: &State, asked: Login, user_agent: Option<&str>) -> Result<Granted, AuthError> {
+async fn sign_in(state: &State, asked: Login, client: &Client) -> Result<Granted, AuthError> {
     let account = find(state, &asked.email).await?;
     let hash = account.as_ref().map(|account| account.password_hash.clone());
     let matches = state.passwords.matches(asked.password, hash).await?;
     let account = account.filter(|_| matches).ok_or(AuthError::WrongPassword)?;
-    sessions::open(state, &account, user_agent).await
+    sessions::open(state, &account, client).await
 }
 
 /// No connection is held while the password is tried: that takes longer than everything else together.

@@ -1,8 +1,8 @@
 //! `POST /api/v1/auth/password`.
 
-use actix_web::{HttpResponse, post, web};
+use actix_web::{HttpRequest, HttpResponse, post, web};
 use millrace_http::json::Json;
-use millrace_http::problem::Problem;
+use millrace_http::problem::{Problem, ProblemBody};
 use millrace_messaging::revocations::Revoked;
 use millrace_storage::accounts;
 use secrecy::SecretString;
@@ -10,6 +10,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::announcements::announce;
+use crate::attempts::Prover;
 use crate::caller::Caller;
 use crate::errors::{AuthError, bad_password};
 use crate::routes::denials::{BadBody, NotSignedIn};
@@ -34,22 +35,29 @@ struct NewPassword {
     operation_id = "change_password",
     tag = "account",
     request_body = NewPassword,
-    responses((status = 204, description = "The password is changed"), NotSignedIn, BadBody),
+    responses(
+        (status = 204, description = "The password is changed"),
+        (status = 429, description = "Five attempts have failed within a minute; try again after `Retry-After`", body = ProblemBody, content_type = "application/problem+json"),
+        NotSignedIn,
+        BadBody,
+    ),
     security(("access_token" = [])),
 )]
 #[post("/api/v1/auth/password")]
 pub(super) async fn change(
     caller: Caller,
     Json(asked): Json<NewPassword>,
+    request: HttpRequest,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
     let account = caller.account;
-    let wrong =
-        || Problem::field("current_password", "wrong", "current_password is not the account's password");
     let old_hash = account.password_hash;
-    if !state.passwords.matches(asked.current_password, Some(old_hash.clone())).await? {
-        return Err(wrong());
-    }
+    let prover = Prover::new(&state, &request, &account.email);
+    let proof = prover.guarded(&state, state.passwords.prove(asked.current_password, old_hash.clone())).await;
+    proof.map_err(|error| match error {
+        AuthError::WrongPassword => wrong(),
+        other => other.into(),
+    })?;
     let personal = [Some(account.email), account.full_name].into_iter().flatten().collect();
     let new_hash =
         state.passwords.choose(asked.new_password, personal).await.map_err(|error| match error {
@@ -66,4 +74,8 @@ pub(super) async fn change(
     }
     announce(&state, Revoked::Sessions { account_id: account.id }).await;
     Ok(HttpResponse::NoContent().finish())
+}
+
+fn wrong() -> Problem {
+    Problem::field("current_password", "wrong", "current_password is not the account's password")
 }

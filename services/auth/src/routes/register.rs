@@ -1,6 +1,6 @@
 //! `POST /api/v1/auth/register`.
 
-use actix_web::http::header::{CACHE_CONTROL, USER_AGENT};
+use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpRequest, HttpResponse, post, web};
 use millrace_domain::email::Email;
 use millrace_domain::text::Name;
@@ -16,7 +16,7 @@ use crate::errors::AuthError;
 use crate::routes::denials::BadBody;
 use crate::routes::grant::Grant;
 use crate::routes::session::Me;
-use crate::sessions;
+use crate::sessions::{self, Client};
 use crate::state::State;
 
 /// Who wants an account.
@@ -70,8 +70,8 @@ pub(super) async fn register(
     let name = asked.full_name.map(|name| Name::parse(name.trim())).transpose();
     let name = name.map_err(|fault| Problem::field("full_name", "invalid", format!("full_name {fault}")))?;
     let account = create(&state, &email, asked.password, name.as_ref()).await?;
-    let user_agent = request.headers().get(USER_AGENT).and_then(|agent| agent.to_str().ok());
-    let granted = sessions::open(&state, &account, user_agent).await?;
+    let client = Client::of(&request, &state.trusted_proxies);
+    let granted = sessions::open(&state, &account, &client).await?;
     let registered = Registered { account: account.into(), grant: Grant::new(&granted) };
     Ok(HttpResponse::Created().insert_header((CACHE_CONTROL, "no-store")).json(registered))
 }

@@ -26,6 +26,9 @@ struct SessionView {
     /// What the client called itself when it signed in.
     #[schema(example = "Mozilla/5.0 (X11; Linux x86_64) Firefox/145.0")]
     user_agent: Option<String>,
+    /// Where it was then.
+    #[schema(example = "192.0.2.7")]
+    address: Option<String>,
     /// When it was signed in.
     created_at: DateTime<Utc>,
     /// When it was signed in or last refreshed.
@@ -54,11 +57,12 @@ pub(super) async fn list(caller: Caller, state: web::Data<State>) -> Result<Http
     let open =
         sessions::of_account(&mut conn, caller.account.id, Utc::now()).await.map_err(AuthError::from)?;
     let view = |session: Session| {
-        let Session { id, user_agent, created_at, last_used_at, expires_at } = session;
+        let Session { id, user_agent, address, created_at, last_used_at, expires_at } = session;
         SessionView {
             id: id.0,
             current: id == caller.session,
             user_agent,
+            address,
             created_at,
             last_used_at,
             expires_at,

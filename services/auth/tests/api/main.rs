@@ -4,6 +4,7 @@
 
 mod accounts;
 mod answers;
+mod attempts;
 mod faults;
 mod keys;
 mod login;

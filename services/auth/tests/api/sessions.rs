@@ -158,12 +158,17 @@ async fn people_see_and_end_their_own_sessions() {
     let (ada, bob) = (stage.person("ada").await, stage.person("bob").await);
     let body = json!({"email": ada.email, "password": PASSWORD});
     let agent = "x".repeat(300);
-    let request = stage.to(Method::POST, "/api/v1/auth/login").header(USER_AGENT, &agent).json(&body);
+    let request = stage
+        .to(Method::POST, "/api/v1/auth/login")
+        .header(USER_AGENT, &agent)
+        .header("x-forwarded-for", "192.0.2.7")
+        .json(&body);
     let phone = Person::granted(&answer(request).await.1);
     let (_, list) = stage.get(SESSIONS, &ada).await;
     let list = list["data"].as_array().unwrap();
     assert_eq!(list.len(), 2);
     assert_eq!((&list[0]["current"], &list[1]["current"]), (&json!(false), &json!(true)));
+    assert_eq!((&list[0]["address"], &list[1]["address"]), (&json!("192.0.2.7"), &json!("127.0.0.1")));
     assert_eq!(list[0]["user_agent"].as_str().unwrap().len(), 200);
 
     let path = format!("{SESSIONS}/{}", stage.session_of(&phone).await);

@@ -48,7 +48,7 @@ async fn tokens_survive_a_restart() {
 #[actix_web::test]
 async fn another_master_key_is_found_out_at_the_start() {
     let stage = Stage::set().await;
-    let mut config = config(&stage.database.url(), stage.nats.url(), 4);
+    let mut config = config(&stage.database.url(), stage.nats.url());
     config.master_key = "f".repeat(64).parse().unwrap();
     let error = start(config).await.unwrap_err();
     assert!(error.contains("MILLRACE_MASTER_KEY"), "{error}");
@@ -58,9 +58,9 @@ async fn another_master_key_is_found_out_at_the_start() {
 async fn without_its_servers_it_does_not_start() {
     let (database, nats) = tokio::join!(TestDatabase::create(), TestNats::isolated());
     let nowhere = "127.0.0.1:1";
-    let error = start(config(&format!("postgres://a:b@{nowhere}/c"), nats.url(), 4)).await.unwrap_err();
+    let error = start(config(&format!("postgres://a:b@{nowhere}/c"), nats.url())).await.unwrap_err();
     assert!(error.contains("database"), "{error}");
     assert!(!error.contains("a:b"), "{error}");
-    let error = start(config(&database.url(), &format!("nats://{nowhere}"), 4)).await.unwrap_err();
+    let error = start(config(&database.url(), &format!("nats://{nowhere}"))).await.unwrap_err();
     assert!(error.contains("broker"), "{error}");
 }
