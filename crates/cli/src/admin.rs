@@ -13,6 +13,7 @@ mod keys;
 mod migrate;
 mod projects;
 mod sessions;
+mod signing_keys;
 
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -38,6 +39,7 @@ enum Command {
     CreateUser(accounts::CreateUserArgs),
     EndSessions(sessions::EndSessionsArgs),
     Unlock(attempts::UnlockArgs),
+    RotateSigningKey(signing_keys::RotateSigningKeyArgs),
     CreateProject(projects::CreateProjectArgs),
     CreateKey(keys::CreateKeyArgs),
     RevokeKey(keys::RevokeKeyArgs),
@@ -56,6 +58,9 @@ pub async fn execute(args: AdminArgs) -> anyhow::Result<ExitCode> {
         Command::Bootstrap(args) => bootstrap::execute(&mut connect(&url).await?, &args).await?,
         Command::CreateUser(args) => accounts::create(&mut connect(&url).await?, &args).await?,
         Command::Unlock(args) => attempts::unlock(&args).await?,
+        Command::RotateSigningKey(args) => {
+            return signing_keys::rotate(&mut connect(&url).await?, &args).await;
+        }
         Command::EndSessions(args) => return sessions::end(&mut connect(&url).await?, &args).await,
         Command::CreateProject(args) => projects::create(&mut connect(&url).await?, &args).await?,
         Command::CreateKey(args) => keys::create(&mut connect(&url).await?, &args).await?,

@@ -21,8 +21,8 @@ use crate::signing_key::{SigningKey, VerifyingKey};
 pub const LIFETIME: Duration = Duration::from_secs(15 * 60);
 /// Who tokens are meant for.
 pub const AUDIENCE: &str = "millrace-api";
-/// How far two clocks of ours may be apart, in seconds.
-const LEEWAY: u64 = 5;
+/// How far two clocks of ours may be apart.
+pub const LEEWAY: Duration = Duration::from_secs(5);
 
 /// What a token says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -138,7 +138,7 @@ impl Verifier {
         validation.set_audience(&[AUDIENCE]);
         validation.set_required_spec_claims(&["exp", "nbf", "aud", "iss", "sub"]);
         validation.validate_nbf = true;
-        validation.leeway = LEEWAY;
+        validation.leeway = LEEWAY.as_secs();
         Self { keys: keys.into_iter().map(|key| (key.kid().to_owned(), key)).collect(), validation }
     }
 

@@ -18,7 +18,7 @@ use crate::config::Config;
 use crate::passwords::Passwords;
 use crate::state::State;
 use crate::tokens::Tokens;
-use crate::{answers, routes};
+use crate::{answers, key_succession, routes};
 
 /// Auth does not write to the log; this bounds the broker's word on its health.
 const BROKER_TIMEOUT: Duration = Duration::from_secs(2);
@@ -97,6 +97,7 @@ impl App {
         let mut components = Components::new(shutdown.clone(), self.grace);
         components.spawn("key answers", answers::keys(self.state.clone(), shutdown.clone()));
         components.spawn("token answers", answers::tokens(self.state.clone(), shutdown.clone()));
+        components.spawn("signing keys", key_succession::follow(self.state.clone(), shutdown.clone()));
         let (state, health) = (web::Data::new(self.state), web::Data::from(self.health));
         let configure = move |service: &mut web::ServiceConfig| {
             service.app_data(state.clone()).app_data(health.clone()).configure(health::routes);

@@ -15,6 +15,7 @@ pub mod attempts;
 pub mod caller;
 pub mod config;
 pub mod errors;
+pub mod key_succession;
 pub mod passwords;
 pub mod project_access;
 pub mod routes;

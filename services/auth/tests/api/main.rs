@@ -12,5 +12,6 @@ mod openapi;
 mod projects;
 mod session;
 mod sessions;
+mod signing_keys;
 mod stage;
 mod startup;

@@ -6,7 +6,7 @@ use millrace_auth::config::Config;
 use millrace_auth::tokens::Tokens;
 use millrace_runtime::launch::Process;
 use millrace_storage::database::{Database, PoolSettings};
-use millrace_storage::signing_keys;
+use millrace_storage::signing_keys::{self, NewSigningKey};
 use millrace_testkit::database::TestDatabase;
 use millrace_testkit::nats::TestNats;
 use tokio_util::sync::CancellationToken;
@@ -26,7 +26,10 @@ async fn services_that_start_at_once_agree_on_one_signing_key() {
     let starters = join_all((0..8).map(|_| store.connection())).await;
     let keys = join_all(starters.into_iter().enumerate().map(async |(number, conn)| {
         let kid = number.to_string();
-        signing_keys::ensure(&mut conn.unwrap(), &kid, "public", b"sealed").await.unwrap().kid
+        let new = NewSigningKey { kid: &kid, public_pem: "public", private_box: b"sealed" };
+        let conn = &mut conn.unwrap();
+        signing_keys::ensure(conn, new).await.unwrap();
+        signing_keys::newest(conn).await.unwrap().unwrap().kid
     }))
     .await;
     assert!(keys.windows(2).all(|pair| pair[0] == pair[1]), "{keys:?}");
