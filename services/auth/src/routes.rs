@@ -10,6 +10,7 @@ mod form_or_json;
 mod grant;
 mod keys;
 mod login;
+mod members;
 mod password;
 mod projects;
 mod refresh;
@@ -35,7 +36,12 @@ pub fn configure(service: &mut ServiceConfig<'_>) {
         .service(projects::show)
         .service(keys::list)
         .service(keys::create)
-        .service(keys::revoke);
+        .service(keys::rotate)
+        .service(keys::revoke)
+        .service(members::list)
+        .service(members::add)
+        .service(members::change)
+        .service(members::remove);
 }
 
 /// What the routes say of themselves.

@@ -8,6 +8,7 @@ mod attempts;
 mod faults;
 mod keys;
 mod login;
+mod members;
 mod openapi;
 mod projects;
 mod session;
