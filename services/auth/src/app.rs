@@ -102,6 +102,7 @@ impl App {
         let configure = move |service: &mut web::ServiceConfig| {
             service.app_data(state.clone()).app_data(health.clone()).configure(health::routes);
             routes::configure(&mut ServiceConfig::new(service));
+            routes::aliases(service);
         };
         components.spawn("http", serve(self.listener, configure, shutdown, self.grace)?);
         components.run().await?;

@@ -1,5 +1,6 @@
 //! Every route of auth on one screen. Health and metrics are mounted by the runtime.
 
+use actix_web::web;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{ComponentsBuilder, InfoBuilder, OpenApi, OpenApiBuilder};
 use utoipa_actix_web::AppExt;
@@ -42,6 +43,15 @@ pub fn configure(service: &mut ServiceConfig<'_>) {
         .service(members::add)
         .service(members::change)
         .service(members::remove);
+}
+
+/// Mounts the short names of some routes, for clients that know them. They are not part of the description.
+pub fn aliases(service: &mut web::ServiceConfig) {
+    service
+        .route("/auth/signup", web::post().to(register::answer))
+        .route("/auth/login", web::post().to(login::answer))
+        .route("/auth/me", web::get().to(session::show_account))
+        .route("/auth/verify", web::get().to(session::show_claims));
 }
 
 /// What the routes say of themselves.

@@ -65,6 +65,14 @@ pub(super) async fn login(
     payload: web::Payload,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
+    answer(request, payload, state).await
+}
+
+pub(super) async fn answer(
+    request: HttpRequest,
+    payload: web::Payload,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Problem> {
     let asked: Login = form_or_json::read::<_, LoginForm>(&request, payload).await?;
     let client = Client::of(&request, &state.trusted_proxies);
     let prover = Prover::new(&state, &request, &asked.email);

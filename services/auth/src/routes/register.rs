@@ -22,7 +22,7 @@ use crate::state::State;
 /// Who wants an account.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Register {
+pub(super) struct Register {
     /// An e-mail address. It is trimmed and put in lower case: a person has one account however they write it.
     #[schema(example = "ada@example.com")]
     email: String,
@@ -61,6 +61,14 @@ struct Registered {
 )]
 #[post("/api/v1/auth/register")]
 pub(super) async fn register(
+    asked: Json<Register>,
+    request: HttpRequest,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Problem> {
+    answer(asked, request, state).await
+}
+
+pub(super) async fn answer(
     Json(asked): Json<Register>,
     request: HttpRequest,
     state: web::Data<State>,

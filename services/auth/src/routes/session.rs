@@ -57,6 +57,10 @@ struct Verified {
 )]
 #[get("/api/v1/auth/me")]
 pub(super) async fn me(caller: Caller) -> HttpResponse {
+    show_account(caller).await
+}
+
+pub(super) async fn show_account(caller: Caller) -> HttpResponse {
     HttpResponse::Ok().json(Me::from(caller.account))
 }
 
@@ -68,6 +72,10 @@ pub(super) async fn me(caller: Caller) -> HttpResponse {
 )]
 #[get("/api/v1/auth/verify")]
 pub(super) async fn verify(caller: Caller) -> HttpResponse {
+    show_claims(caller).await
+}
+
+pub(super) async fn show_claims(caller: Caller) -> HttpResponse {
     let claims = caller.claims;
     HttpResponse::Ok().json(Verified {
         account_id: claims.account_id.0,

@@ -101,3 +101,18 @@ async fn a_password_is_changed_only_to_a_good_one_by_whoever_knows_it() {
     assert_eq!(answer(stage.to(Method::POST, CHANGE).json(&json!({}))).await.0, 401);
     assert_eq!(stage.login(&ada.email, PASSWORD).await.0, 200);
 }
+
+#[actix_web::test]
+async fn the_short_names_of_routes_do_the_same() {
+    let stage = Stage::set().await;
+    let body = json!({"email": "ada@example.com", "password": PASSWORD});
+    assert_eq!(answer(stage.to(Method::POST, "/auth/signup").json(&body)).await.0, 201);
+    let (status, granted) = answer(stage.to(Method::POST, "/auth/login").json(&body)).await;
+    assert_eq!(status, 200, "{granted}");
+    let ada = Person::granted(&granted);
+    for name in ["me", "verify"] {
+        let long = stage.get(&format!("/api/v1/auth/{name}"), &ada).await;
+        assert_eq!((long.0, &stage.get(&format!("/auth/{name}"), &ada).await), (200, &long));
+        assert_eq!(answer(stage.to(Method::GET, &format!("/auth/{name}"))).await.0, 401);
+    }
+}
