@@ -30,7 +30,7 @@ welcome() (
 
 Millrace is ready.
 
-  console and API   $MILLRACE_URL
+  API               $MILLRACE_URL
   sign in           ${MILLRACE_ADMIN_EMAIL-}   ${MILLRACE_ADMIN_PASSWORD-}
   project           ${MILLRACE_PROJECT_ID-}
     ingest key      ${MILLRACE_INGEST_KEY-}

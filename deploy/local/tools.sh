@@ -8,7 +8,7 @@ tools_ready() {
   [[ -z ${MILLRACE_BIN-} ]] || return 0
   command -v cargo >/dev/null || PATH=$PATH:$HOME/.cargo/bin
   command -v cargo >/dev/null ||
-    die "cargo is missing. Install Rust from https://rustup.rs, open a new shell, and try again."
+    die "cargo is missing. Install Rust with rustup, open a new shell, and try again."
   command -v cc >/dev/null || install_package build-essential "a C compiler, which some dependencies are built with"
 }
 

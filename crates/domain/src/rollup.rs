@@ -12,8 +12,9 @@ use crate::analytics::time_zone::TimeZone;
 use crate::ids::{ProjectId, UserNo};
 use crate::text::EventType;
 
-/// The width of a counting bucket. Every zone's offset since 1972 is a multiple of a quarter of an hour, so days
-/// and hours of any zone are whole numbers of buckets: an hour's width would split the days of `Asia/Kolkata`.
+/// The width of a counting bucket. The offsets of today's zones are multiples of a quarter of an hour, so days and
+/// hours of any zone are whole numbers of buckets: an hour's width would split the days of `Asia/Kolkata`. Where a
+/// zone once had another offset, as `Pacific/Kiritimati` until 1979, questions must read the edges from the events.
 pub const BUCKET: TimeDelta = TimeDelta::minutes(15);
 
 /// The start of the bucket that holds `time`.

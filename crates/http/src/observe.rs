@@ -83,10 +83,12 @@ mod tests {
     async fn a_request_joins_its_callers_trace() {
         let tracer = SdkTracerProvider::builder().build().tracer("test");
         opentelemetry::global::set_text_map_propagator(TraceContextPropagator::new());
-        let subscriber = tracing_subscriber::registry().with(tracing_opentelemetry::layer().with_tracer(tracer));
+        let subscriber =
+            tracing_subscriber::registry().with(tracing_opentelemetry::layer().with_tracer(tracer));
         let _guard = tracing::subscriber::set_default(subscriber);
 
-        let trace = || async { tracing::Span::current().context().span().span_context().trace_id().to_string() };
+        let trace =
+            || async { tracing::Span::current().context().span().span_context().trace_id().to_string() };
         let app = init_service(App::new().route("/", web::get().to(trace)).wrap(from_fn(middleware))).await;
         let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
         let request = TestRequest::get().insert_header(("traceparent", parent)).to_request();

@@ -9,7 +9,7 @@ use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use tokio_util::sync::CancellationToken;
 
 use crate::problem::{Code, Problem};
-use crate::{observe, request_id};
+use crate::{early_answer, observe, request_id};
 
 /// How long a client may take to send a request's head.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
@@ -34,6 +34,7 @@ where
         App::new()
             .configure(&routes)
             .default_service(web::to(nothing_here))
+            .wrap(from_fn(early_answer::middleware))
             .wrap(from_fn(observe::middleware))
             .wrap(from_fn(request_id::middleware))
     })

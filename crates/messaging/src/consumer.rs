@@ -152,6 +152,15 @@ impl Delivery {
         self.message.headers.as_ref()?.get(name).map(async_nats::HeaderValue::as_str)
     }
 
+    /// All values of a header.
+    pub(crate) fn headers(&self, name: &str) -> impl Iterator<Item = &str> {
+        let headers = self.message.headers.as_ref();
+        headers
+            .into_iter()
+            .flat_map(move |headers| headers.get_all(name))
+            .map(async_nats::HeaderValue::as_str)
+    }
+
     /// Takes the message out of the log. Only once its events are stored or in the dead letters.
     ///
     /// A lost acknowledgement means one redelivery and not one new row.

@@ -1,7 +1,7 @@
 //! What can go wrong between us and the broker.
 
 /// A failed messaging operation.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum MessagingError {
     /// The broker is away, full, or took too long.
     #[error("the broker is unavailable: {0}")]

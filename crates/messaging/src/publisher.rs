@@ -11,22 +11,24 @@ use uuid::Uuid;
 use crate::broker::Broker;
 use crate::error::MessagingError;
 use crate::stored::StoredReplies;
-use crate::{subjects, trace, wire};
+use crate::trace::{MAX_ORIGINS, Origin};
+use crate::wire::Encoded;
+use crate::{subjects, wire};
 
 /// The size messages are kept below. Larger ones save nothing and make a worker's batches uneven.
 const TARGET_BYTES: usize = 1 << 20;
 /// What headers and protocol may add to a payload.
-const OVERHEAD: usize = 4 << 10;
+const OVERHEAD: usize = 16 << 10;
 
-/// Publishes a batch and returns when JetStream has acknowledged all of it: on disk, on a majority of the replicas.
+/// Publishes a batch that `origins` brought, and returns when JetStream has acknowledged all of it: on disk, on a majority of the replicas.
 ///
 /// A failure leaves it unknown whether some of the events are in the log. That is safe: the sender is told to try
 /// again, and the same events are stored once.
 ///
 /// # Errors
 /// [`MessagingError::Unavailable`] when it may succeed later.
-pub async fn publish(broker: &Broker, batch: &EventBatch, request_id: &str) -> Result<(), MessagingError> {
-    send(broker, batch, request_id, None).await.map(drop)
+pub async fn publish(broker: &Broker, batch: &EventBatch, origins: &[Origin]) -> Result<(), MessagingError> {
+    send(broker, batch, origins, None).await.map(drop)
 }
 
 /// Publishes a batch and asks the workers to tell when it is stored.
@@ -36,10 +38,10 @@ pub async fn publish(broker: &Broker, batch: &EventBatch, request_id: &str) -> R
 pub async fn publish_watched(
     broker: &Broker,
     batch: &EventBatch,
-    request_id: &str,
+    origin: Origin,
 ) -> Result<StoredReplies, MessagingError> {
     let mut replies = StoredReplies::listen(broker).await?;
-    let messages = send(broker, batch, request_id, Some(replies.inbox())).await?;
+    let messages = send(broker, batch, &[origin], Some(replies.inbox())).await?;
     replies.expect(messages);
     Ok(replies)
 }
@@ -47,23 +49,24 @@ pub async fn publish_watched(
 async fn send(
     broker: &Broker,
     batch: &EventBatch,
-    request_id: &str,
+    origins: &[Origin],
     reply: Option<&str>,
 ) -> Result<usize, MessagingError> {
     broker.check_connected()?;
     let limit = broker.client.server_info().max_payload.saturating_sub(OVERHEAD).min(TARGET_BYTES);
     let messages = wire::encode(batch, limit);
     let subject = subjects::events(batch.project_id);
-    let acknowledged = messages.iter().map(|payload| {
+    let acknowledged = messages.iter().map(|message| {
         let mut headers = HeaderMap::new();
-        headers.insert(subjects::REQUEST_ID_HEADER, request_id);
-        trace::inject(&mut headers);
+        for origin in origins.iter().take(MAX_ORIGINS) {
+            origin.write(&mut headers);
+        }
         match reply {
             // The broker must not swallow it as a repetition: somebody waits for the reply.
             Some(inbox) => headers.insert(subjects::STORED_REPLY_HEADER, inbox),
-            None => headers.insert(NATS_MESSAGE_ID, message_id(batch, payload)),
+            None => headers.insert(NATS_MESSAGE_ID, message_id(batch, message)),
         }
-        acknowledge(broker, subject.clone(), headers, payload.clone())
+        acknowledge(broker, subject.clone(), headers, message.payload.clone())
     });
     try_join_all(acknowledged).await?;
     Ok(messages.len())
@@ -86,8 +89,35 @@ async fn acknowledge(
     })
 }
 
-/// The same for the same content, so that a request that is tried again within the broker's window is one message.
-/// Windows belong to the stream, so the project is part of it.
-fn message_id(batch: &EventBatch, payload: &[u8]) -> String {
-    Uuid::new_v5(&batch.project_id.0, payload).to_string()
+/// The same for the same events, so that a request that is tried again within the broker's window is one message.
+/// When they were received is no part of it: that differs with every try. Windows belong to the stream, so the
+/// project is part of it.
+fn message_id(batch: &EventBatch, message: &Encoded) -> String {
+    let events = batch.events.get(message.events.clone()).unwrap_or_default();
+    let mut identities = Vec::with_capacity(events.len() * 24);
+    for event in events {
+        identities.extend_from_slice(event.event_id.0.as_bytes());
+        identities.extend_from_slice(&event.occurred_at.timestamp_micros().to_be_bytes());
+    }
+    Uuid::new_v5(&batch.project_id.0, &identities).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use millrace_testkit::story::did;
+
+    use super::*;
+
+    #[test]
+    fn a_retry_has_the_same_message_id_and_other_events_have_another() {
+        let event = did("ada", "login", "2026-11-01T12:00:00Z").event();
+        let project_id = millrace_domain::ids::ProjectId::new();
+        let id = |events, second| {
+            let received_at = chrono::DateTime::from_timestamp(second, 0).unwrap();
+            let batch = EventBatch { project_id, received_at, events };
+            message_id(&batch, &wire::encode(&batch, 1 << 20)[0])
+        };
+        assert_eq!(id(vec![event.clone()], 1), id(vec![event.clone()], 2));
+        assert_ne!(id(vec![event.clone()], 1), id(vec![event.clone(), event], 1));
+    }
 }

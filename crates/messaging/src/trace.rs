@@ -1,4 +1,7 @@
-//! The trace that a message belongs to, carried in the W3C header `traceparent`.
+//! Where a message's events came from: the requests, and the traces they belong to.
+//!
+//! Events of many requests may share a message, so the headers `Millrace-Request-Id` and `traceparent` (W3C) may stand
+//! in it several times.
 
 use async_nats::HeaderMap;
 use opentelemetry::Context;
@@ -7,39 +10,70 @@ use opentelemetry::trace::{SpanContext, TraceContextExt};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 use crate::consumer::Delivery;
+use crate::subjects::REQUEST_ID_HEADER;
 
-/// Writes the current span into the headers; nothing where no trace is recorded.
-pub(crate) fn inject(headers: &mut HeaderMap) {
-    let context = tracing::Span::current().context();
-    opentelemetry::global::get_text_map_propagator(|propagator| propagator.inject_context(&context, &mut Into(headers)));
+const TRACE_HEADER: &str = "traceparent";
+/// The most requests a message names; of the others the logs know.
+pub(crate) const MAX_ORIGINS: usize = 64;
+
+/// The request that brought events.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    /// Its id.
+    pub request_id: String,
+    /// The span it is served in.
+    pub span: tracing::Span,
 }
 
-/// The span that published a message. A batch of messages has many parents, so whoever works on it links to them.
-#[must_use]
-pub fn origin(delivery: &Delivery) -> Option<SpanContext> {
-    let context = opentelemetry::global::get_text_map_propagator(|propagator| {
-        propagator.extract_with_context(&Context::new(), &Of(delivery))
-    });
-    let origin = context.span().span_context().clone();
-    origin.is_valid().then_some(origin)
-}
+impl Origin {
+    /// The request with this id, served in the current span.
+    #[must_use]
+    pub fn of(request_id: &str) -> Self {
+        Self { request_id: request_id.to_owned(), span: tracing::Span::current() }
+    }
 
-struct Into<'a>(&'a mut HeaderMap);
-
-impl Injector for Into<'_> {
-    fn set(&mut self, key: &str, value: String) {
-        self.0.insert(key, value.as_str());
+    /// Writes the origin into the headers; no trace where none is recorded.
+    pub(crate) fn write(&self, headers: &mut HeaderMap) {
+        headers.append(REQUEST_ID_HEADER, self.request_id.as_str());
+        let context = self.span.context();
+        opentelemetry::global::get_text_map_propagator(|propagator| {
+            propagator.inject_context(&context, &mut Appended(headers));
+        });
     }
 }
 
-struct Of<'a>(&'a Delivery);
+/// The spans that published a message. Whoever works on it links to them.
+#[must_use]
+pub fn origins(delivery: &Delivery) -> Vec<SpanContext> {
+    opentelemetry::global::get_text_map_propagator(|propagator| {
+        delivery
+            .headers(TRACE_HEADER)
+            .map(|parent| propagator.extract_with_context(&Context::new(), &Parent(parent)))
+            .map(|context| context.span().span_context().clone())
+            .filter(SpanContext::is_valid)
+            .collect()
+    })
+}
 
-impl Extractor for Of<'_> {
+struct Appended<'a>(&'a mut HeaderMap);
+
+impl Injector for Appended<'_> {
+    fn set(&mut self, key: &str, value: String) {
+        // An empty `tracestate` says nothing.
+        if key == TRACE_HEADER {
+            self.0.append(key, value.as_str());
+        }
+    }
+}
+
+struct Parent<'a>(&'a str);
+
+impl Extractor for Parent<'_> {
     fn get(&self, key: &str) -> Option<&str> {
-        self.0.header(key)
+        (key == TRACE_HEADER).then_some(self.0)
     }
 
     fn keys(&self) -> Vec<&str> {
-        vec!["traceparent", "tracestate"]
+        vec![TRACE_HEADER]
     }
 }

@@ -1,5 +1,7 @@
 //! Events as bytes: Protocol Buffers, by the schema in `proto/events.proto`.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use millrace_domain::batch::EventBatch;
@@ -55,27 +57,41 @@ pub struct Decoded {
     pub invalid: Vec<(Bytes, EventFault)>,
 }
 
+/// A part of a batch, encoded.
+#[derive(Debug)]
+pub struct Encoded {
+    /// The bytes.
+    pub payload: Bytes,
+    /// Which of the batch's events are in it.
+    pub events: Range<usize>,
+}
+
 /// Encodes a batch into messages of at most about `max_bytes` each; an event is never split.
 #[must_use]
-pub fn encode(batch: &EventBatch, max_bytes: usize) -> Vec<Bytes> {
+pub fn encode(batch: &EventBatch, max_bytes: usize) -> Vec<Encoded> {
     let mut messages = Vec::new();
+    let mut first = 0;
     let mut pending = empty(batch);
     let mut size = pending.encoded_len();
-    for event in &batch.events {
+    for (index, event) in batch.events.iter().enumerate() {
         let event = to_wire(event);
         let length = event.encoded_len();
         // The tag, and the length as a varint.
         let framed = 1 + prost::length_delimiter_len(length) + length;
         if size + framed > max_bytes && !pending.events.is_empty() {
-            messages.push(Bytes::from(pending.encode_to_vec()));
+            messages.push(Encoded { payload: Bytes::from(pending.encode_to_vec()), events: first..index });
             pending.events.clear();
+            first = index;
             size = empty(batch).encoded_len();
         }
         size += framed;
         pending.events.push(event);
     }
     if !pending.events.is_empty() {
-        messages.push(Bytes::from(pending.encode_to_vec()));
+        messages.push(Encoded {
+            payload: Bytes::from(pending.encode_to_vec()),
+            events: first..batch.events.len(),
+        });
     }
     messages
 }
@@ -178,8 +194,12 @@ mod tests {
         ) {
             let batch = batch(&users);
             let messages = encode(&batch, max_bytes);
-            prop_assert!(messages.iter().all(|m| m.len() <= max_bytes));
-            let events: Vec<Event> = messages.iter().flat_map(|m| decode(m).unwrap().batch.events).collect();
+            prop_assert!(messages.iter().all(|m| m.payload.len() <= max_bytes));
+            for message in &messages {
+                prop_assert_eq!(&decode(&message.payload).unwrap().batch.events, &batch.events[message.events.clone()]);
+            }
+            let events: Vec<Event> =
+                messages.iter().flat_map(|m| decode(&m.payload).unwrap().batch.events).collect();
             prop_assert_eq!(events, batch.events);
         }
 

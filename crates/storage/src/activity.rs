@@ -7,7 +7,10 @@
 use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
+use diesel::deserialize::{self, FromSql, FromSqlRow};
+use diesel::pg::{Pg, PgValue};
 use diesel::prelude::*;
+use diesel::sql_types;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use futures_util::TryStreamExt;
 use millrace_domain::analytics::activity::Activity;
@@ -38,6 +41,16 @@ pub(crate) fn from_bytes(bytes: &[u8]) -> Result<RoaringBitmap, StorageError> {
     RoaringBitmap::deserialize_from(bytes).map_err(|e| StorageError::Corrupt(format!("an activity set: {e}")))
 }
 
+/// A set as it comes out of a row, without a copy of its bytes in between: a hundred KiB for each day of each question.
+#[derive(FromSqlRow)]
+struct Users(RoaringBitmap);
+
+impl FromSql<sql_types::Binary, Pg> for Users {
+    fn from_sql(value: PgValue<'_>) -> deserialize::Result<Self> {
+        Ok(Self(from_bytes(value.as_bytes())?))
+    }
+}
+
 /// Who was active on the days of `range`, in the project's own zone: one set for each `interval` with any, on its
 /// first date.
 ///
@@ -55,11 +68,11 @@ pub async fn load(
         .filter(activity::event_type.eq(column(selector.event_type())))
         .filter(activity::day.between(range.from(), range.to()))
         .select((activity::day, activity::users))
-        .load_stream::<(NaiveDate, Vec<u8>)>(conn)
+        .load_stream::<(NaiveDate, Users)>(conn)
         .await?;
     let mut loaded = Activity::default();
-    while let Some((day, users)) = parts.try_next().await? {
-        loaded.extend([(interval.start_of(day), from_bytes(&users)?)]);
+    while let Some((day, Users(users))) = parts.try_next().await? {
+        loaded.extend([(interval.start_of(day), users)]);
     }
     Ok(loaded)
 }
@@ -79,11 +92,11 @@ pub async fn users_before(
         .filter(activity::event_type.eq(column(selector.event_type())))
         .filter(activity::day.lt(day))
         .select(activity::users)
-        .load_stream::<Vec<u8>>(conn)
+        .load_stream::<Users>(conn)
         .await?;
     let mut seen = RoaringBitmap::new();
-    while let Some(users) = parts.try_next().await? {
-        seen |= from_bytes(&users)?;
+    while let Some(Users(users)) = parts.try_next().await? {
+        seen |= users;
     }
     Ok(seen)
 }
@@ -105,11 +118,11 @@ pub async fn users_by_type(
         .filter(activity::event_type.eq_any(types))
         .filter(activity::day.between(range.from(), range.to()))
         .select((activity::event_type, activity::users))
-        .load_stream::<(String, Vec<u8>)>(conn)
+        .load_stream::<(String, Users)>(conn)
         .await?;
     let mut sets = BTreeMap::<String, RoaringBitmap>::new();
-    while let Some((event_type, users)) = parts.try_next().await? {
-        *sets.entry(event_type).or_default() |= from_bytes(&users)?;
+    while let Some((event_type, Users(users))) = parts.try_next().await? {
+        *sets.entry(event_type).or_default() |= users;
     }
     Ok(sets)
 }

@@ -46,8 +46,10 @@ pub async fn activity(
         user_no: i32,
     }
     let days = Period::Instants { from: instants.start, to: instants.end }.dates(zone);
-    let mut buckets: Vec<Bucket> = interval.buckets(days).map(|first| Bucket::starting(first, zone)).collect();
-    let mut rows = events("occurred_at, user_no", project, selector, instants).load_stream::<Row>(conn).await?;
+    let mut buckets: Vec<Bucket> =
+        interval.buckets(days).map(|first| Bucket::starting(first, zone)).collect();
+    let mut rows =
+        events("occurred_at, user_no", project, selector, instants).load_stream::<Row>(conn).await?;
     while let Some(row) = rows.try_next().await? {
         // The last bucket that has begun: of two that begin at once, the first is a date that the zone left out.
         let begun = buckets.partition_point(|bucket| bucket.start <= row.occurred_at);
@@ -123,7 +125,9 @@ fn events<'a>(
     selector: &'a EventSelector,
     instants: &Range<DateTime<Utc>>,
 ) -> BoxedSqlQuery<'a, Pg, SqlQuery> {
-    let sql = format!("SELECT {columns} FROM events WHERE project_id = $1 AND occurred_at >= $2 AND occurred_at < $3");
+    let sql = format!(
+        "SELECT {columns} FROM events WHERE project_id = $1 AND occurred_at >= $2 AND occurred_at < $3"
+    );
     let query = diesel::sql_query(sql)
         .into_boxed()
         .bind::<sql_types::Uuid, _>(project.0)

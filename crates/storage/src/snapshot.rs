@@ -2,8 +2,9 @@
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
+use std::time::Duration;
 
-use diesel_async::{AnsiTransactionManager, AsyncPgConnection, TransactionManager};
+use diesel_async::{AnsiTransactionManager, AsyncPgConnection, SimpleAsyncConnection, TransactionManager};
 
 use crate::database::Connection;
 use crate::error::StorageError;
@@ -21,6 +22,16 @@ impl Snapshot {
         let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
         AnsiTransactionManager::begin_transaction_sql(&mut *connection, begin).await?;
         Ok(Self(connection))
+    }
+
+    /// Gives statements from here on at most this long, in place of the session's `statement_timeout`.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn limit(&mut self, time: Duration) -> Result<(), StorageError> {
+        // To PostgreSQL, 0 is no limit.
+        let limit = format!("SET LOCAL statement_timeout = {}", time.as_millis().max(1));
+        Ok(self.0.batch_execute(&limit).await?)
     }
 
     /// Lets go of the moment and gives the connection back. Must be called after a failed read, too: a snapshot that

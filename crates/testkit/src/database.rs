@@ -1,9 +1,8 @@
 //! A fresh database for a test: a copy of a template that was migrated once.
 
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, NoTls};
 use url::Url;
 use uuid::Uuid;
@@ -52,35 +51,23 @@ impl TestDatabase {
 
 impl Drop for TestDatabase {
     fn drop(&mut self) {
-        let sql = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name);
+        let name = self.name.clone();
         // A runtime may be running on this thread; dropping must not depend on it.
         let dropping = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(drop_database(&sql))
+            runtime.block_on(drop_database(&name));
         });
         if !std::thread::panicking() {
-            dropping
-                .join()
-                .expect("the thread that drops the database ends")
-                .expect("the database can be dropped");
+            dropping.join().expect("the database can be dropped");
         }
     }
 }
 
-/// An autovacuum worker in the database is the server's own: it cannot be ended from here, and ends soon by itself.
-async fn drop_database(sql: &str) -> Result<(), tokio_postgres::Error> {
+/// Tries until it succeeds: a vacuum that is at work in the database belongs to the server, and cannot be ended by us.
+async fn drop_database(name: &str) {
     let admin = connect(&servers::database_url()).await;
-    let deadline = Instant::now() + wait::DEADLINE;
-    loop {
-        match admin.batch_execute(sql).await {
-            Err(error)
-                if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) && Instant::now() < deadline =>
-            {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-            outcome => return outcome,
-        }
-    }
+    let sql = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
+    wait::until("the database can be dropped", async || admin.batch_execute(&sql).await.is_ok()).await;
 }
 
 async fn template(admin: &Client) -> &'static str {

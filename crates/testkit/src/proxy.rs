@@ -34,6 +34,8 @@ impl ChaosProxy {
                 let target = (host.clone(), port);
                 tokio::spawn(async move {
                     let Ok(mut far) = TcpStream::connect(target).await else { return };
+                    // Small messages go both ways; held back for company they would take milliseconds each.
+                    let _ = (near.set_nodelay(true), far.set_nodelay(true));
                     let mut near = near;
                     tokio::select! {
                         _ = tokio::io::copy_bidirectional(&mut near, &mut far) => {}

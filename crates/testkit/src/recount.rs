@@ -36,7 +36,8 @@ pub async fn assert_roll_ups_equal_the_events(database: &TestDatabase, project: 
     for row in rows {
         let users: Vec<i32> = row.get(2);
         let any_event = row.get::<_, Option<String>>(1).unwrap_or_default();
-        expected.insert((any_event, row.get(0)), users.into_iter().map(|n| u32::try_from(n).unwrap()).collect());
+        expected
+            .insert((any_event, row.get(0)), users.into_iter().map(|n| u32::try_from(n).unwrap()).collect());
     }
     let parts = client
         .query("SELECT event_type, day::text, users FROM activity WHERE project_id = $1", &[&project.0])

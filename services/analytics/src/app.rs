@@ -60,7 +60,7 @@ impl App {
                     async move { broker.ping().await.map_err(|e| e.to_string()) }
                 })
         };
-        let state = State { database, clock: config.clock };
+        let state = State { database, patience: config.statement_timeout, clock: config.clock };
         Ok(Self { listener, state, broker, health: Arc::new(health), process, grace: config.shutdown_grace })
     }
 

@@ -15,7 +15,7 @@ pub struct Config {
     pub database_url: String,
     /// `NATS_URL`.
     pub nats_url: String,
-    /// `MILLRACE_STATEMENT_TIMEOUT`: how long the database may work on one statement of a question.
+    /// `MILLRACE_STATEMENT_TIMEOUT`: how long the database may work on a question, all of its statements together.
     pub statement_timeout: Duration,
     /// `MILLRACE_SHUTDOWN_GRACE`: how long requests in hand may take once the service is asked to stop.
     pub shutdown_grace: Duration,
@@ -33,8 +33,8 @@ impl Config {
         let replica: Option<String> = env.optional("ANALYTICS_DATABASE_URL");
         let database_url = replica.or_else(|| env.required("DATABASE_URL"));
         let nats_url = env.required("NATS_URL");
-        let statement_timeout = env.duration("MILLRACE_STATEMENT_TIMEOUT", Duration::from_secs(30));
-        let shutdown_grace = env.duration("MILLRACE_SHUTDOWN_GRACE", Duration::from_secs(40));
+        let statement_timeout = env.duration("MILLRACE_STATEMENT_TIMEOUT", Duration::from_secs(20));
+        let shutdown_grace = env.duration("MILLRACE_SHUTDOWN_GRACE", Duration::from_secs(30));
         env.law(
             statement_timeout >= Duration::from_millis(1),
             "MILLRACE_STATEMENT_TIMEOUT must be at least 1ms: PostgreSQL takes 0 for no limit",

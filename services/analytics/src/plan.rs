@@ -44,14 +44,6 @@ pub struct Parted<Held> {
     pub rest: Vec<Instants>,
 }
 
-impl<Held> Parted<Held> {
-    /// What it must be read from.
-    #[must_use]
-    pub fn source(&self) -> Source {
-        if self.rest.is_empty() { Source::RollUp } else { Source::Raw }
-    }
-}
-
 /// Who was active within `instants` at all: the project's whole days are held, whatever zone was asked for.
 #[must_use]
 pub fn users(project: TimeZone, instants: &Instants) -> Parted<DateRange> {
@@ -65,12 +57,12 @@ pub fn users(project: TimeZone, instants: &Instants) -> Parted<DateRange> {
     Parted { held, rest }
 }
 
-/// Who was active on each day of `zone` within `instants`: held when these days are the project's days, too.
+/// Who was active on each day of `zone` within `instants`: held when these days begin when the project's do.
 #[must_use]
 pub fn days(project: TimeZone, zone: TimeZone, instants: &Instants) -> Parted<DateRange> {
     let days = Period::Instants { from: instants.start, to: instants.end }.dates(zone);
     let alike = |day| project.day_start(day) == zone.day_start(day);
-    if project == zone || days.days().all(alike) && alike(days.end()) {
+    if project == zone || days.days().all(alike) {
         users(project, instants)
     } else {
         Parted { held: None, rest: all_of(instants) }
@@ -137,7 +129,6 @@ mod tests {
         let asked = instants("2026-10-31T18:30:00Z", "2026-11-02T18:30:00Z");
         let parted = days(kolkata, kolkata, &asked);
         assert_eq!(parted, Parted { held: dates("2026-11-01", "2026-11-02"), rest: vec![] });
-        assert_eq!(parted.source(), Source::RollUp);
     }
 
     #[test]
@@ -145,7 +136,6 @@ mod tests {
         let asked = instants("2026-11-01T00:00:00Z", "2026-11-03T00:00:00Z");
         let parted = days(zone("Asia/Kolkata"), TimeZone::UTC, &asked);
         assert_eq!(parted, Parted { held: None, rest: vec![asked] });
-        assert_eq!(parted.source(), Source::Raw);
     }
 
     #[test]
@@ -153,9 +143,14 @@ mod tests {
         let asked = instants("2026-11-01T00:00:00Z", "2026-11-03T00:00:00Z");
         let held = dates("2026-11-01", "2026-11-02");
         assert_eq!(days(TimeZone::UTC, zone("Africa/Accra"), &asked), Parted { held, rest: vec![] });
-        // Alike in winter, an hour apart from the last Sunday of March.
-        let spring = instants("2026-03-28T00:00:00Z", "2026-03-31T00:00:00Z");
-        assert_eq!(days(TimeZone::UTC, zone("Europe/London"), &spring).source(), Source::Raw);
+        // Alike in winter, an hour apart from the last Sunday of March, a day of 23 hours in London.
+        let london = zone("Europe/London");
+        let sunday = instants("2026-03-28T00:00:00Z", "2026-03-29T23:00:00Z");
+        let rest = vec![instants("2026-03-29T00:00:00Z", "2026-03-29T23:00:00Z")];
+        let held = dates("2026-03-28", "2026-03-28");
+        assert_eq!(days(TimeZone::UTC, london, &sunday), Parted { held, rest });
+        let monday = instants("2026-03-28T00:00:00Z", "2026-03-30T23:00:00Z");
+        assert_eq!(days(TimeZone::UTC, london, &monday), Parted { held: None, rest: vec![monday] });
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! The questions, from their parameters to their answers.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix_web::web;
+use chrono::{DateTime, Utc};
 use millrace_storage::database::Connection;
 use serde::Serialize;
 use tokio::runtime::Handle;
@@ -14,6 +15,7 @@ use crate::reader::Reader;
 use crate::state::State;
 
 pub mod active_users;
+pub mod event_types;
 pub mod retention;
 pub mod top_events;
 
@@ -32,8 +34,9 @@ where
 {
     let started = Instant::now();
     let connection = state.database.connection().await?;
-    let (now, runtime, span) = ((state.clock)(), Handle::current(), Span::current());
-    let work = move || span.in_scope(|| runtime.block_on(read(connection, now, question)));
+    let (now, patience) = ((state.clock)(), state.patience);
+    let (runtime, span) = (Handle::current(), Span::current());
+    let work = move || span.in_scope(|| runtime.block_on(read(connection, now, patience, question)));
     let answer = web::block(work).await.map_err(|_stopping| AnalyticsError::Cancelled)??;
     metrics::histogram!("query_duration_seconds", "kind" => kind, "source" => answer.source().as_str())
         .record(started.elapsed());
@@ -42,14 +45,15 @@ where
 
 async fn read<A, Q>(
     connection: Connection,
-    now: chrono::DateTime<chrono::Utc>,
+    now: DateTime<Utc>,
+    patience: Duration,
     question: Q,
 ) -> Result<Answer, AnalyticsError>
 where
     A: Serialize,
     Q: AsyncFnOnce(&mut Reader) -> Result<A, AnalyticsError>,
 {
-    let mut reader = Reader::open(connection, now).await?;
+    let mut reader = Reader::open(connection, now, patience).await?;
     let answer = question(&mut reader).await;
     let closed = reader.close().await;
     Ok(Answer::of(&answer?, closed?)?)

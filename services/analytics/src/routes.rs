@@ -7,6 +7,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 mod active_users;
 mod document;
+mod event_types;
 mod retention;
 mod top_events;
 
@@ -19,7 +20,8 @@ pub fn configure(service: &mut ServiceConfig<'_>) {
         .service(active_users::wau)
         .service(active_users::mau)
         .service(top_events::top_events)
-        .service(retention::retention);
+        .service(retention::retention)
+        .service(event_types::event_types);
 }
 
 /// The routes as an OpenAPI document.

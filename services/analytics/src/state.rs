@@ -1,5 +1,7 @@
 //! What every request may use.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use millrace_storage::database::Database;
 
@@ -8,6 +10,8 @@ use millrace_storage::database::Database;
 pub struct State {
     /// Where the events and their roll-ups are.
     pub database: Database,
+    /// How long the database may work on a question.
+    pub patience: Duration,
     /// What time it is.
     pub clock: fn() -> DateTime<Utc>,
 }

@@ -9,6 +9,7 @@ use millrace_cache::duplicates::DuplicateMemory;
 use millrace_http::authorized::Authenticator;
 use millrace_http::serve::serve;
 use millrace_messaging::broker::Broker;
+use millrace_messaging::group::{Gatherer, GroupPublisher};
 use millrace_messaging::keys::KeyResolver;
 use millrace_messaging::streams;
 use millrace_runtime::health::{self, Health};
@@ -28,6 +29,7 @@ use crate::state::State;
 pub struct App {
     listener: TcpListener,
     state: State,
+    gatherer: Gatherer,
     resolver: KeyResolver,
     health: Arc<Health>,
     process: Process,
@@ -57,11 +59,14 @@ impl App {
                     async move { memory.ping().await.map_err(|e| e.to_string()) }
                 })
         };
+        let (publisher, gatherer) = GroupPublisher::new(broker.clone());
         Ok(Self {
             listener,
+            gatherer,
             resolver: KeyResolver::new(broker.clone()),
             state: State {
                 broker,
+                publisher,
                 memory,
                 budget: Budget::new(config.body_budget),
                 stored_timeout: config.stored_timeout,
@@ -89,6 +94,8 @@ impl App {
         let shutdown = self.process.shutdown;
         let broker = self.state.broker.clone();
         let mut components = Components::new(shutdown.clone(), self.grace);
+        // Ends when the last request is answered and the server has let go of the publisher.
+        components.spawn("gatherer", self.gatherer.run());
         components.spawn("key revocations", self.resolver.clone().listen(shutdown.clone()));
         let authenticator: Arc<dyn Authenticator> = Arc::new(BrokerAuthenticator::new(self.resolver));
         let (state, health) = (web::Data::new(self.state), web::Data::from(self.health));

@@ -7,6 +7,7 @@ use std::time::Duration;
 use millrace_cache::duplicates::DuplicateMemory;
 use millrace_domain::draft::Draft;
 use millrace_messaging::broker::Broker;
+use millrace_messaging::group::GroupPublisher;
 use millrace_runtime::labels::CappedLabels;
 
 use crate::budget::Budget;
@@ -15,8 +16,10 @@ use crate::parse::Rejected;
 /// Shared by all workers of the server.
 #[derive(Clone, Debug)]
 pub struct State {
-    /// The log.
+    /// The log, for senders that wait until their events are stored.
     pub broker: Broker,
+    /// The log, for everyone else.
+    pub publisher: GroupPublisher,
     /// The fast memory for repetitions.
     pub memory: DuplicateMemory,
     /// Bytes of requests in hand.

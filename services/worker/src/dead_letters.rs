@@ -40,5 +40,5 @@ pub fn alone(batch: &EventBatch, index: usize) -> Option<Bytes> {
     let event = batch.events.get(index)?.clone();
     let single =
         EventBatch { project_id: batch.project_id, received_at: batch.received_at, events: vec![event] };
-    wire::encode(&single, usize::MAX).into_iter().next()
+    wire::encode(&single, usize::MAX).into_iter().next().map(|message| message.payload)
 }

@@ -59,7 +59,7 @@ impl Pipeline {
                 Ok(deliveries) if deliveries.is_empty() => Ok(()),
                 Ok(deliveries) => {
                     let span = tracing::info_span!("batch", messages = deliveries.len());
-                    for origin in deliveries.iter().filter_map(trace::origin) {
+                    for origin in deliveries.iter().flat_map(trace::origins) {
                         span.add_link(origin);
                     }
                     self.process(deliveries).instrument(span).await

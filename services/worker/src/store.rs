@@ -40,12 +40,15 @@ pub async fn store(appender: &mut Appender, events: &[NewEvent<'_>]) -> Result<O
         match appender.append(part).await {
             Ok(appended) => outcome.appended.add(appended),
             Err(StorageError::UnknownProject(project)) => return Err(StoreError::UnknownProject(project)),
-            Err(error) if error.is_transient() => return Err(StoreError::Unavailable(error.to_string())),
-            Err(error) if part.len() == 1 => outcome.refused.push((range.start, error.to_string())),
-            Err(_refused) => {
+            Err(StorageError::Refused(words)) if part.len() == 1 => {
+                outcome.refused.push((range.start, words))
+            }
+            Err(StorageError::Refused(_)) => {
                 let middle = range.start + part.len() / 2;
                 todo.extend([range.start..middle, middle..range.end]);
             }
+            // Whatever else it is, it is not the events' fault: they stay in the log until it is mended.
+            Err(error) => return Err(StoreError::Unavailable(error.to_string())),
         }
     }
     Ok(outcome)

@@ -68,7 +68,8 @@ fn expected(rows: &[Row], zone: &str) -> (Vec<Value>, Vec<Value>) {
         .take(50)
         .map(|day| json!({"date": day, "users": days.get(&day).map_or(0, BTreeSet::len)}))
         .collect();
-    let mut top: Vec<_> = types.into_iter().map(|(name, (count, users))| (count, name, users.len())).collect();
+    let mut top: Vec<_> =
+        types.into_iter().map(|(name, (count, users))| (count, name, users.len())).collect();
     top.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(b.1)));
     let top = top
         .into_iter()

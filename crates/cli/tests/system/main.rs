@@ -9,6 +9,6 @@
     reason = "a test that cannot go on panics"
 )]
 
+mod demo_and_load;
 mod import;
-mod live;
 mod product;

@@ -73,7 +73,13 @@ impl Product {
         let mut connection = pool.connection().await.unwrap();
         for (key, scope) in [(&ingest_key, Scope::Ingest), (&read_key, Scope::Read)] {
             let hash = key.hash().0;
-            let new = NewApiKey { name: "story", hash: &hash, shown: key.shown(), scopes: &[scope], expires_at: None };
+            let new = NewApiKey {
+                name: "story",
+                hash: &hash,
+                shown: key.shown(),
+                scopes: &[scope],
+                expires_at: None,
+            };
             api_keys::create(&mut connection, project, new).await.unwrap();
         }
         let product = Self {
@@ -104,7 +110,8 @@ impl Product {
             .output()
             .await
             .unwrap();
-        let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        let text =
+            String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
         (output.status.code().unwrap(), text)
     }
 

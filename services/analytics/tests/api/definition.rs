@@ -187,6 +187,7 @@ fn labelled(mut cell: Value, question: &Retention<'_>) -> Value {
     cell
 }
 
+#[expect(clippy::cast_precision_loss, reason = "a few users")]
 fn rate(users: usize, size: usize) -> Option<f64> {
     (size > 0).then(|| users as f64 / size as f64)
 }

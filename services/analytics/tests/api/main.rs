@@ -1,10 +1,18 @@
 //! Analytics as its clients meet it, on a real database, with the real auth beside it.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on panics"
+)]
+
 mod access;
 mod asked;
 mod caching;
 mod chronicle;
 mod definition;
+mod event_types;
 mod faults;
 mod files;
 mod generated;

@@ -37,6 +37,9 @@ async fn every_mistake_is_refused_by_field() {
         ("retention?from=2026-11-01&to=2026-11-30&start_event=%00", "start_event", "invalid_event_type"),
         ("retention?from=2026-11-01&to=2026-11-30&return_event=%00", "return_event", "invalid_event_type"),
         ("retention?from=2017-01-01&to=2026-11-30&periods=366", "periods", "too_many_cells"),
+        ("../event-types?limit=201", "limit", "out_of_range"),
+        ("../event-types?cursor=!", "cursor", "invalid_cursor"),
+        ("../event-types?page=2", "page", "invalid"),
     ] {
         let (status, refused) =
             problem(stage.request(&format!("/api/v1/stats/{question}"), &project.key)).await;

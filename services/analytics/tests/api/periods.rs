@@ -59,6 +59,23 @@ async fn instants_are_echoed_and_their_end_is_excluded() {
 }
 
 #[actix_web::test]
+async fn what_is_rare_in_the_middle_may_be_frequent_at_the_edges() {
+    let stage = Stage::set().await;
+    let project = stage.project("UTC").await;
+    let often =
+        |kind: &'static str, time: &'static str, times| (0..times).map(move |_| did("ada", kind, time));
+    let events: Vec<Happened> = often("visit", "2026-11-01T12:20:00Z", 3)
+        .chain(often("buy", "2026-11-01T12:20:00Z", 1))
+        .chain(often("buy", "2026-11-01T12:10:00Z", 2))
+        .chain(often("buy", "2026-11-01T12:35:00Z", 2))
+        .collect();
+    tell(&mut stage.appender(), &project, &events).await;
+    let question = "top-events?from=2026-11-01T12:05:00Z&to=2026-11-01T12:40:00Z&limit=1";
+    let answer = stage.ask(&project, &format!("/api/v1/stats/{question}")).await;
+    assert_eq!(answer.body["data"], json!([{"event_type": "buy", "count": 5, "users": 1}]));
+}
+
+#[actix_web::test]
 async fn retention_of_a_small_shop() {
     fn clock() -> DateTime<Utc> {
         "2026-11-03T12:00:00Z".parse().unwrap()

@@ -4,8 +4,8 @@ use crate::gateway::Gateway;
 use crate::raw::{Wire, listener};
 
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
-const GET: &str = "GET /api/v1/users HTTP/1.1\r\nhost: x\r\n\r\n";
-const POST: &str = "POST /api/v1/query HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\n\r\nbody";
+const GET: &str = "GET /api/v1/stats HTTP/1.1\r\nhost: x\r\n\r\n";
+const POST: &str = "POST /api/v1/stats HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\n\r\nbody";
 
 /// One exchange, so that there is a connection to keep. All on one connection of the client: each worker of the
 /// gateway has its own connections to the service.
@@ -50,7 +50,7 @@ async fn a_request_that_is_safe_is_repeated_when_the_kept_connection_was_being_c
             drop(stale)
         }
         let mut fresh = Wire::accepted(&service).await;
-        assert!(fresh.read_head().await.starts_with("get /api/v1/users"));
+        assert!(fresh.read_head().await.starts_with("get /api/v1/stats"));
         fresh.send(OK).await;
         assert!(client.read_head().await.starts_with("http/1.1 200"), "reset: {reset}");
     }
@@ -75,7 +75,7 @@ async fn it_is_repeated_once_and_only_if_the_connection_was_a_kept_one() {
 async fn a_request_that_may_have_had_an_effect_is_not_repeated() {
     let (service, address) = listener().await;
     let gateway = Gateway::before(address);
-    let without_a_body = "POST /api/v1/query HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n";
+    let without_a_body = "POST /api/v1/stats HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n";
     for request in [POST, without_a_body] {
         let (mut client, mut stale) = acquainted(&gateway, &service).await;
         client.send(request).await;

@@ -34,7 +34,7 @@ async fn a_service_that_comes_back_is_found_again() {
     let address = upstream.address;
     let gateway = Gateway::before(address);
     let client = client();
-    let ask = || async { client.get(gateway.url("/api/v1/users")).send().await.unwrap().status() };
+    let ask = || async { client.get(gateway.url("/api/v1/stats")).send().await.unwrap().status() };
     assert_eq!(ask().await, 200);
     upstream.stop().await;
     assert_eq!(ask().await, 503);
@@ -50,7 +50,7 @@ async fn a_service_that_says_nothing_is_given_up() {
     let mut settings = settings(address);
     settings.upstream_timeout = PATIENCE;
     let gateway = Gateway::with(settings);
-    let asking = tokio::spawn(client().get(gateway.url("/api/v1/users")).send());
+    let asking = tokio::spawn(client().get(gateway.url("/api/v1/stats")).send());
     let mut silent = Wire::accepted(&service).await;
     silent.read_head().await;
     problem(asking.await.unwrap().unwrap(), 504, "gateway_timeout").await;
@@ -61,7 +61,7 @@ async fn a_service_that_says_nothing_is_given_up() {
 async fn an_answer_that_is_not_http_is_a_bad_gateway() {
     let (service, address) = listener().await;
     let gateway = Gateway::before(address);
-    let asking = tokio::spawn(client().get(gateway.url("/api/v1/users")).send());
+    let asking = tokio::spawn(client().get(gateway.url("/api/v1/stats")).send());
     let mut confused = Wire::accepted(&service).await;
     confused.read_head().await;
     confused.send("220 mail.example ESMTP\r\n").await;
@@ -76,7 +76,7 @@ async fn half_an_answer_never_looks_like_a_whole_one() {
             let (service, address) = listener().await;
             let gateway = Gateway::before(address);
             let mut client = Wire::to(gateway.address).await;
-            client.send("GET /api/v1/users HTTP/1.1\r\nhost: x\r\n\r\n").await;
+            client.send("GET /api/v1/stats HTTP/1.1\r\nhost: x\r\n\r\n").await;
             let mut killed = Wire::accepted(&service).await;
             killed.read_head().await;
             killed.send(format!("HTTP/1.1 200 OK\r\n{framing}\r\n\r\n{part}")).await;
@@ -100,7 +100,7 @@ async fn an_answer_that_stops_in_the_middle_is_cut() {
     settings.upstream_timeout = PATIENCE;
     let gateway = Gateway::with(settings);
     let mut client = Wire::to(gateway.address).await;
-    client.send("GET /api/v1/users HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    client.send("GET /api/v1/stats HTTP/1.1\r\nhost: x\r\n\r\n").await;
     let mut stuck = Wire::accepted(&service).await;
     stuck.read_head().await;
     stuck.send("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n").await;

@@ -13,14 +13,14 @@ async fn what_concerns_a_connection_stays_on_it() {
     let mut client = Wire::to(gateway.address).await;
     client
         .send(
-            "GET /api/v1/users?limit=3&q=a%20b HTTP/1.1\r\nHost: events.example\r\nConnection: keep-alive, X-Hop\r\n\
+            "GET /api/v1/stats?limit=3&q=a%20b HTTP/1.1\r\nHost: events.example\r\nConnection: keep-alive, X-Hop\r\n\
              X-Hop: 1\r\nKeep-Alive: timeout=5\r\nTE: trailers\r\nProxy-Authorization: Basic eA==\r\n\
              Authorization: Bearer t\r\nX-Kept: a\r\nX-Kept: b\r\n\r\n",
         )
         .await;
     client.read_head().await;
     let seen = client.read_to("\n\n").await;
-    assert!(seen.starts_with("GET /api/v1/users?limit=3&q=a%20b\n"), "{seen}");
+    assert!(seen.starts_with("GET /api/v1/stats?limit=3&q=a%20b\n"), "{seen}");
     for gone in [
         "connection:",
         "x-hop",
@@ -43,7 +43,7 @@ async fn the_service_is_told_where_a_request_came_from() {
     let upstream = Upstream::mirror();
     let spoofed = |gateway: &Gateway| {
         client()
-            .get(gateway.url("/api/v1/users"))
+            .get(gateway.url("/api/v1/stats"))
             .header("x-forwarded-for", "1.2.3.4")
             .header("x-forwarded-proto", "https")
             .header("forwarded", "for=1.2.3.4")
@@ -75,7 +75,7 @@ async fn one_id_names_the_request_on_both_sides() {
     let gateway = Gateway::before(upstream.address);
     for (sent, taken_over) in [("checkout-7", true), ("not well formed", false)] {
         let answer =
-            client().get(gateway.url("/api/v1/users")).header("x-request-id", sent).send().await.unwrap();
+            client().get(gateway.url("/api/v1/stats")).header("x-request-id", sent).send().await.unwrap();
         let id = answer.headers()["x-request-id"].to_str().unwrap().to_owned();
         assert_eq!(id == sent, taken_over);
         let seen = answer.text().await.unwrap();
@@ -90,7 +90,7 @@ async fn the_trace_goes_on() {
     let gateway = Gateway::before(upstream.address);
     let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
     let request =
-        client().get(gateway.url("/api/v1/users")).header("traceparent", trace).header("tracestate", "a=b");
+        client().get(gateway.url("/api/v1/stats")).header("traceparent", trace).header("tracestate", "a=b");
     let seen = request.send().await.unwrap().text().await.unwrap();
     assert!(
         seen.contains(&format!("traceparent: {trace}\n")) && seen.contains("tracestate: a=b\n"),
@@ -146,7 +146,7 @@ async fn a_request_for_another_protocol_is_answered_in_this_one() {
     let gateway = Gateway::before(upstream.address);
     let mut client = Wire::to(gateway.address).await;
     client
-        .send("GET /api/v1/users HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n")
+        .send("GET /api/v1/stats HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n")
         .await;
     assert!(client.read_head().await.starts_with("http/1.1 200"));
     let seen = client.read_to("\n\n").await;

@@ -35,7 +35,7 @@ async fn a_body_of_exactly_the_limit_passes_and_a_larger_one_does_not() {
         }
     }
     // The service is none the worse for it.
-    assert_eq!(gateway.get("/api/v1/users").await.status(), 200);
+    assert_eq!(gateway.get("/api/v1/stats").await.status(), 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -34,12 +34,12 @@ async fn it_counts_and_logs_by_prefix_keeps_queries_to_itself_and_stops_when_ask
         }
     };
     let ask = |path: &str| client().get(format!("http://{address}{path}")).send();
-    assert_eq!(ask("/api/v1/users/someone-known?email=secret%40example.com").await.unwrap().status(), 200);
+    assert_eq!(ask("/api/v1/stats/someone-known?email=secret%40example.com").await.unwrap().status(), 200);
     assert_eq!(ask("/api/v1/events?token=secret").await.unwrap().status(), 503);
 
     let metrics = ask("/metrics").await.unwrap().text().await.unwrap();
     for line in [
-        r#"api_requests_total{method="GET",endpoint="/api/v1/users",status_code="200"} 1"#,
+        r#"api_requests_total{method="GET",endpoint="/api/v1/stats",status_code="200"} 1"#,
         r#"api_requests_total{method="GET",endpoint="/api/v1/events",status_code="503"} 1"#,
         r#"upstream_failures_total{upstream="ingest",reason="connect"} 1"#,
     ] {
@@ -61,7 +61,7 @@ async fn it_counts_and_logs_by_prefix_keeps_queries_to_itself_and_stops_when_ask
     let entries: Vec<Value> = lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
     let answered =
         |endpoint: &str| entries.iter().find(|e| e["message"] == "answered" && e["endpoint"] == endpoint);
-    assert_eq!(answered("/api/v1/users").unwrap()["status"], 200);
+    assert_eq!(answered("/api/v1/stats").unwrap()["status"], 200);
     let failure = entries.iter().find(|e| e["upstream"] == "ingest").expect("the failure is logged");
     assert_eq!((&failure["level"], &failure["reason"]), (&"WARN".into(), &"connect".into()));
 }

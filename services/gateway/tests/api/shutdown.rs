@@ -7,7 +7,7 @@ use crate::raw::{Wire, listener};
 async fn a_request_in_hand_is_answered_and_a_new_one_is_not_taken() {
     let (service, address) = listener().await;
     let mut gateway = Gateway::before(address);
-    let asking = tokio::spawn(client().get(gateway.url("/api/v1/users")).send());
+    let asking = tokio::spawn(client().get(gateway.url("/api/v1/stats")).send());
     let mut slow = Wire::accepted(&service).await;
     slow.read_head().await;
     gateway.stop();

@@ -13,6 +13,7 @@ use millrace_http::problem::{Problem, ProblemBody};
 use millrace_http::query::Query;
 use millrace_http::request_id::RequestId;
 use millrace_messaging::publisher;
+use millrace_messaging::trace::Origin;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -126,7 +127,9 @@ async fn admit(
         verdicts.accepted = count(events.len());
         // Those that the database recognises are counted by the worker.
         metrics::counter!("events_duplicate_total").increment(verdicts.duplicates);
-        let replies = publisher::publish_watched(&state.broker, &batch(events), &verdicts.request_id).await?;
+        let replies =
+            publisher::publish_watched(&state.broker, &batch(events), Origin::of(&verdicts.request_id))
+                .await?;
         remember(state, project_id, &fingerprints, now).await;
         let Some(stored) = replies.wait(state.stored_timeout).await else {
             return Ok(HttpResponse::Accepted().json(verdicts));
@@ -143,7 +146,7 @@ async fn admit(
     metrics::counter!("events_duplicate_total").increment(verdicts.duplicates);
     if !fresh.is_empty() {
         let fingerprints = fingerprints(&fresh);
-        publisher::publish(&state.broker, &batch(fresh), &verdicts.request_id).await?;
+        state.publisher.publish(batch(fresh), Origin::of(&verdicts.request_id)).await?;
         remember(state, project_id, &fingerprints, now).await;
     }
     Ok(HttpResponse::Accepted().json(verdicts))

@@ -39,7 +39,8 @@ async fn a_read_key_and_another_projects_key_are_forbidden() {
     let stage = Stage::set().await;
     let reader = ApiKey::generate().unwrap();
     stage.grant(&reader, &[Scope::Read]).await;
-    let (status, problem) = answer(stage.anonymous("/api/v1/events").bearer_auth(reader.reveal()).body("[]")).await;
+    let (status, problem) =
+        answer(stage.anonymous("/api/v1/events").bearer_auth(reader.reveal()).body("[]")).await;
     assert_eq!(status, 403);
     assert!(problem["detail"].as_str().unwrap().contains("ingest"), "{problem}");
 
@@ -53,7 +54,8 @@ async fn a_revoked_key_stops_working_within_a_second() {
     let stage = Stage::set().await;
     let key = ApiKey::generate().unwrap();
     let id = stage.grant(&key, &[Scope::Ingest]).await;
-    let send = async || answer(stage.anonymous("/api/v1/events").bearer_auth(key.reveal()).body("[]")).await.0;
+    let send =
+        async || answer(stage.anonymous("/api/v1/events").bearer_auth(key.reveal()).body("[]")).await.0;
     assert_eq!(send().await, 202);
 
     let database = Database::new(&stage.database.url(), PoolSettings::named("test")).unwrap();

@@ -24,7 +24,10 @@ async fn with_the_log_away_the_sender_is_told_to_try_again_and_the_retry_is_stor
     assert_eq!(stage.get("/health/live").await.status(), 200);
 
     stage.nats_wire.mend();
-    wait::until("the retry is accepted", async || stage.send(body.clone()).send().await.unwrap().status() == 202).await;
+    wait::until("the retry is accepted", async || {
+        stage.send(body.clone()).send().await.unwrap().status() == 202
+    })
+    .await;
     let (_, verdicts) = answer(stage.send_to("/api/v1/events?wait=stored", body)).await;
     assert_eq!((&verdicts["accepted"], &verdicts["duplicates"]), (&json!(0), &json!(50)));
     assert_eq!(stage.stored().await, 50);

@@ -56,7 +56,8 @@ async fn every_encoding_is_understood() {
 #[actix_web::test]
 async fn what_is_not_spoken_here_is_said_to_be() {
     let stage = Stage::set().await;
-    for (header, value) in [("Content-Type", "text/csv"), ("Content-Encoding", "compress"), ("Content-Encoding", "gzip, br")]
+    for (header, value) in
+        [("Content-Type", "text/csv"), ("Content-Encoding", "compress"), ("Content-Encoding", "gzip, br")]
     {
         let (status, problem) = answer(stage.send("[]").header(header, value)).await;
         assert_eq!((status, &problem["code"]), (415, &json!("unsupported_media")), "{header}: {value}");

@@ -41,7 +41,8 @@ async fn a_bomb_is_refused_while_it_inflates() {
 #[actix_web::test]
 async fn an_event_beyond_32_kib_is_refused_alone() {
     let stage = Stage::set().await;
-    let large = did("ada", "e", "2026-11-01T12:00:00Z").with("properties", json!({"x": "y".repeat(33 * 1024)}));
+    let large =
+        did("ada", "e", "2026-11-01T12:00:00Z").with("properties", json!({"x": "y".repeat(33 * 1024)}));
     let body = json!([large.json(), did("bob", "e", "2026-11-01T12:00:00Z").json()]).to_string();
     let (status, verdicts) = answer(stage.send(body)).await;
     assert_eq!((status, &verdicts["accepted"]), (202, &json!(1)));

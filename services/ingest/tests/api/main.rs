@@ -11,6 +11,7 @@
 mod access;
 mod faults;
 mod forms;
+mod group;
 mod limits;
 mod openapi;
 mod stage;

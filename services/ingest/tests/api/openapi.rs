@@ -8,5 +8,8 @@ fn openapi_document() {
         std::fs::write(path, &document).unwrap();
     }
     let pinned = std::fs::read_to_string(path).unwrap_or_default();
-    assert!(pinned == document, "docs/openapi/ingest.json differs from the routes: run `make openapi` and look at it");
+    assert!(
+        pinned == document,
+        "docs/openapi/ingest.json differs from the routes: run `make openapi` and look at it"
+    );
 }

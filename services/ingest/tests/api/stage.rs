@@ -8,7 +8,8 @@ use millrace_domain::access::Scope;
 use millrace_domain::ids::{KeyId, ProjectId};
 use millrace_ingest::app::App as IngestApp;
 use millrace_ingest::config::Config;
-use millrace_messaging::consumer::PullSettings;
+use millrace_messaging::broker::Broker;
+use millrace_messaging::consumer::{PullSettings, backlog};
 use millrace_messaging::streams::StreamLimits;
 use millrace_runtime::launch::Process;
 use millrace_security::api_key::ApiKey;
@@ -25,7 +26,8 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 const ANY_PORT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
-const STREAMS: StreamLimits = StreamLimits { events_bytes: 64 << 20, dead_letters_bytes: 16 << 20, replicas: 1 };
+const STREAMS: StreamLimits =
+    StreamLimits { events_bytes: 64 << 20, dead_letters_bytes: 16 << 20, replicas: 1 };
 
 pub(crate) struct Stage {
     pub(crate) database: TestDatabase,
@@ -107,7 +109,8 @@ impl Stage {
     pub(crate) async fn grant(&self, key: &ApiKey, scopes: &[Scope]) -> KeyId {
         let database = Database::new(&self.database.url(), PoolSettings::named("test")).unwrap();
         let mut connection = database.connection().await.unwrap();
-        let new = NewApiKey { name: "story", hash: &key.hash().0, shown: key.shown(), scopes, expires_at: None };
+        let new =
+            NewApiKey { name: "story", hash: &key.hash().0, shown: key.shown(), scopes, expires_at: None };
         api_keys::create(&mut connection, self.shop, new).await.unwrap().id
     }
 
@@ -159,6 +162,12 @@ impl Stage {
         let app = millrace_worker::app::App::build(config, process).await.unwrap();
         tokio::spawn(async move { app.run().await.map_err(|e| e.to_string()) });
         shutdown.drop_guard()
+    }
+
+    /// How many messages nobody has stored yet.
+    pub(crate) async fn messages_in_the_log(&self) -> u64 {
+        let broker = Broker::connect(self.nats.url(), "test", Duration::from_secs(2)).await.unwrap();
+        backlog(&broker).await.unwrap().messages
     }
 
     /// How many events are stored.

@@ -9,7 +9,8 @@ async fn every_event_gets_a_verdict() {
     let stage = Stage::set().await;
     let good = did("ada", "login", "2026-11-01T12:00:00Z").json();
     let bad = did("ada", "login", "tomorrow").json();
-    let body = json!([good, bad, good, {"event_type": "x"}, 7, did("bob", "login", "2026-11-01T12:00:00Z").json()]);
+    let body =
+        json!([good, bad, good, {"event_type": "x"}, 7, did("bob", "login", "2026-11-01T12:00:00Z").json()]);
     let (status, verdicts) = answer(stage.send(body.to_string()).header("X-Request-Id", "checkout-7")).await;
     assert_eq!(status, 202);
     assert_eq!(
@@ -18,7 +19,8 @@ async fn every_event_gets_a_verdict() {
     );
     assert_eq!(verdicts["request_id"], "checkout-7");
     let errors = verdicts["errors"].as_array().unwrap();
-    let codes: Vec<_> = errors.iter().map(|e| (e["index"].as_u64().unwrap(), e["code"].as_str().unwrap())).collect();
+    let codes: Vec<_> =
+        errors.iter().map(|e| (e["index"].as_u64().unwrap(), e["code"].as_str().unwrap())).collect();
     assert_eq!(codes, [(1, "invalid_occurred_at"), (3, "missing_user_id"), (4, "not_an_object")]);
     assert_eq!(errors[0]["event_id"], bad["event_id"]);
     assert_eq!(errors[0]["field"], "occurred_at");
@@ -76,7 +78,8 @@ async fn a_strict_request_is_stored_whole_or_not_at_all() {
 async fn a_sender_that_waits_gets_200_when_its_events_are_stored() {
     let stage = Stage::set().await;
     let _worker = stage.hire_a_worker().await;
-    let events: Vec<_> = (0..20).map(|n| did(&format!("u{n}"), "login", "2026-11-01T12:00:00Z").json()).collect();
+    let events: Vec<_> =
+        (0..20).map(|n| did(&format!("u{n}"), "login", "2026-11-01T12:00:00Z").json()).collect();
     let body = json!(events).to_string();
     let (status, verdicts) = answer(stage.send_to("/api/v1/events?wait=stored", body.clone())).await;
     assert_eq!((status, &verdicts["accepted"], stage.stored().await), (200, &json!(20), 20));
@@ -106,7 +109,8 @@ async fn ids_that_the_server_makes_are_told() {
 async fn a_retry_of_an_event_without_a_time_is_the_same_event() {
     let stage = Stage::set().await;
     let _worker = stage.hire_a_worker().await;
-    let event = json!({"event_id": "6a13d76c-c7a5-4b40-a74b-09f4c6f3eb56", "event_type": "login", "user_id": "ada"});
+    let event =
+        json!({"event_id": "6a13d76c-c7a5-4b40-a74b-09f4c6f3eb56", "event_type": "login", "user_id": "ada"});
     for _ in 0..3 {
         let (status, _) = answer(stage.send_to("/api/v1/events?wait=stored", event.to_string())).await;
         assert_eq!(status, 200);

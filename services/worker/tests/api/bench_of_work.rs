@@ -11,6 +11,7 @@ use millrace_domain::ids::ProjectId;
 use millrace_messaging::broker::Broker;
 use millrace_messaging::consumer::{PullSettings, backlog};
 use millrace_messaging::streams::{self, StreamLimits};
+use millrace_messaging::trace::Origin;
 use millrace_messaging::{publisher, subjects};
 use millrace_runtime::launch::Process;
 use millrace_testkit::database::TestDatabase;
@@ -62,7 +63,7 @@ impl Bench {
 
     pub(crate) async fn publish(&self, events: &[Event]) {
         let batch = EventBatch { project_id: self.shop, received_at: Utc::now(), events: events.to_vec() };
-        publisher::publish(&self.broker, &batch, "story").await.unwrap();
+        publisher::publish(&self.broker, &batch, &[Origin::of("story")]).await.unwrap();
     }
 
     pub(crate) async fn publish_raw(&self, project: ProjectId, payload: Bytes) {

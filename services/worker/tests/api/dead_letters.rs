@@ -51,8 +51,8 @@ async fn events_of_a_project_that_does_not_exist_are_kept_aside_with_the_reason(
     let bench = Bench::new().await;
     let nowhere = ProjectId::new();
     let batch = EventBatch { project_id: nowhere, received_at: chrono::Utc::now(), events: fortnight(3) };
-    bench.publish_raw(nowhere, wire::encode(&batch, 1 << 20).remove(0)).await;
-    bench.publish_raw(bench.shop, wire::encode(&batch, 1 << 20).remove(0)).await;
+    bench.publish_raw(nowhere, wire::encode(&batch, 1 << 20).remove(0).payload).await;
+    bench.publish_raw(bench.shop, wire::encode(&batch, 1 << 20).remove(0).payload).await;
     bench.publish(&fortnight(5)).await;
     let worker = Hired::with(bench.config()).await;
     bench.until_the_log_is_empty().await;

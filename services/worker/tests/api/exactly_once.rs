@@ -1,5 +1,6 @@
 use millrace_domain::batch::EventBatch;
 use millrace_messaging::publisher;
+use millrace_messaging::trace::Origin;
 use millrace_testkit::proxy::ChaosProxy;
 use millrace_testkit::wait;
 
@@ -101,7 +102,7 @@ async fn a_sender_that_waits_is_told_when_its_events_are_stored() {
     bench.until_the_log_is_empty().await;
 
     let batch = EventBatch { project_id: bench.shop, received_at: chrono::Utc::now(), events };
-    let replies = publisher::publish_watched(&bench.broker, &batch, "story").await.unwrap();
+    let replies = publisher::publish_watched(&bench.broker, &batch, Origin::of("story")).await.unwrap();
     let told = replies.wait(wait::DEADLINE).await.unwrap();
     assert_eq!((told.stored, told.duplicates, told.dead), (6, 4, 0));
     assert_eq!(bench.stored().await, 10);

@@ -18,7 +18,8 @@ pub async fn time_copy(database: &TestDatabase) -> anyhow::Result<Duration> {
     let client = database.client().await;
     client.batch_execute(PEER_TABLE).await?;
     // Read out first, so that only the way in is timed; in the order they were stored, as a client would send them.
-    let out = client.copy_out("COPY (SELECT * FROM events ORDER BY stream_seq) TO STDOUT (FORMAT binary)").await?;
+    let out =
+        client.copy_out("COPY (SELECT * FROM events ORDER BY stream_seq) TO STDOUT (FORMAT binary)").await?;
     let rows: Vec<_> = out.try_collect().await?;
     let started = Instant::now();
     let sink = client.copy_in("COPY copied FROM STDIN (FORMAT binary)").await?;

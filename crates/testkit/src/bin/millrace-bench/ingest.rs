@@ -21,7 +21,12 @@ pub async fn measure(report: &mut Report, events: u64) -> anyhow::Result<()> {
     let plan = Plan { connections: 8, batch: 500, ..Plan::new(url, key, Extent::Events(events)) };
     let started = Instant::now();
     let load = run(plan).await?;
-    ensure!(load.accepted == events, "only {} of {events} events were accepted: {:?}", load.accepted, load.statuses);
+    ensure!(
+        load.accepted == events,
+        "only {} of {events} events were accepted: {:?}",
+        load.accepted,
+        load.statuses
+    );
     until_stored(&product, events).await?;
     let stored = started.elapsed();
     let memory = product.memory();

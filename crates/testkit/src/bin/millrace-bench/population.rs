@@ -16,8 +16,16 @@ const WRITERS: u64 = 2;
 const FIRST_DAY: &str = "2026-10-01T00:00:00Z";
 const SECONDS: u64 = 30 * 86_400;
 /// The types, the frequent ones more than once.
-const TYPES: [&str; 8] =
-    ["page_view", "page_view", "page_view", "product_viewed", "product_viewed", "search", "added_to_cart", "order_completed"];
+const TYPES: [&str; 8] = [
+    "page_view",
+    "page_view",
+    "page_view",
+    "product_viewed",
+    "product_viewed",
+    "search",
+    "added_to_cart",
+    "order_completed",
+];
 const PLANS: [&str; 4] = ["free", "team", "business", "enterprise"];
 
 /// Stores `events` of `users` users and returns how long that took.
@@ -30,10 +38,16 @@ pub async fn store(url: &str, project: ProjectId, events: u64, users: u64) -> an
             let mut appender = Appender::new(url, Duration::from_secs(60));
             for batch in (writer..batches).step_by(WRITERS as usize) {
                 let from = batch * BATCH;
-                let happened: Vec<Event> = (from..events.min(from + BATCH)).map(|n| event(n, events, users)).collect();
+                let happened: Vec<Event> =
+                    (from..events.min(from + BATCH)).map(|n| event(n, events, users)).collect();
                 let rows: Vec<NewEvent<'_>> = happened
                     .iter()
-                    .map(|event| NewEvent { project_id: project, stream_seq: batch, received_at: event.occurred_at, event })
+                    .map(|event| NewEvent {
+                        project_id: project,
+                        stream_seq: batch,
+                        received_at: event.occurred_at,
+                        event,
+                    })
                     .collect();
                 appender.append(&rows).await?;
             }
@@ -54,10 +68,16 @@ fn event(n: u64, events: u64, users: u64) -> Event {
     // Squared, so that some users do much and most do little.
     let share = (mixed >> 11) as f64 / (1u64 << 53) as f64;
     let user = (share * share * users as f64) as u64;
-    let properties = format!(r#"{{"plan":"{}","value":{},"path":"/p/{}"}}"#, PLANS[(mixed % 4) as usize], mixed % 1_000, mixed % 97);
+    let properties = format!(
+        r#"{{"plan":"{}","value":{},"path":"/p/{}"}}"#,
+        PLANS[(mixed % 4) as usize],
+        mixed % 1_000,
+        mixed % 97
+    );
     Event {
         event_id: EventId(Uuid::from_u64_pair(mixed, n)),
-        event_type: EventType::parse(TYPES[(mixed >> 7) as usize % TYPES.len()]).expect("the types are sound"),
+        event_type: EventType::parse(TYPES[(mixed >> 7) as usize % TYPES.len()])
+            .expect("the types are sound"),
         user_id: UserId::parse(&format!("user-{user}")).expect("the users are sound"),
         occurred_at: start + TimeDelta::seconds(second) + TimeDelta::microseconds((mixed % 1_000_000) as i64),
         session_id: None,

@@ -34,7 +34,13 @@ impl Product {
         let key = ApiKey::generate()?;
         let pool = Database::new(&database.url(), PoolSettings::named("bench"))?;
         let scopes = [Scope::Ingest, Scope::Read];
-        let new = NewApiKey { name: "bench", hash: &key.hash().0, shown: key.shown(), scopes: &scopes, expires_at: None };
+        let new = NewApiKey {
+            name: "bench",
+            hash: &key.hash().0,
+            shown: key.shown(),
+            scopes: &scopes,
+            expires_at: None,
+        };
         api_keys::create(&mut *pool.connection().await?, project, new).await?;
         let mut product = Self { database, project, key, ports: free_ports()?, running: Vec::new() };
         for service in services {
@@ -87,7 +93,9 @@ impl Product {
             .stdout(log)
             .kill_on_drop(true)
             .spawn()
-            .with_context(|| format!("{} cannot be started: build the release binaries first", binary.display()))?;
+            .with_context(|| {
+                format!("{} cannot be started: build the release binaries first", binary.display())
+            })?;
         self.running.push((service, child));
         Ok(())
     }
@@ -95,7 +103,8 @@ impl Product {
     async fn until_ready(&self, services: &[&'static str]) -> anyhow::Result<()> {
         let client = reqwest::Client::new();
         for service in services {
-            let index = SERVICES.iter().position(|name| name == service).context("there is such a service")?;
+            let index =
+                SERVICES.iter().position(|name| name == service).context("there is such a service")?;
             let url = format!("http://127.0.0.1:{}/health/ready", self.ports[index]);
             let ready = async {
                 while !client.get(&url).send().await.is_ok_and(|answer| answer.status().is_success()) {

@@ -53,7 +53,9 @@ pub async fn measure(report: &mut Report, events: u64, users: u64) -> anyhow::Re
     let pool = Database::new(&product.database.url(), PoolSettings::named("bench"))?;
     while compact(&mut *pool.connection().await?, 500).await? > 0 {}
     let client = product.database.client().await;
-    client.batch_execute("VACUUM ANALYZE events; VACUUM ANALYZE activity; VACUUM ANALYZE event_counts").await?;
+    client
+        .batch_execute("VACUUM ANALYZE events; VACUUM ANALYZE activity; VACUUM ANALYZE event_counts")
+        .await?;
 
     let http = reqwest::Client::new();
     let key = product.key.reveal().to_owned();
@@ -77,7 +79,13 @@ pub async fn measure(report: &mut Report, events: u64, users: u64) -> anyhow::Re
         client.query(question.sql, &[&product.project.0]).await?;
         let sql = millis(started.elapsed());
         report.compare(&format!("{}, first", question.what), millis(first), "ms", "plain SQL", sql);
-        report.compare(&format!("{}, warm", question.what), millis(warm[WARM_RUNS / 2]), "ms", "plain SQL", sql);
+        report.compare(
+            &format!("{}, warm", question.what),
+            millis(warm[WARM_RUNS / 2]),
+            "ms",
+            "plain SQL",
+            sql,
+        );
     }
     for (service, mebibytes) in product.memory() {
         report.add(&format!("memory of {service}, after the questions"), mebibytes, "MiB");
