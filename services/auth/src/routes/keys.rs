@@ -199,7 +199,7 @@ pub(super) async fn rotate(
 
 /// Revoke an API key
 ///
-/// It stops working everywhere within a second; within half a minute if the broker is away.
+/// It stops working everywhere within a second; if the broker is away, when it is back.
 #[utoipa::path(
     operation_id = "revoke_key",
     tag = "keys",

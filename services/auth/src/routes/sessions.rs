@@ -73,7 +73,8 @@ pub(super) async fn list(caller: Caller, state: web::Data<State>) -> Result<Http
 
 /// Sign out elsewhere
 ///
-/// The session's tokens are refused everywhere within a second; within half a minute if the broker is away.
+/// The session's tokens are refused everywhere within a second; if the broker is away, by auth at once and by the others
+/// when it is back, or the access token has expired.
 #[utoipa::path(
     operation_id = "end_session",
     tag = "session",
@@ -98,8 +99,8 @@ pub(super) async fn end(
 
 /// Sign out
 ///
-/// Ends the session of the access token that is shown. Its tokens are refused everywhere within a second; within half
-/// a minute if the broker is away.
+/// Ends the session of the access token that is shown. Its tokens are refused everywhere within a second; if the broker
+/// is away, by auth at once and by the others when it is back, or the access token has expired.
 #[utoipa::path(
     tag = "session",
     responses((status = 204, description = "The session has ended"), NotSignedIn),
