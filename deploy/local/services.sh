@@ -22,7 +22,11 @@ service_environment() {
   MILLRACE_BIND=127.0.0.1:$(service_port "$1")
   export MILLRACE_BIND MILLRACE_LOG="${MILLRACE_LOG:-info}"
   case $1 in
-  auth) export "MILLRACE_MASTER_KEY=$(secret MILLRACE_MASTER_KEY)" ;;
+  auth)
+    export "MILLRACE_MASTER_KEY=$(secret MILLRACE_MASTER_KEY)"
+    # The gateway, on this machine, and whoever is in front of it.
+    export "MILLRACE_TRUSTED_PROXIES=127.0.0.1,::1${MILLRACE_TRUSTED_PROXIES:+,$MILLRACE_TRUSTED_PROXIES}"
+    ;;
   gateway | ingest) unset DATABASE_URL ;;
   esac
 }

@@ -161,7 +161,7 @@ impl DuplicateMemory {
     /// # Errors
     /// When it does not.
     pub async fn ping(&self) -> Result<(), CacheError> {
-        self.link.with(async |connection| redis::cmd("PING").query_async::<()>(connection).await).await
+        self.link.ping().await
     }
 
     fn window_of(&self, now: DateTime<Utc>) -> u64 {

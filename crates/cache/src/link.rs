@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use deadpool_redis::redis::RedisError;
+use deadpool_redis::redis::{self, RedisError};
 use deadpool_redis::{Config, Connection, Pool, PoolError, Runtime, Timeouts};
 
 /// How long a request may wait for Redis: less than it saves.
@@ -73,6 +73,11 @@ impl Link {
             tracing::warn!(%error, "going on without Redis for {PAUSE:?}");
         }
         outcome
+    }
+
+    /// Whether Redis answers.
+    pub(crate) async fn ping(&self) -> Result<(), CacheError> {
+        self.with(async |connection| redis::cmd("PING").query_async::<()>(connection).await).await
     }
 
     fn elapsed(&self) -> u64 {

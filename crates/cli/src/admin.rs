@@ -5,11 +5,15 @@
 //! worth knowing besides goes to standard error. A secret is never written to the latter.
 
 mod accounts;
+mod announcement;
+mod attempts;
 mod bootstrap;
 mod env_file;
 mod keys;
 mod migrate;
 mod projects;
+mod sessions;
+mod signing_keys;
 
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -33,6 +37,9 @@ enum Command {
     Migrate(migrate::MigrateArgs),
     Bootstrap(bootstrap::BootstrapArgs),
     CreateUser(accounts::CreateUserArgs),
+    EndSessions(sessions::EndSessionsArgs),
+    Unlock(attempts::UnlockArgs),
+    RotateSigningKey(signing_keys::RotateSigningKeyArgs),
     CreateProject(projects::CreateProjectArgs),
     CreateKey(keys::CreateKeyArgs),
     RevokeKey(keys::RevokeKeyArgs),
@@ -50,6 +57,11 @@ pub async fn execute(args: AdminArgs) -> anyhow::Result<ExitCode> {
         Command::Migrate(args) => migrate::execute(&url, &args).await?,
         Command::Bootstrap(args) => bootstrap::execute(&mut connect(&url).await?, &args).await?,
         Command::CreateUser(args) => accounts::create(&mut connect(&url).await?, &args).await?,
+        Command::Unlock(args) => attempts::unlock(&args).await?,
+        Command::RotateSigningKey(args) => {
+            return signing_keys::rotate(&mut connect(&url).await?, &args).await;
+        }
+        Command::EndSessions(args) => return sessions::end(&mut connect(&url).await?, &args).await,
         Command::CreateProject(args) => projects::create(&mut connect(&url).await?, &args).await?,
         Command::CreateKey(args) => keys::create(&mut connect(&url).await?, &args).await?,
         Command::RevokeKey(args) => return keys::revoke(&mut connect(&url).await?, &args).await,

@@ -59,6 +59,10 @@ uuid_id!(
     /// A person with an account.
     AccountId
 );
+uuid_id!(
+    /// A sign-in and all that follows from it: what access tokens belong to.
+    SessionId
+);
 
 /// A distinct user's dense number within a project: small, so that a set of users is a bitmap.
 pub type UserNo = u32;

@@ -12,6 +12,7 @@ pub mod email;
 pub mod event;
 pub mod ids;
 pub mod json;
+pub mod membership;
 pub mod rejection;
 pub mod rollup;
 pub mod text;

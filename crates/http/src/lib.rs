@@ -3,6 +3,7 @@
 
 pub mod authorized;
 pub mod body;
+pub mod client_address;
 pub mod credentials;
 pub mod early_answer;
 pub mod json;

@@ -95,13 +95,26 @@ pub struct Problem {
     detail: String,
     errors: Vec<FieldError>,
     retry_after: Option<Duration>,
+    quota: Option<Quota>,
+}
+
+/// What a client may do, as `RateLimit-Policy` has it
+/// ([draft-ietf-httpapi-ratelimit-headers](https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quota {
+    /// The policy's name.
+    pub policy: &'static str,
+    /// This many within `window`.
+    pub limit: u32,
+    /// See `limit`.
+    pub window: Duration,
 }
 
 impl Problem {
     /// An error with a sentence for the person who reads it.
     #[must_use]
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), errors: Vec::new(), retry_after: None }
+        Self { code, detail: detail.into(), errors: Vec::new(), retry_after: None, quota: None }
     }
 
     /// A single field's fault.
@@ -110,6 +123,13 @@ impl Problem {
         let message = message.into();
         let error = FieldError { field: field.to_owned(), code: code.to_owned(), message: message.clone() };
         Self { errors: vec![error], ..Self::new(Code::Invalid, message) }
+    }
+
+    /// Too many of something. Counted under the policy's name in `rate_limit_exceeded_total`.
+    #[must_use]
+    pub fn too_many(quota: Quota, detail: impl Into<String>, wait: Duration) -> Self {
+        metrics::counter!("rate_limit_exceeded_total", "scope" => quota.policy).increment(1);
+        Self { quota: Some(quota), ..Self::new(Code::TooMany, detail) }.retry_after(wait)
     }
 
     /// A dependency is away. The cause is logged, not sent.
@@ -195,11 +215,22 @@ impl ResponseError for Problem {
             response.insert_header((WWW_AUTHENTICATE, "Bearer"));
         }
         if let Some(wait) = self.retry_after {
-            response.insert_header((RETRY_AFTER, wait.as_secs().max(1).to_string()));
+            response.insert_header((RETRY_AFTER, seconds(wait)));
+        }
+        if let Some(Quota { policy, limit, window }) = self.quota {
+            let wait = seconds(self.retry_after.unwrap_or(window));
+            response
+                .insert_header(("RateLimit-Policy", format!("\"{policy}\";q={limit};w={}", seconds(window))));
+            response.insert_header(("RateLimit", format!("\"{policy}\";r=0;t={wait}")));
         }
         match serde_json::to_string(&body) {
             Ok(json) => response.body(json),
             Err(_cannot_fail_for_strings) => response.finish(),
         }
     }
+}
+
+/// Whole seconds, rounded up: whoever comes back a moment too early is refused again.
+fn seconds(length: Duration) -> u64 {
+    (length.as_secs() + u64::from(length.subsec_nanos() > 0)).max(1)
 }

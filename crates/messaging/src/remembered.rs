@@ -4,13 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use futures_util::StreamExt;
 use moka::future::Cache;
 use tokio_util::sync::CancellationToken;
 
 use crate::broker::Broker;
 use crate::error::MessagingError;
-use crate::subjects;
+use crate::revocations;
 
 /// How long a good answer is believed without asking again. Revocations are broadcast; this bounds what a lost
 /// broadcast can cost.
@@ -108,19 +107,7 @@ impl<A: Send + Sync + 'static> Remembered<A> {
 
     /// Forgets everything whenever something is revoked, and whenever a revocation may have been missed.
     pub(crate) async fn listen(self, shutdown: CancellationToken) -> Result<(), MessagingError> {
-        let mut revocations =
-            self.broker.client.subscribe(subjects::REVOKED).await.map_err(MessagingError::unavailable)?;
-        let mut connects = self.broker.connects();
-        loop {
-            tokio::select! {
-                () = shutdown.cancelled() => return Ok(()),
-                revoked = revocations.next() => match revoked {
-                    Some(_) => self.forget(),
-                    None => return Err(MessagingError::Unavailable("the subscription to revocations ended".to_owned())),
-                },
-                Ok(()) = connects.changed() => self.forget(),
-            }
-        }
+        revocations::listen(&self.broker, shutdown, |_anything| self.forget()).await
     }
 
     fn forget(&self) {

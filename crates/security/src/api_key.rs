@@ -1,20 +1,10 @@
-//! API keys: `mr_` and 43 characters that carry 256 random bits.
-//!
-//! A key has as much entropy as its hash, so a plain SHA-256 is enough to store it by; a slow hash protects secrets
-//! that people choose. Looking a key up by its hash also needs no constant-time compare: an attacker who could
-//! measure the look-up would learn about hashes, from which no key can be built.
+//! API keys: `mr_` and 256 random bits.
 
 use std::fmt;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use rand::TryRngCore;
-use sha2::{Digest, Sha256};
-
-use crate::hex;
+use crate::{hex, secret_text};
 
 const PREFIX: &str = "mr_";
-const SECRET_BYTES: usize = 32;
 /// The characters of a key that may be shown to tell keys apart.
 const SHOWN_CHARS: usize = 9;
 
@@ -40,23 +30,19 @@ impl ApiKey {
     /// # Errors
     /// When the operating system has no randomness to give.
     pub fn generate() -> Result<Self, rand::rand_core::OsError> {
-        let mut secret = [0; SECRET_BYTES];
-        rand::rngs::OsRng.try_fill_bytes(&mut secret)?;
-        Ok(Self(format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(secret))))
+        secret_text::generate(PREFIX).map(Self)
     }
 
     /// Takes a text that has a key's form.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let secret = text.strip_prefix(PREFIX)?;
-        let bytes = URL_SAFE_NO_PAD.decode(secret).ok()?;
-        (bytes.len() == SECRET_BYTES).then(|| Self(text.to_owned()))
+        secret_text::parse(PREFIX, text).map(Self)
     }
 
     /// What the key is stored by.
     #[must_use]
     pub fn hash(&self) -> KeyHash {
-        KeyHash(Sha256::digest(self.0.as_bytes()).into())
+        KeyHash(secret_text::hash(&self.0))
     }
 
     /// The first characters, for lists of keys.

@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 use jsonwebtoken::errors::{Error as JwtError, ErrorKind};
 use jsonwebtoken::{Algorithm, Header, Validation, decode, decode_header, encode};
 use millrace_domain::access::Role;
-use millrace_domain::ids::{AccountId, ProjectId};
+use millrace_domain::ids::{AccountId, ProjectId, SessionId};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -21,8 +21,8 @@ use crate::signing_key::{SigningKey, VerifyingKey};
 pub const LIFETIME: Duration = Duration::from_secs(15 * 60);
 /// Who tokens are meant for.
 pub const AUDIENCE: &str = "millrace-api";
-/// How far two clocks of ours may be apart, in seconds.
-const LEEWAY: u64 = 5;
+/// How far two clocks of ours may be apart.
+pub const LEEWAY: Duration = Duration::from_secs(5);
 
 /// What a token says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +33,8 @@ pub struct Claims {
     pub aud: String,
     /// Whose it is.
     pub sub: AccountId,
+    /// The session it belongs to: it is good only as long as that lasts.
+    pub sid: SessionId,
     /// The token's own id.
     pub jti: Uuid,
     /// When it was issued.
@@ -47,6 +49,19 @@ pub struct Claims {
     /// Whether the account has the system role that sees every project.
     pub admin: bool,
     /// The account's role in each of its projects when the token was issued.
+    pub roles: BTreeMap<ProjectId, Role>,
+}
+
+/// Whom a token is made for.
+#[derive(Clone, Debug)]
+pub struct Holder {
+    /// The account.
+    pub account: AccountId,
+    /// The session it signed in with.
+    pub session: SessionId,
+    /// Whether it has the system role that sees every project.
+    pub admin: bool,
+    /// Its role in each of its projects.
     pub roles: BTreeMap<ProjectId, Role>,
 }
 
@@ -84,21 +99,24 @@ impl Issuer {
         Self { name: name.to_owned(), key }
     }
 
-    /// A token for an account, good from `now` for [`LIFETIME`].
+    /// A token, good from `now` for [`LIFETIME`].
     ///
     /// # Errors
     /// When the key does not sign.
-    pub fn issue(
-        &self,
-        account: AccountId,
-        admin: bool,
-        roles: BTreeMap<ProjectId, Role>,
-        now: DateTime<Utc>,
-    ) -> Result<String, TokenError> {
-        let (iss, aud) = (self.name.clone(), AUDIENCE.to_owned());
-        let jti = Uuid::now_v7();
-        let claims =
-            Claims { iss, aud, sub: account, jti, iat: now, nbf: now, exp: now + LIFETIME, admin, roles };
+    pub fn issue(&self, holder: Holder, now: DateTime<Utc>) -> Result<String, TokenError> {
+        let Holder { account, session, admin, roles } = holder;
+        let claims = Claims {
+            iss: self.name.clone(),
+            aud: AUDIENCE.to_owned(),
+            sub: account,
+            sid: session,
+            jti: Uuid::now_v7(),
+            iat: now,
+            nbf: now,
+            exp: now + LIFETIME,
+            admin,
+            roles,
+        };
         let mut header = Header::new(Algorithm::RS256);
         header.kid = Some(self.key.public().kid().to_owned());
         encode(&header, &claims, &self.key.encoding).map_err(TokenError::Unsigned)
@@ -120,7 +138,7 @@ impl Verifier {
         validation.set_audience(&[AUDIENCE]);
         validation.set_required_spec_claims(&["exp", "nbf", "aud", "iss", "sub"]);
         validation.validate_nbf = true;
-        validation.leeway = LEEWAY;
+        validation.leeway = LEEWAY.as_secs();
         Self { keys: keys.into_iter().map(|key| (key.kid().to_owned(), key)).collect(), validation }
     }
 

@@ -2,12 +2,13 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use millrace_domain::ids::AccountId;
+use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
+use millrace_domain::ids::{AccountId, SessionId};
 use uuid::Uuid;
 
 use crate::error::StorageError;
 use crate::schema::accounts;
+use crate::sessions;
 
 /// An account. The hash never leaves the auth service.
 #[derive(Clone, Debug)]
@@ -26,7 +27,7 @@ pub struct Account {
     pub created_at: DateTime<Utc>,
 }
 
-type Row = (Uuid, String, String, Option<String>, bool, DateTime<Utc>);
+pub(crate) type Row = (Uuid, String, String, Option<String>, bool, DateTime<Utc>);
 
 impl From<Row> for Account {
     fn from((id, email, password_hash, full_name, is_admin, created_at): Row) -> Self {
@@ -114,4 +115,29 @@ pub async fn set_password(
         .execute(conn)
         .await?;
     Ok(changed > 0)
+}
+
+/// Gives an account another password instead of `old_hash`, and ends its sessions but for the one to `keep`. `false`
+/// when the password is another one by then.
+///
+/// # Errors
+/// When the database fails.
+pub async fn replace_password(
+    conn: &mut AsyncPgConnection,
+    id: AccountId,
+    old_hash: &str,
+    new_hash: &str,
+    keep: SessionId,
+) -> Result<bool, StorageError> {
+    conn.transaction(async |conn| {
+        let changed = diesel::update(accounts::table.find(id.0).filter(accounts::password_hash.eq(old_hash)))
+            .set(accounts::password_hash.eq(new_hash))
+            .execute(conn)
+            .await?;
+        if changed > 0 {
+            sessions::end_all(conn, id, Some(keep)).await?;
+        }
+        Ok(changed > 0)
+    })
+    .await
 }

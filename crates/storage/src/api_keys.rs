@@ -1,8 +1,8 @@
 //! API keys, found by the hash of their secret.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use diesel::prelude::*;
-use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use millrace_domain::access::{KeyGrant, Scope, UnknownScope};
 use millrace_domain::ids::{KeyId, ProjectId};
 use uuid::Uuid;
@@ -29,6 +29,8 @@ pub struct ApiKeyRecord {
     pub expires_at: Option<DateTime<Utc>>,
     /// When it was taken away.
     pub revoked_at: Option<DateTime<Utc>>,
+    /// When it was last used, to within a minute or two.
+    pub last_used_at: Option<DateTime<Utc>>,
 }
 
 /// What a new key is made of.
@@ -46,8 +48,8 @@ pub struct NewApiKey<'a> {
     pub expires_at: Option<DateTime<Utc>>,
 }
 
-type Row =
-    (Uuid, Uuid, String, String, Vec<String>, DateTime<Utc>, Option<DateTime<Utc>>, Option<DateTime<Utc>>);
+type Time = Option<DateTime<Utc>>;
+type Row = (Uuid, Uuid, String, String, Vec<String>, DateTime<Utc>, Time, Time, Time);
 type Columns = (
     api_keys::id,
     api_keys::project_id,
@@ -57,6 +59,7 @@ type Columns = (
     api_keys::created_at,
     api_keys::expires_at,
     api_keys::revoked_at,
+    api_keys::last_used_at,
 );
 const COLUMNS: Columns = (
     api_keys::id,
@@ -67,17 +70,18 @@ const COLUMNS: Columns = (
     api_keys::created_at,
     api_keys::expires_at,
     api_keys::revoked_at,
+    api_keys::last_used_at,
 );
 
 fn parse(row: Row) -> Result<ApiKeyRecord, StorageError> {
-    let (id, project_id, name, shown, scopes, created_at, expires_at, revoked_at) = row;
+    let (id, project_id, name, shown, scopes, created_at, expires_at, revoked_at, last_used_at) = row;
     let scopes = scopes
         .iter()
         .map(|name| name.parse())
         .collect::<Result<_, UnknownScope>>()
         .map_err(|e| StorageError::Corrupt(e.to_string()))?;
     let (id, project_id) = (KeyId(id), ProjectId(project_id));
-    Ok(ApiKeyRecord { id, project_id, name, shown, scopes, created_at, expires_at, revoked_at })
+    Ok(ApiKeyRecord { id, project_id, name, shown, scopes, created_at, expires_at, revoked_at, last_used_at })
 }
 
 /// Stores a key.
@@ -161,4 +165,71 @@ pub async fn revoke(
         .execute(conn)
         .await?;
     Ok(revoked > 0)
+}
+
+/// A key in place of another.
+#[derive(Clone, Copy, Debug)]
+pub struct Replacement<'a> {
+    /// SHA-256 of the new secret.
+    pub hash: &'a [u8; 32],
+    /// The first characters of the new secret.
+    pub shown: &'a str,
+    /// When the new key stops working.
+    pub expires_at: Option<DateTime<Utc>>,
+    /// When the old key stops working, if it does not before.
+    pub old_expires_at: DateTime<Utc>,
+}
+
+/// Stores a key with the name and the scopes of a live one, which stops working a while later. `None` when the project
+/// has no such live key.
+///
+/// # Errors
+/// When the database fails.
+pub async fn rotate(
+    conn: &mut AsyncPgConnection,
+    project: ProjectId,
+    key: KeyId,
+    new: Replacement<'_>,
+    now: DateTime<Utc>,
+) -> Result<Option<ApiKeyRecord>, StorageError> {
+    conn.transaction(async |conn| {
+        let old: Option<Row> = api_keys::table
+            .filter(api_keys::id.eq(key.0))
+            .filter(api_keys::project_id.eq(project.0))
+            .filter(api_keys::revoked_at.is_null())
+            .filter(api_keys::expires_at.is_null().or(api_keys::expires_at.gt(now)))
+            .select(COLUMNS)
+            .for_update()
+            .first(conn)
+            .await
+            .optional()?;
+        let Some(old) = old.map(parse).transpose()? else { return Ok(None) };
+        let end = old.expires_at.map_or(new.old_expires_at, |end| end.min(new.old_expires_at));
+        diesel::update(api_keys::table.find(key.0)).set(api_keys::expires_at.eq(end)).execute(conn).await?;
+        let Replacement { hash, shown, expires_at, .. } = new;
+        let new = NewApiKey { name: &old.name, hash, shown, scopes: &old.scopes, expires_at };
+        create(conn, project, new).await.map(Some)
+    })
+    .await
+}
+
+/// Notes that a key is in use, once a minute at most.
+///
+/// # Errors
+/// When the database fails.
+pub async fn note_use(
+    conn: &mut AsyncPgConnection,
+    project: ProjectId,
+    key: KeyId,
+    now: DateTime<Utc>,
+) -> Result<(), StorageError> {
+    let a_minute_ago = now - TimeDelta::minutes(1);
+    diesel::update(api_keys::table)
+        .filter(api_keys::id.eq(key.0))
+        .filter(api_keys::project_id.eq(project.0))
+        .filter(api_keys::last_used_at.is_null().or(api_keys::last_used_at.le(a_minute_ago)))
+        .set(api_keys::last_used_at.eq(now))
+        .execute(conn)
+        .await?;
+    Ok(())
 }

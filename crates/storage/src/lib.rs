@@ -15,6 +15,8 @@ pub mod members;
 pub mod migrations;
 pub mod projects;
 pub mod raw;
+pub mod refresh_tokens;
 mod schema;
+pub mod sessions;
 pub mod signing_keys;
 pub mod snapshot;

@@ -53,6 +53,29 @@ diesel::table! {
         created_at -> Timestamptz,
         expires_at -> Nullable<Timestamptz>,
         revoked_at -> Nullable<Timestamptz>,
+        last_used_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    sessions (id) {
+        id -> Uuid,
+        account_id -> Uuid,
+        user_agent -> Nullable<Text>,
+        address -> Nullable<Text>,
+        created_at -> Timestamptz,
+        last_used_at -> Timestamptz,
+        expires_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    refresh_tokens (hash) {
+        hash -> Binary,
+        session_id -> Uuid,
+        generation -> Integer,
+        expires_at -> Timestamptz,
+        replaced_at -> Nullable<Timestamptz>,
     }
 }
 
@@ -76,3 +99,4 @@ diesel::table! {
 }
 
 diesel::allow_tables_to_appear_in_same_query!(projects, members, accounts);
+diesel::allow_tables_to_appear_in_same_query!(sessions, accounts, refresh_tokens);

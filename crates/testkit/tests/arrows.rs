@@ -19,7 +19,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("ingest", &["domain", "http", "runtime", "security", "cache", "messaging"]),
     ("worker", &["domain", "runtime", "messaging", "storage", "cache"]),
     ("analytics", &["domain", "http", "runtime", "security", "cache", "messaging", "storage"]),
-    ("cli", &["domain", "runtime", "security", "messaging", "storage"]),
+    ("cli", &["domain", "runtime", "security", "cache", "messaging", "storage"]),
     ("testkit", &["domain", "security", "storage", "cli"]),
 ];
 

@@ -36,18 +36,28 @@ pub async fn tokens(state: State, shutdown: CancellationToken) -> Result<(), Mes
 async fn resolve(state: &State, question: KeyQuestion) -> Result<KeyAnswer, Unanswered> {
     let hash = KeyHash::from_hex(&question.sha256).ok_or(Unanswered::BadQuestion)?;
     let grant = find(state, hash).await.map_err(|error| unavailable(subjects::RESOLVE_KEY, &error))?;
-    Ok(KeyAnswer { grant: grant.filter(|grant| grant.is_live(Utc::now())) })
+    Ok(KeyAnswer { grant })
 }
 
+/// What a live key grants. Services remember the answer for less than a minute, so while a key is in use they ask often
+/// enough for that to be noted.
 async fn find(state: &State, hash: KeyHash) -> Result<Option<KeyGrant>, AuthError> {
+    let now = Utc::now();
     let mut conn = state.connection().await?;
-    Ok(api_keys::grant(&mut conn, &hash.0).await?)
+    let grant = api_keys::grant(&mut conn, &hash.0).await?.filter(|grant| grant.is_live(now));
+    if let Some(grant) = &grant
+        && let Err(error) = api_keys::note_use(&mut conn, grant.project_id, grant.key_id, now).await
+    {
+        metrics::counter!("auth_key_uses_lost_total").increment(1);
+        tracing::warn!(%error, key_id = %grant.key_id, "the use of a key is not noted");
+    }
+    Ok(grant)
 }
 
 async fn verify(state: &State, question: TokenQuestion) -> Result<TokenAnswer, Unanswered> {
     match Caller::by_token(state, &question.token).await {
         Ok(caller) => Ok(TokenAnswer { claims: Some(caller.claims) }),
-        Err(AuthError::Token(_) | AuthError::NoAccount) => Ok(TokenAnswer { claims: None }),
+        Err(AuthError::Token(_) | AuthError::SessionEnded) => Ok(TokenAnswer { claims: None }),
         Err(error) => Err(unavailable(subjects::VERIFY_TOKEN, &error)),
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::web;
+use millrace_cache::attempts::{Attempts, Law};
 use millrace_http::serve::serve;
 use millrace_messaging::broker::Broker;
 use millrace_runtime::health::{self, Health};
@@ -14,10 +15,10 @@ use millrace_storage::database::{Database, PoolSettings};
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::config::Config;
-use crate::passwords::PasswordCheck;
+use crate::passwords::Passwords;
 use crate::state::State;
 use crate::tokens::Tokens;
-use crate::{answers, routes};
+use crate::{answers, key_succession, routes};
 
 /// Auth does not write to the log; this bounds the broker's word on its health.
 const BROKER_TIMEOUT: Duration = Duration::from_secs(2);
@@ -43,8 +44,9 @@ impl App {
         let broker = Broker::connect(&config.nats_url, "auth", BROKER_TIMEOUT).await?;
         let database = Database::new(&config.database_url, PoolSettings::named("auth"))?;
         let tokens = Tokens::load(&database, &config.master_key, &config.issuer).await?;
+        let attempts = Attempts::new(&config.redis_url, Law::LOGIN)?;
         let health = {
-            let (database, broker) = (database.clone(), broker.clone());
+            let (database, broker, attempts) = (database.clone(), broker.clone(), attempts.clone());
             Health::new("auth", env!("CARGO_PKG_VERSION"), process.shutdown.clone())
                 .with_metrics(process.metrics.clone())
                 .requires("postgres", move || {
@@ -55,11 +57,22 @@ impl App {
                     let broker = broker.clone();
                     async move { broker.ping().await.map_err(|e| e.to_string()) }
                 })
+                // Without it every replica counts the tries that it sees itself.
+                .prefers("redis", move || {
+                    let attempts = attempts.clone();
+                    async move { attempts.ping().await.map_err(|e| e.to_string()) }
+                })
         };
-        let passwords = PasswordCheck::new(config.bcrypt_cost);
         Ok(Self {
             listener,
-            state: State { database, broker, tokens: Arc::new(tokens), passwords },
+            state: State {
+                database,
+                broker,
+                tokens: Arc::new(tokens),
+                passwords: Passwords::new(config.bcrypt_cost),
+                attempts,
+                trusted_proxies: config.trusted_proxies,
+            },
             health: Arc::new(health),
             process,
             grace: config.shutdown_grace,
@@ -84,10 +97,12 @@ impl App {
         let mut components = Components::new(shutdown.clone(), self.grace);
         components.spawn("key answers", answers::keys(self.state.clone(), shutdown.clone()));
         components.spawn("token answers", answers::tokens(self.state.clone(), shutdown.clone()));
+        components.spawn("signing keys", key_succession::follow(self.state.clone(), shutdown.clone()));
         let (state, health) = (web::Data::new(self.state), web::Data::from(self.health));
         let configure = move |service: &mut web::ServiceConfig| {
             service.app_data(state.clone()).app_data(health.clone()).configure(health::routes);
             routes::configure(&mut ServiceConfig::new(service));
+            routes::aliases(service);
         };
         components.spawn("http", serve(self.listener, configure, shutdown, self.grace)?);
         components.run().await?;

@@ -4,20 +4,23 @@ use std::future::Future;
 use std::pin::Pin;
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload, web};
+use millrace_domain::ids::SessionId;
 use millrace_http::credentials::Credentials;
 use millrace_http::problem::{Code, Problem};
 use millrace_messaging::tokens::TokenClaims;
-use millrace_storage::accounts::{self, Account};
-use millrace_storage::members;
+use millrace_storage::accounts::Account;
+use millrace_storage::{members, sessions};
 
 use crate::errors::AuthError;
 use crate::state::State;
 
-/// Someone who showed a good access token and has an account.
+/// Someone who showed a good access token and is still signed in.
 #[derive(Clone, Debug)]
 pub struct Caller {
     /// The account.
     pub account: Account,
+    /// The sign-in that the token belongs to.
+    pub session: SessionId,
     /// What it may do at this moment.
     pub claims: TokenClaims,
 }
@@ -26,15 +29,16 @@ impl Caller {
     /// Whose token it is, and what they may do.
     ///
     /// # Errors
-    /// When it is not to be believed, its account is gone, or the database is away.
+    /// When it is not to be believed, its session has ended, or the database is away.
     pub async fn by_token(state: &State, token: &str) -> Result<Self, AuthError> {
         let said = state.tokens.verify(token)?;
         let mut conn = state.connection().await?;
-        let account = accounts::find(&mut conn, said.sub).await?.ok_or(AuthError::NoAccount)?;
+        let account =
+            sessions::account(&mut conn, said.sid, said.sub).await?.ok_or(AuthError::SessionEnded)?;
         let roles = members::roles(&mut conn, account.id).await?;
         let claims =
             TokenClaims { account_id: account.id, admin: account.is_admin, roles, expires_at: said.exp };
-        Ok(Self { account, claims })
+        Ok(Self { account, session: said.sid, claims })
     }
 }
 

@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use millrace_http::client_address::TrustedProxies;
 use millrace_runtime::config::{ConfigError, Env};
 use millrace_security::envelope::MasterKey;
 use millrace_security::password::Cost;
@@ -16,6 +17,13 @@ pub struct Config {
     pub database_url: String,
     /// `NATS_URL`.
     pub nats_url: String,
+    /// `REDIS_URL`.
+    pub redis_url: String,
+    /// `MILLRACE_TRUSTED_PROXIES`: networks, like `10.0.0.0/8,::1`, whose word on where a request came from is taken:
+    /// the gateway's, and those in front of it; this machine's own addresses if not set. Without the gateway's, all
+    /// people share its address, and five wrong passwords keep everybody out; a network too many, and whoever is in
+    /// it has as many addresses as it likes.
+    pub trusted_proxies: TrustedProxies,
     /// `MILLRACE_MASTER_KEY`: seals the private halves of the signing keys. Whoever loses it loses the keys, and
     /// everybody has to sign in again.
     pub master_key: MasterKey,
@@ -36,6 +44,8 @@ impl Config {
         let bind = env.or("MILLRACE_BIND", SocketAddr::from((Ipv4Addr::LOCALHOST, 8081)));
         let database_url = env.required("DATABASE_URL");
         let nats_url = env.required("NATS_URL");
+        let redis_url = env.required("REDIS_URL");
+        let trusted_proxies = env.or("MILLRACE_TRUSTED_PROXIES", TrustedProxies::loopback());
         let master_key = env.required("MILLRACE_MASTER_KEY");
         let issuer = env.or("MILLRACE_ISSUER", "millrace".to_owned());
         let cost = env.or("MILLRACE_BCRYPT_COST", 12);
@@ -50,6 +60,8 @@ impl Config {
                 bind,
                 database_url: database_url?,
                 nats_url: nats_url?,
+                redis_url: redis_url?,
+                trusted_proxies,
                 master_key: master_key?,
                 issuer,
                 bcrypt_cost: Cost::new(cost)?,
@@ -67,6 +79,7 @@ mod tests {
         let mut vars = vec![
             ("DATABASE_URL", "postgres://localhost/millrace"),
             ("NATS_URL", "nats://localhost"),
+            ("REDIS_URL", "redis://localhost"),
             ("MILLRACE_MASTER_KEY", "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"),
         ];
         vars.extend(changes);
@@ -74,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn three_variables_are_enough() {
+    fn four_variables_are_enough() {
         let config = Config::from_env(environment(&[])).unwrap();
         assert_eq!((config.bind.port(), config.issuer.as_str()), (8081, "millrace"));
         assert_eq!(config.bcrypt_cost, Cost::default());

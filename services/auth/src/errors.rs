@@ -2,9 +2,16 @@
 
 use std::time::Duration;
 
-use millrace_http::problem::{Code, Problem};
+use millrace_cache::attempts::Law;
+use millrace_domain::email::Email;
+use millrace_http::problem::{Code, Problem, Quota};
+use millrace_security::password::HashError;
+use millrace_security::password_choice::ChoiceFault;
 use millrace_security::token::TokenError;
 use millrace_storage::error::StorageError;
+use rand::rand_core::OsError;
+
+const LOGINS: Quota = Quota { policy: "login", limit: Law::LOGIN.limit, window: Law::LOGIN.window };
 
 /// A request that cannot be granted.
 #[derive(Debug, thiserror::Error)]
@@ -12,15 +19,33 @@ pub enum AuthError {
     /// The token is not to be believed.
     #[error(transparent)]
     Token(#[from] TokenError),
-    /// The token was good, its account is gone.
-    #[error("the access token belongs to no account")]
-    NoAccount,
+    /// The token was good, its session has ended, or its account is gone.
+    #[error("the session has ended: sign in again")]
+    SessionEnded,
+    /// The refresh token is unknown, expired, replaced, or of a session that has ended: it is not told which.
+    #[error("the refresh token is not valid: sign in again")]
+    RefreshToken,
     /// The password is not the account's, or there is no account: it is not told which.
     #[error("the e-mail address or the password is wrong")]
     WrongPassword,
+    /// Too many have failed for the account, or from the address; how long to wait.
+    #[error("too many failed attempts to sign in: wait before you try again")]
+    Locked(Duration),
+    /// It cannot be a password.
+    #[error("the password {0}")]
+    BadPassword(#[from] ChoiceFault),
+    /// The address has an account.
+    #[error("{0} has an account already: sign in")]
+    AddressTaken(Email),
     /// Too many passwords are being tried.
     #[error("too many people are signing in at this moment, try again")]
     Busy,
+    /// The operating system has no randomness to give.
+    #[error("no secret can be made: {0}")]
+    NoRandomness(#[from] OsError),
+    /// A password could not be hashed.
+    #[error(transparent)]
+    Hash(#[from] HashError),
     /// The database did not do it.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -33,17 +58,33 @@ impl From<AuthError> for Problem {
                 tracing::info!(%cause, "an access token was refused");
                 return Self::new(Code::Unauthenticated, "the access token is not valid");
             }
+            AuthError::BadPassword(fault) => return bad_password("password", fault),
+            AuthError::AddressTaken(_) => Code::Conflict,
+            AuthError::Locked(wait) => return Self::too_many(LOGINS, error.to_string(), *wait),
             AuthError::Busy => {
                 return Self::new(Code::Unavailable, error.to_string()).retry_after(Duration::from_secs(2));
             }
             AuthError::Storage(StorageError::Unavailable(cause)) => {
                 return Self::unavailable("the database", cause);
             }
-            AuthError::Storage(_) | AuthError::Token(TokenError::Unsigned(_)) => {
+            AuthError::Storage(_)
+            | AuthError::NoRandomness(_)
+            | AuthError::Hash(_)
+            | AuthError::Token(TokenError::Unsigned(_)) => {
                 return Self::internal(&error);
             }
-            AuthError::Token(_) | AuthError::NoAccount | AuthError::WrongPassword => Code::Unauthenticated,
+            AuthError::Token(_)
+            | AuthError::SessionEnded
+            | AuthError::RefreshToken
+            | AuthError::WrongPassword => Code::Unauthenticated,
         };
         Self::new(code, error.to_string())
     }
+}
+
+/// A password in this field that cannot be one.
+#[must_use]
+pub fn bad_password(field: &str, fault: &ChoiceFault) -> Problem {
+    let code = if matches!(fault, ChoiceFault::Weak(_)) { "weak" } else { "invalid" };
+    Problem::field(field, code, format!("{field} {fault}"))
 }

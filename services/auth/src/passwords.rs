@@ -1,6 +1,6 @@
-//! Trying passwords, a few at a time.
+//! Trying and making passwords, a few at a time.
 //!
-//! A bcrypt check keeps a core busy for a fifth of a second. Without a bound a storm of logins would take every core
+//! bcrypt keeps a core busy for a fifth of a second. Without a bound a storm of logins would take every core
 //! and every blocking thread of the process, and the questions of the other services would wait behind it.
 
 use std::num::NonZero;
@@ -9,6 +9,7 @@ use std::thread::available_parallelism;
 
 use actix_web::web;
 use millrace_security::password::{self, Cost};
+use millrace_security::password_choice;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Semaphore;
 
@@ -17,15 +18,15 @@ use crate::errors::AuthError;
 /// Logins in hand and in wait for each that is being worked on: a few seconds' worth.
 const PLACES_PER_SLOT: usize = 16;
 
-/// Tries passwords on one core less than there are. Cheap to clone.
+/// Tries and makes passwords on one core less than there are. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct PasswordCheck {
+pub struct Passwords {
     cost: Cost,
     slots: Arc<Semaphore>,
     places: Arc<Semaphore>,
 }
 
-impl PasswordCheck {
+impl Passwords {
     /// `cost`: that of the hashes, so that an account that does not exist takes as long.
     #[must_use]
     pub fn new(cost: Cost) -> Self {
@@ -40,20 +41,50 @@ impl PasswordCheck {
     /// # Errors
     /// [`AuthError::Busy`] when too many are waiting.
     pub async fn matches(&self, text: SecretString, hash: Option<String>) -> Result<bool, AuthError> {
+        let cost = self.cost;
+        self.work(move || match hash {
+            Some(hash) => password::verify(text.expose_secret(), &hash),
+            None => {
+                password::verify_nobody(text.expose_secret(), cost);
+                false
+            }
+        })
+        .await
+    }
+
+    /// That `text` is the password behind `hash`.
+    ///
+    /// # Errors
+    /// [`AuthError::WrongPassword`] when it is not, [`AuthError::Busy`] when too many are waiting.
+    pub async fn prove(&self, text: SecretString, hash: String) -> Result<(), AuthError> {
+        if self.matches(text, Some(hash)).await? { Ok(()) } else { Err(AuthError::WrongPassword) }
+    }
+
+    /// The hash of a password that somebody chose, of whom `personal` is known.
+    ///
+    /// # Errors
+    /// [`AuthError::BadPassword`] when it breaks a law, [`AuthError::Busy`] when too many are waiting.
+    pub async fn choose(&self, text: SecretString, personal: Vec<String>) -> Result<String, AuthError> {
+        let cost = self.cost;
+        let hash = self.work(move || {
+            let personal: Vec<&str> = personal.iter().map(String::as_str).collect();
+            let password = password_choice::choose(text.expose_secret(), &personal)?;
+            Ok(password.hash(cost)?)
+        });
+        hash.await?
+    }
+
+    async fn work<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, AuthError> {
         let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_full| AuthError::Busy)?;
         let slot = Arc::clone(&self.slots).acquire_owned().await.map_err(|_closed| AuthError::Busy)?;
-        let cost = self.cost;
-        let check = web::block(move || {
+        let done = web::block(move || {
             // Held by the work, not by the request: a client that hangs up does not end the work.
             let _held = (place, slot);
-            match hash {
-                Some(hash) => password::verify(text.expose_secret(), &hash),
-                None => {
-                    password::verify_nobody(text.expose_secret(), cost);
-                    false
-                }
-            }
+            work()
         });
-        check.await.map_err(|_cancelled| AuthError::Busy)
+        done.await.map_err(|_cancelled| AuthError::Busy)
     }
 }

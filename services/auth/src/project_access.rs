@@ -8,7 +8,7 @@ use std::pin::Pin;
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload, web};
 use millrace_domain::access::Role;
-use millrace_domain::ids::ProjectId;
+use millrace_domain::ids::{AccountId, ProjectId};
 use millrace_http::problem::{Code, Problem};
 use millrace_storage::projects::{self, Project};
 
@@ -41,9 +41,30 @@ impl RequiredRole for AtLeastAdmin {
 pub struct ProjectAccess<R> {
     /// The project.
     pub project: Project,
+    /// The caller.
+    pub account_id: AccountId,
     /// The caller's role; system admins are owners everywhere.
     pub role: Role,
     required: PhantomData<R>,
+}
+
+impl<R> ProjectAccess<R> {
+    /// That the caller has the role `N`, for what depends on more than the route.
+    ///
+    /// # Errors
+    /// 403 that names both roles.
+    pub fn require<N: RequiredRole>(&self) -> Result<(), Problem> {
+        require(N::ROLE, self.role)
+    }
+}
+
+fn require(needed: Role, has: Role) -> Result<(), Problem> {
+    if has >= needed {
+        return Ok(());
+    }
+    let (needed, has) = (needed.as_str(), has.as_str());
+    let detail = format!("this needs the role `{needed}` in the project, yours is `{has}`");
+    Err(Problem::new(Code::Forbidden, detail))
 }
 
 impl<R: RequiredRole> FromRequest for ProjectAccess<R> {
@@ -61,21 +82,14 @@ impl<R: RequiredRole> FromRequest for ProjectAccess<R> {
             let role =
                 if caller.claims.admin { Some(Role::Owner) } else { caller.claims.roles.get(&id).copied() };
             let role = role.ok_or_else(not_found)?;
-            if role < R::ROLE {
-                let needed = format!(
-                    "this needs the role `{}` in the project, yours is `{}`",
-                    R::ROLE.as_str(),
-                    role.as_str()
-                );
-                return Err(Problem::new(Code::Forbidden, needed));
-            }
+            require(R::ROLE, role)?;
             let state = request
                 .app_data::<web::Data<State>>()
                 .ok_or_else(|| Problem::internal(&"this service has no state"))?;
             let mut conn = state.connection().await?;
             let project =
                 projects::find(&mut conn, id).await.map_err(AuthError::from)?.ok_or_else(not_found)?;
-            Ok(Self { project, role, required: PhantomData })
+            Ok(Self { project, account_id: caller.account.id, role, required: PhantomData })
         })
     }
 }

@@ -1,20 +1,34 @@
 //! Every route of auth on one screen. Health and metrics are mounted by the runtime.
 
+use actix_web::web;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{ComponentsBuilder, InfoBuilder, OpenApi, OpenApiBuilder};
 use utoipa_actix_web::AppExt;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 mod denials;
+mod form_or_json;
+mod grant;
 mod keys;
 mod login;
+mod members;
+mod password;
 mod projects;
+mod refresh;
+mod register;
 mod session;
+mod sessions;
 
 /// Mounts the routes.
 pub fn configure(service: &mut ServiceConfig<'_>) {
     service
+        .service(register::register)
+        .service(password::change)
         .service(login::login)
+        .service(refresh::refresh)
+        .service(sessions::logout)
+        .service(sessions::list)
+        .service(sessions::end)
         .service(session::me)
         .service(session::verify)
         .service(session::jwks)
@@ -23,7 +37,21 @@ pub fn configure(service: &mut ServiceConfig<'_>) {
         .service(projects::show)
         .service(keys::list)
         .service(keys::create)
-        .service(keys::revoke);
+        .service(keys::rotate)
+        .service(keys::revoke)
+        .service(members::list)
+        .service(members::add)
+        .service(members::change)
+        .service(members::remove);
+}
+
+/// Mounts the short names of some routes, for clients that know them. They are not part of the description.
+pub fn aliases(service: &mut web::ServiceConfig) {
+    service
+        .route("/auth/signup", web::post().to(register::answer))
+        .route("/auth/login", web::post().to(login::answer))
+        .route("/auth/me", web::get().to(session::show_account))
+        .route("/auth/verify", web::get().to(session::show_claims));
 }
 
 /// What the routes say of themselves.

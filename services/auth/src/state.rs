@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use millrace_cache::attempts::Attempts;
+use millrace_http::client_address::TrustedProxies;
 use millrace_messaging::broker::Broker;
 use millrace_storage::database::{Connection, Database};
 
 use crate::errors::AuthError;
-use crate::passwords::PasswordCheck;
+use crate::passwords::Passwords;
 use crate::tokens::Tokens;
 
 /// Shared by all workers of the server.
@@ -18,8 +20,12 @@ pub struct State {
     pub broker: Broker,
     /// Makes and believes access tokens.
     pub tokens: Arc<Tokens>,
-    /// Tries passwords.
-    pub passwords: PasswordCheck,
+    /// Tries and makes passwords.
+    pub passwords: Passwords,
+    /// Counts the tries.
+    pub attempts: Attempts,
+    /// Whose word on where a request came from is taken.
+    pub trusted_proxies: TrustedProxies,
 }
 
 impl State {

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 use millrace_domain::batch::MAX_REQUEST_BYTES;
+use millrace_http::client_address::TrustedProxies;
 use millrace_runtime::config::{ConfigError, Env};
 
-use crate::proxy::forwarded::TrustedProxies;
 use crate::upstreams::Origins;
 use crate::upstreams::origin::Origin;
 

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use millrace_http::client_address::TrustedProxies;
+
 use crate::config::Config;
-use crate::proxy::forwarded::TrustedProxies;
 use crate::upstreams::Origins;
 
 /// Shared by all workers of the server. Connections are not in here: each worker has its own.

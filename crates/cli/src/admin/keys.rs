@@ -1,5 +1,4 @@
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use chrono::{DateTime, Utc};
@@ -7,18 +6,14 @@ use clap::Args;
 use millrace_domain::access::Scope;
 use millrace_domain::ids::{KeyId, ProjectId};
 use millrace_domain::text::Name;
-use millrace_messaging::broker::Broker;
-use millrace_messaging::error::MessagingError;
-use millrace_messaging::revocations::{self, Revoked};
+use millrace_messaging::revocations::Revoked;
 use millrace_security::api_key::ApiKey;
 use millrace_storage::api_keys::{self, ApiKeyRecord, NewApiKey};
 use millrace_storage::database::Connection;
 use millrace_storage::projects;
 
+use super::announcement::Announcement;
 use super::{note, say};
-
-/// How long the broker may take to hear of a revocation.
-const BROKER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Create an API key, and print its secret, once
 #[derive(Args)]
@@ -46,9 +41,8 @@ pub(super) struct RevokeKeyArgs {
     project_id: ProjectId,
     /// Its id, as list-keys prints it
     key_id: KeyId,
-    /// The broker, to tell the running services at once
-    #[arg(long, env = "NATS_URL", hide_env_values = true)]
-    nats_url: Option<String>,
+    #[command(flatten)]
+    announcement: Announcement,
 }
 
 /// List a project's API keys: id, first characters, scopes, state, name
@@ -89,26 +83,7 @@ pub(super) async fn revoke(conn: &mut Connection, args: &RevokeKeyArgs) -> anyho
         bail!("project {} has no key {} that is not revoked already", args.project_id, args.key_id);
     }
     say(format_args!("revoked {}", args.key_id))?;
-    let Some(url) = &args.nats_url else {
-        note("NATS_URL is not set: running services notice within half a minute");
-        return Ok(ExitCode::SUCCESS);
-    };
-    if let Err(error) = announce(url, args.key_id).await {
-        note(format_args!("running services could not be told and notice within half a minute: {error}"));
-        return Ok(ExitCode::from(1));
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-async fn announce(nats_url: &str, key_id: KeyId) -> Result<(), MessagingError> {
-    let telling = async {
-        let broker = Broker::connect(nats_url, "admin", BROKER_TIMEOUT).await?;
-        revocations::announce(&broker, &Revoked::Key { key_id }).await?;
-        broker.close().await;
-        Ok(())
-    };
-    let late = |_elapsed| Err(MessagingError::Unavailable(format!("no answer in {BROKER_TIMEOUT:?}")));
-    tokio::time::timeout(BROKER_TIMEOUT, telling).await.unwrap_or_else(late)
+    Ok(args.announcement.make(&Revoked::Key { key_id: args.key_id }).await)
 }
 
 pub(super) async fn list(conn: &mut Connection, args: &ListKeysArgs) -> anyhow::Result<()> {

@@ -1,13 +1,14 @@
-//! Keys.
+//! API keys, and the keys that sign.
 
 use std::time::Duration;
 
+use chrono::{TimeDelta, Utc};
 use futures_util::StreamExt;
 use millrace_domain::access::Scope;
 use millrace_messaging::broker::Broker;
 use millrace_messaging::subjects;
 use millrace_security::api_key::ApiKey;
-use millrace_storage::api_keys;
+use millrace_storage::{api_keys, signing_keys};
 use millrace_testkit::database::TestDatabase;
 use millrace_testkit::nats::TestNats;
 
@@ -89,4 +90,38 @@ async fn a_key_that_cannot_be_is_not_made() {
         let refused = admin(&database, args);
         assert!(refused.code == Some(2) && refused.stderr.contains(said), "{refused:?}");
     }
+}
+
+#[tokio::test]
+async fn a_signing_key_is_succeeded_by_another_under_the_same_master_key() {
+    let (database, nats) = tokio::join!(TestDatabase::create(), TestNats::isolated());
+    let broker = Broker::connect(nats.url(), "test", Duration::from_secs(2)).await.unwrap();
+    let mut revocations = broker.client().subscribe(subjects::REVOKED).await.unwrap();
+    broker.client().flush().await.unwrap();
+    let master = "a".repeat(64);
+    let rotate = |more: &[&str]| {
+        let args = [&["rotate-signing-key", "--master-key", &master], more].concat();
+        admin_with_broker(&database, nats.url(), &args)
+    };
+    let first = rotate(&[]);
+    let first = result(&first).to_owned();
+    let heard = tokio::time::timeout(Duration::from_secs(5), revocations.next()).await.unwrap().unwrap();
+    assert!(String::from_utf8_lossy(&heard.payload).contains("signing_keys"), "{heard:?}");
+
+    let second = rotate(&["--lead", "1h"]);
+    let second = result(&second).to_owned();
+    let mut store = store(&database).await;
+    let keys = signing_keys::since(&mut store, Utc::now()).await.unwrap();
+    assert_eq!(keys.iter().map(|key| key.kid.as_str()).collect::<Vec<_>>(), [&first, &second]);
+    let lead = keys[0].retired_at.unwrap() - Utc::now();
+    assert!(lead > TimeDelta::minutes(59) && keys[1].retired_at.is_none(), "{keys:?}");
+
+    let other = "b".repeat(64);
+    let refused = admin(&database, &["rotate-signing-key", "--master-key", &other]);
+    assert!(refused.code == Some(2) && refused.stderr.contains("MILLRACE_MASTER_KEY"), "{refused:?}");
+    assert!(!refused.stderr.contains(&other), "{refused:?}");
+
+    let third = rotate(&["--compromised"]);
+    let keys = signing_keys::since(&mut store, Utc::now()).await.unwrap();
+    assert_eq!(keys.iter().map(|key| key.kid.as_str()).collect::<Vec<_>>(), [result(&third)]);
 }

@@ -1,10 +1,22 @@
-//! Migrations, accounts, projects.
+//! Migrations, accounts and their sessions, projects.
 
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use chrono::{TimeDelta, Utc};
+use futures_util::StreamExt;
+use millrace_cache::attempts::{Attempts, Law};
+use millrace_messaging::broker::Broker;
+use millrace_messaging::subjects;
 use millrace_security::password::verify;
-use millrace_storage::accounts;
+use millrace_storage::refresh_tokens::NewToken;
+use millrace_storage::sessions::Client;
+use millrace_storage::{accounts, sessions};
 use millrace_testkit::database::TestDatabase;
+use millrace_testkit::nats::TestNats;
+use millrace_testkit::redis::TestRedis;
 
-use crate::command::{admin, admin_hearing, result, store};
+use crate::command::{admin, admin_hearing, admin_with_broker, result, store};
 
 #[tokio::test]
 async fn migrating_says_what_it_did() {
@@ -59,4 +71,43 @@ async fn projects_are_created_and_listed() {
     for bad in [["create-project", "x", "--timezone", "Nowhere"].as_slice(), &["create-project", " "]] {
         assert_eq!(admin(&database, bad).code, Some(2), "{bad:?}");
     }
+}
+
+#[tokio::test]
+async fn an_account_is_signed_out_everywhere() {
+    let (database, nats) = tokio::join!(TestDatabase::create(), TestNats::isolated());
+    admin(&database, &["create-user", "ada@example.com"]);
+    let mut store = store(&database).await;
+    let ada = accounts::find_by_email(&mut store, "ada@example.com").await.unwrap().unwrap().id;
+    let now = Utc::now();
+    let token = NewToken { hash: &[1; 32], expires_at: now + TimeDelta::days(7) };
+    sessions::open(&mut store, ada, Client::default(), token, now).await.unwrap();
+    let broker = Broker::connect(nats.url(), "test", Duration::from_secs(2)).await.unwrap();
+    let mut revocations = broker.client().subscribe(subjects::REVOKED).await.unwrap();
+    broker.client().flush().await.unwrap();
+
+    let ended = admin_with_broker(&database, nats.url(), &["end-sessions", "ADA@example.com"]);
+    assert_eq!(result(&ended), "ended 1 sessions of ada@example.com");
+    assert!(sessions::of_account(&mut store, ada, now).await.unwrap().is_empty());
+    let heard = tokio::time::timeout(Duration::from_secs(5), revocations.next()).await.unwrap().unwrap();
+    assert!(String::from_utf8_lossy(&heard.payload).contains(&ada.to_string()), "{heard:?}");
+
+    let nobody = admin(&database, &["end-sessions", "nobody@example.com"]);
+    assert!(nobody.code == Some(2) && nobody.stderr.contains("has no account"), "{nobody:?}");
+}
+
+#[tokio::test]
+async fn an_account_that_is_locked_is_unlocked() {
+    let (database, redis) = tokio::join!(TestDatabase::create(), TestRedis::isolated());
+    let attempts = Attempts::new(redis.url(), Law::LOGIN).unwrap();
+    for host in 0..5 {
+        let _failed = attempts.begin("ada@example.com", Ipv4Addr::new(192, 0, 2, host).into()).await.unwrap();
+    }
+    let elsewhere = Ipv4Addr::new(192, 0, 2, 7).into();
+    assert!(attempts.begin("ada@example.com", elsewhere).await.is_err());
+    let unlocked = admin(&database, &["unlock", "ADA@example.com", "--redis-url", redis.url()]);
+    assert_eq!(result(&unlocked), "unlocked ada@example.com");
+    assert!(attempts.begin("ada@example.com", elsewhere).await.is_ok());
+    let away = admin(&database, &["unlock", "ada@example.com", "--redis-url", "redis://127.0.0.1:1"]);
+    assert!(away.code == Some(2) && away.stderr.contains("stays locked"), "{away:?}");
 }

@@ -23,7 +23,7 @@ fn house() -> House {
 
 impl House {
     fn token(&self, now: DateTime<Utc>) -> String {
-        self.issuer.issue(AccountId::new(), false, BTreeMap::new(), now).unwrap()
+        self.issuer.issue(holder(), now).unwrap()
     }
 
     fn header(&self) -> Value {
@@ -44,6 +44,15 @@ impl House {
     }
 }
 
+fn holder() -> Holder {
+    Holder {
+        account: AccountId::new(),
+        session: SessionId::new(),
+        admin: false,
+        roles: BTreeMap::from([(ProjectId::new(), Role::Editor)]),
+    }
+}
+
 fn encoded(value: &Value) -> String {
     URL_SAFE_NO_PAD.encode(value.to_string())
 }
@@ -52,7 +61,7 @@ fn encoded(value: &Value) -> String {
 fn claims() -> Value {
     let now = Utc::now().timestamp();
     json!({
-        "iss": NAME, "aud": AUDIENCE, "sub": AccountId::new(), "jti": Uuid::now_v7(),
+        "iss": NAME, "aud": AUDIENCE, "sub": AccountId::new(), "sid": SessionId::new(), "jti": Uuid::now_v7(),
         "iat": now, "nbf": now, "exp": now + 900, "admin": false, "roles": {},
     })
 }
@@ -60,10 +69,11 @@ fn claims() -> Value {
 #[test]
 fn what_is_issued_is_believed() {
     let house = house();
-    let (account, project, now) = (AccountId::new(), ProjectId::new(), Utc::now());
-    let token = house.issuer.issue(account, true, BTreeMap::from([(project, Role::Editor)]), now).unwrap();
+    let holder = Holder { admin: true, ..holder() };
+    let token = house.issuer.issue(holder.clone(), Utc::now()).unwrap();
     let claims = house.verifier.verify(&token).unwrap();
-    assert_eq!((claims.sub, claims.admin, claims.roles.get(&project)), (account, true, Some(&Role::Editor)));
+    assert_eq!((claims.sub, claims.sid, claims.admin), (holder.account, holder.session, true));
+    assert_eq!(claims.roles, holder.roles);
     assert_eq!((claims.exp - claims.iat).to_std().unwrap(), LIFETIME);
     assert_eq!((claims.iss.as_str(), claims.aud.as_str(), claims.nbf), (NAME, AUDIENCE, claims.iat));
     let header: Value =
@@ -148,7 +158,7 @@ fn extensions_that_must_be_understood_are_not() {
 #[test]
 fn every_claim_is_required_and_must_be_right() {
     let house = house();
-    for claim in ["iss", "aud", "sub", "jti", "iat", "nbf", "exp", "admin", "roles"] {
+    for claim in ["iss", "aud", "sub", "sid", "jti", "iat", "nbf", "exp", "admin", "roles"] {
         let mut lacking = claims();
         lacking.as_object_mut().unwrap().remove(claim);
         assert!(
@@ -177,7 +187,7 @@ fn every_claim_is_required_and_must_be_right() {
 fn a_token_is_good_for_its_fifteen_minutes_only() {
     let house = house();
     let lifetime = TimeDelta::from_std(LIFETIME).unwrap();
-    let slack = TimeDelta::seconds(i64::try_from(LEEWAY).unwrap() + 2);
+    let slack = TimeDelta::from_std(LEEWAY).unwrap() + TimeDelta::seconds(2);
     let issued = |ago: TimeDelta| house.verifier.verify(&house.token(Utc::now() - ago));
     assert!(issued(lifetime - slack).is_ok());
     assert!(matches!(issued(lifetime + slack), Err(TokenError::Expired)));

@@ -13,3 +13,4 @@ mod compaction;
 mod json;
 mod migrations;
 mod projects;
+mod sessions;

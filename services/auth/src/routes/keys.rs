@@ -2,7 +2,7 @@
 
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpRequest, HttpResponse, delete, get, post, web};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use millrace_domain::access::Scope;
 use millrace_domain::ids::KeyId;
 use millrace_domain::text::Name;
@@ -10,7 +10,7 @@ use millrace_http::json::Json;
 use millrace_http::problem::{Code, Problem};
 use millrace_messaging::revocations::Revoked;
 use millrace_security::api_key::ApiKey;
-use millrace_storage::api_keys::{self, ApiKeyRecord, NewApiKey};
+use millrace_storage::api_keys::{self, ApiKeyRecord, NewApiKey, Replacement};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -20,6 +20,10 @@ use crate::errors::AuthError;
 use crate::project_access::{AtLeastAdmin, ProjectAccess};
 use crate::routes::denials::{BadBody, NoAccess};
 use crate::state::State;
+
+/// How long a replaced key goes on working, in seconds.
+const DEFAULT_OVERLAP: u32 = 24 * 60 * 60;
+const MAX_OVERLAP: u32 = 30 * 24 * 60 * 60;
 
 /// An API key, without its secret.
 #[derive(Serialize, ToSchema)]
@@ -40,12 +44,16 @@ struct KeyView {
     expires_at: Option<DateTime<Utc>>,
     /// When it was revoked.
     revoked_at: Option<DateTime<Utc>>,
+    /// When it was last used, to within a minute or two; never, if absent.
+    last_used_at: Option<DateTime<Utc>>,
 }
 
 impl From<ApiKeyRecord> for KeyView {
     fn from(record: ApiKeyRecord) -> Self {
-        let ApiKeyRecord { id, name, shown, scopes, created_at, expires_at, revoked_at, .. } = record;
-        Self { id: id.0, name, shown, scopes, created_at, expires_at, revoked_at }
+        let ApiKeyRecord {
+            id, name, shown, scopes, created_at, expires_at, revoked_at, last_used_at, ..
+        } = record;
+        Self { id: id.0, name, shown, scopes, created_at, expires_at, revoked_at, last_used_at }
     }
 }
 
@@ -122,9 +130,7 @@ pub(super) async fn create(
     if scopes.is_empty() {
         return Err(Problem::field("scopes", "invalid", "scopes must hold `ingest`, `read` or both"));
     }
-    if new.expires_at.is_some_and(|end| end <= Utc::now()) {
-        return Err(Problem::field("expires_at", "invalid", "expires_at must be in the future"));
-    }
+    require_future(new.expires_at, Utc::now())?;
     let secret = ApiKey::generate().map_err(|error| Problem::internal(&error))?;
     let (hash, shown, expires_at) = (secret.hash(), secret.shown(), new.expires_at);
     let new = NewApiKey { name: name.as_str(), hash: &hash.0, shown, scopes: &scopes, expires_at };
@@ -134,9 +140,66 @@ pub(super) async fn create(
     Ok(HttpResponse::Created().insert_header((CACHE_CONTROL, "no-store")).json(view))
 }
 
+/// How a key is replaced.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Rotation {
+    /// How long the old key goes on working, in seconds: a day if absent, 30 days at most.
+    #[schema(minimum = 0, maximum = 2_592_000, example = 3_600)]
+    overlap_seconds: Option<u32>,
+    /// When the new key stops working (RFC 3339); never, if absent.
+    expires_at: Option<DateTime<Utc>>,
+}
+
+/// Replace an API key
+///
+/// The new key has the name and the scopes of the old one, which goes on working for a while, so that programs can be
+/// given the new one without a gap.
+#[utoipa::path(
+    operation_id = "rotate_key",
+    tag = "keys",
+    params(
+        ("id" = Uuid, Path, description = "The project"),
+        ("key_id" = Uuid, Path, description = "The old key"),
+    ),
+    request_body = Rotation,
+    responses((status = 201, description = "The new key, with its secret", body = NewKeyView), NoAccess, BadBody),
+    security(("access_token" = [])),
+)]
+#[post("/api/v1/projects/{id}/keys/{key_id}/rotate")]
+pub(super) async fn rotate(
+    access: ProjectAccess<AtLeastAdmin>,
+    Json(asked): Json<Rotation>,
+    request: HttpRequest,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Problem> {
+    let key_id = key_in(&request)?;
+    let (now, overlap) = (Utc::now(), asked.overlap_seconds.unwrap_or(DEFAULT_OVERLAP));
+    if overlap > MAX_OVERLAP {
+        let message = format!("overlap_seconds must be at most {MAX_OVERLAP}");
+        return Err(Problem::field("overlap_seconds", "invalid", message));
+    }
+    require_future(asked.expires_at, now)?;
+    let secret = ApiKey::generate().map_err(|error| Problem::internal(&error))?;
+    let new = Replacement {
+        hash: &secret.hash().0,
+        shown: secret.shown(),
+        expires_at: asked.expires_at,
+        old_expires_at: now + TimeDelta::seconds(overlap.into()),
+    };
+    let mut conn = state.connection().await?;
+    let record = api_keys::rotate(&mut conn, access.project.id, key_id, new, now).await;
+    let record = record.map_err(AuthError::from)?.ok_or_else(no_such_key)?;
+    drop(conn);
+    // What others remember of the old key does not say that it ends.
+    announce(&state, Revoked::Key { key_id }).await;
+    let view = NewKeyView { secret: secret.reveal().to_owned(), key: record.into() };
+    Ok(HttpResponse::Created().insert_header((CACHE_CONTROL, "no-store")).json(view))
+}
+
 /// Revoke an API key
 ///
-/// It stops working everywhere within a second; within half a minute if the broker is away.
+/// It stops working everywhere within a second; if the broker is away, when it is back.
 #[utoipa::path(
     operation_id = "revoke_key",
     tag = "keys",
@@ -153,14 +216,27 @@ pub(super) async fn revoke(
     request: HttpRequest,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    let not_found =
-        || Problem::new(Code::NotFound, "the project has no such key that is not revoked already");
-    let key_id: KeyId = request.match_info().query("key_id").parse().map_err(|_not_an_id| not_found())?;
+    let key_id = key_in(&request)?;
     let mut conn = state.connection().await?;
     if !api_keys::revoke(&mut conn, access.project.id, key_id).await.map_err(AuthError::from)? {
-        return Err(not_found());
+        return Err(no_such_key());
     }
     drop(conn);
     announce(&state, Revoked::Key { key_id }).await;
     Ok(HttpResponse::NoContent().finish())
+}
+
+fn key_in(request: &HttpRequest) -> Result<KeyId, Problem> {
+    request.match_info().query("key_id").parse().map_err(|_not_an_id| no_such_key())
+}
+
+fn no_such_key() -> Problem {
+    Problem::new(Code::NotFound, "the project has no such key that is not revoked already")
+}
+
+fn require_future(end: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Result<(), Problem> {
+    if end.is_some_and(|end| end <= now) {
+        return Err(Problem::field("expires_at", "invalid", "expires_at must be in the future"));
+    }
+    Ok(())
 }

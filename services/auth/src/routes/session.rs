@@ -3,6 +3,7 @@
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpResponse, get, web};
 use chrono::{DateTime, Utc};
+use millrace_storage::accounts::Account;
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -13,7 +14,7 @@ use crate::state::State;
 
 /// An account.
 #[derive(Serialize, ToSchema)]
-struct Me {
+pub(super) struct Me {
     /// Its id.
     id: Uuid,
     /// Its e-mail address.
@@ -25,6 +26,13 @@ struct Me {
     admin: bool,
     /// When it was created.
     created_at: DateTime<Utc>,
+}
+
+impl From<Account> for Me {
+    fn from(account: Account) -> Self {
+        let Account { id, email, full_name, is_admin: admin, created_at, .. } = account;
+        Self { id: id.0, email, full_name, admin, created_at }
+    }
 }
 
 /// What a token is good for.
@@ -43,20 +51,17 @@ struct Verified {
 
 /// The caller's account
 #[utoipa::path(
-    tag = "session",
+    tag = "account",
     responses((status = 200, description = "The account", body = Me), NotSignedIn),
     security(("access_token" = [])),
 )]
 #[get("/api/v1/auth/me")]
 pub(super) async fn me(caller: Caller) -> HttpResponse {
-    let account = caller.account;
-    HttpResponse::Ok().json(Me {
-        id: account.id.0,
-        email: account.email,
-        full_name: account.full_name,
-        admin: account.is_admin,
-        created_at: account.created_at,
-    })
+    show_account(caller).await
+}
+
+pub(super) async fn show_account(caller: Caller) -> HttpResponse {
+    HttpResponse::Ok().json(Me::from(caller.account))
 }
 
 /// Whether an access token is good, and for what
@@ -67,6 +72,10 @@ pub(super) async fn me(caller: Caller) -> HttpResponse {
 )]
 #[get("/api/v1/auth/verify")]
 pub(super) async fn verify(caller: Caller) -> HttpResponse {
+    show_claims(caller).await
+}
+
+pub(super) async fn show_claims(caller: Caller) -> HttpResponse {
     let claims = caller.claims;
     HttpResponse::Ok().json(Verified {
         account_id: claims.account_id.0,

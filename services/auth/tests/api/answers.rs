@@ -17,7 +17,7 @@ use crate::stage::Stage;
 
 impl Stage {
     /// A verifier as other services have one, listening to revocations.
-    async fn verifier(&self) -> TokenVerifier {
+    pub(crate) async fn verifier(&self) -> TokenVerifier {
         let verifier = TokenVerifier::new(self.broker().await);
         tokio::spawn(verifier.clone().listen(CancellationToken::new()));
         wait::until("auth answers", async || verifier.verify("a.b.c").await.is_ok()).await;
@@ -31,14 +31,14 @@ async fn a_token_is_verified_with_the_roles_of_its_holder() {
     let (ada, root) = (stage.person("ada").await, stage.system_admin("root").await);
     let project = stage.project_of(&ada, Role::Viewer).await;
     let verifier = stage.verifier().await;
-    let claims = verifier.verify(&ada.token).await.unwrap().unwrap();
+    let claims = verifier.verify(&ada.access).await.unwrap().unwrap();
     assert_eq!((claims.account_id, claims.admin), (ada.id, false));
     assert_eq!(claims.roles.iter().collect::<Vec<_>>(), [(&project, &Role::Viewer)]);
     assert!(claims.may_read(project) && !claims.may_read(ProjectId::new()));
     let left = claims.expires_at - Utc::now();
     assert!(left > TimeDelta::minutes(14) && left <= TimeDelta::minutes(15), "{left}");
 
-    let claims = verifier.verify(&root.token).await.unwrap().unwrap();
+    let claims = verifier.verify(&root.access).await.unwrap().unwrap();
     assert!(claims.admin && claims.roles.is_empty() && claims.may_read(project));
 }
 
@@ -47,7 +47,7 @@ async fn a_token_that_is_not_ours_is_nobodys() {
     let stage = Stage::set().await;
     let ada = stage.person("ada").await;
     let verifier = stage.verifier().await;
-    for token in ["", "nonsense", "a.b.c", &ada.token[..ada.token.len() - 4]] {
+    for token in ["", "nonsense", "a.b.c", &ada.access[..ada.access.len() - 4]] {
         assert!(verifier.verify(token).await.unwrap().is_none(), "{token}");
     }
 }
@@ -57,12 +57,12 @@ async fn a_new_project_is_open_to_its_owner_at_once() {
     let stage = Stage::set().await;
     let ada = stage.person("ada").await;
     let verifier = stage.verifier().await;
-    assert!(verifier.verify(&ada.token).await.unwrap().unwrap().roles.is_empty());
+    assert!(verifier.verify(&ada.access).await.unwrap().unwrap().roles.is_empty());
     let (_, project) = stage.post("/api/v1/projects", &ada, json!({"name": "Shop"})).await;
     let project: ProjectId = project["id"].as_str().unwrap().parse().unwrap();
     let created = Instant::now();
     wait::until("other services know", async || {
-        verifier.verify(&ada.token).await.unwrap().unwrap().may_read(project)
+        verifier.verify(&ada.access).await.unwrap().unwrap().may_read(project)
     })
     .await;
     assert!(created.elapsed() < Duration::from_secs(1), "it took {:?}", created.elapsed());

@@ -140,3 +140,93 @@ async fn a_key_that_breaks_a_law_is_refused_by_field() {
         assert_eq!((status, &problem["errors"][0]["field"]), (422, &json!(field)), "{body}");
     }
 }
+
+#[actix_web::test]
+async fn a_key_is_replaced_with_an_overlap() {
+    let stage = Stage::set().await;
+    let ada = stage.person("ada").await;
+    let project = stage.project_of(&ada, Role::Admin).await;
+    let (id, old) = stage.key(project, &ada, json!({"name": "web shop", "scopes": ["ingest"]})).await;
+    let resolver = stage.resolver().await;
+    let path = format!("/api/v1/projects/{project}/keys/{id}/rotate");
+    let (status, new) = stage.post(&path, &ada, json!({"overlap_seconds": 3600})).await;
+    assert_eq!((status, &new["name"], &new["scopes"]), (201, &json!("web shop"), &json!(["ingest"])));
+    assert_eq!(new["expires_at"], Value::Null);
+    let new = ApiKey::parse(new["secret"].as_str().unwrap()).unwrap();
+    let end = resolver.resolve(old.hash().0).await.unwrap().unwrap().expires_at.unwrap() - Utc::now();
+    assert!(end > TimeDelta::minutes(59) && end <= TimeDelta::hours(1), "{end}");
+    let grant = resolver.resolve(new.hash().0).await.unwrap().unwrap();
+    assert_eq!((grant.project_id, grant.scopes.clone()), (project, vec![Scope::Ingest]));
+
+    let (_, again) = stage.post(&path, &ada, json!({})).await;
+    let (_, list) = stage.get(&format!("/api/v1/projects/{project}/keys"), &ada).await;
+    let end: chrono::DateTime<Utc> = list["data"][0]["expires_at"].as_str().unwrap().parse().unwrap();
+    assert!(end - Utc::now() < TimeDelta::hours(1), "a second replacement does not lengthen it: {again}");
+}
+
+#[actix_web::test]
+async fn a_replaced_key_without_an_overlap_stops_within_a_second() {
+    let stage = Stage::set().await;
+    let ada = stage.person("ada").await;
+    let project = stage.project_of(&ada, Role::Owner).await;
+    let (id, old) = stage.key(project, &ada, json!({"name": "k", "scopes": ["read"]})).await;
+    let resolver = stage.resolver().await;
+    assert!(resolver.resolve(old.hash().0).await.unwrap().is_some());
+    let path = format!("/api/v1/projects/{project}/keys/{id}/rotate");
+    assert_eq!(stage.post(&path, &ada, json!({"overlap_seconds": 0})).await.0, 201);
+    let replaced = Instant::now();
+    wait::until("the old key is forgotten", async || resolver.resolve(old.hash().0).await.unwrap().is_none())
+        .await;
+    assert!(replaced.elapsed() < Duration::from_secs(1), "it took {:?}", replaced.elapsed());
+    assert_eq!(stage.post(&path, &ada, json!({})).await.0, 404, "it has expired");
+}
+
+#[actix_web::test]
+async fn a_key_is_replaced_by_those_who_may_within_the_law() {
+    let stage = Stage::set().await;
+    let (ada, bob, eve) = (stage.person("ada").await, stage.person("bob").await, stage.person("eve").await);
+    let project = stage.project_of(&ada, Role::Owner).await;
+    let mut store = stage.store().await;
+    millrace_storage::members::set(&mut store, project, bob.id, Role::Editor).await.unwrap();
+    let (id, _) = stage.key(project, &ada, json!({"name": "k", "scopes": ["read"]})).await;
+    let path = format!("/api/v1/projects/{project}/keys/{id}/rotate");
+    assert_eq!(stage.post(&path, &bob, json!({})).await.0, 403);
+    assert_eq!(stage.post(&path, &eve, json!({})).await.0, 404);
+    for (body, field) in [
+        (json!({"overlap_seconds": 2_592_001}), "overlap_seconds"),
+        (json!({"overlap_seconds": -1}), "overlap_seconds"),
+        (json!({"expires_at": "2020-01-01T00:00:00Z"}), "expires_at"),
+    ] {
+        let (status, problem) = stage.post(&path, &ada, body.clone()).await;
+        assert_eq!((status, &problem["errors"][0]["field"]), (422, &json!(field)), "{body}");
+    }
+    let elsewhere = stage.project_of(&ada, Role::Owner).await;
+    let path = format!("/api/v1/projects/{elsewhere}/keys/{id}/rotate");
+    assert_eq!(stage.post(&path, &ada, json!({})).await.0, 404, "it is another project's");
+}
+
+#[actix_web::test]
+async fn a_key_in_use_says_when() {
+    let stage = Stage::set().await;
+    let ada = stage.person("ada").await;
+    let project = stage.project_of(&ada, Role::Owner).await;
+    let (_, secret) = stage.key(project, &ada, json!({"name": "k", "scopes": ["read"]})).await;
+    let used = async || {
+        let (_, list) = stage.get(&format!("/api/v1/projects/{project}/keys"), &ada).await;
+        list["data"][0]["last_used_at"].clone()
+    };
+    assert_eq!(used().await, Value::Null);
+    // Each remembers, so each asks auth once.
+    assert!(stage.resolver().await.resolve(secret.hash().0).await.unwrap().is_some());
+    let first = used().await;
+    assert!(first.is_string());
+    assert!(stage.resolver().await.resolve(secret.hash().0).await.unwrap().is_some());
+    assert_eq!(used().await, first, "it is written once a minute");
+    let client = stage.database.client().await;
+    client
+        .execute("UPDATE api_keys SET last_used_at = last_used_at - interval '61 seconds'", &[])
+        .await
+        .unwrap();
+    assert!(stage.resolver().await.resolve(secret.hash().0).await.unwrap().is_some());
+    assert!(used().await.as_str() > first.as_str());
+}

@@ -105,8 +105,11 @@ async fn a_storm_of_logins_is_told_to_come_again() {
     // Each takes tens of milliseconds, and all arrive within a few.
     let stage = Stage::with_cost(9).await;
     let cores = std::thread::available_parallelism().unwrap().get();
-    let body = json!({"email": "nobody@example.com", "password": PASSWORD});
-    let storm = (0..cores * 48).map(|_| stage.to(Method::POST, LOGIN).json(&body).send());
+    let storm = (0..cores * 48).map(|who| {
+        let body = json!({"email": format!("nobody{who}@example.com"), "password": PASSWORD});
+        let address = format!("192.0.{}.{}", who / 256, who % 256);
+        stage.to(Method::POST, LOGIN).header("x-forwarded-for", address).json(&body).send()
+    });
     let (mut refused, mut busy) = (0, 0);
     for response in join_all(storm).await {
         let response = response.unwrap();

@@ -2,12 +2,17 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on should end")]
 
+mod accounts;
 mod answers;
+mod attempts;
 mod faults;
 mod keys;
 mod login;
+mod members;
 mod openapi;
 mod projects;
 mod session;
+mod sessions;
+mod signing_keys;
 mod stage;
 mod startup;

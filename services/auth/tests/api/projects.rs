@@ -15,7 +15,7 @@ async fn whoever_creates_a_project_owns_it() {
     let stage = Stage::set().await;
     let ada = stage.person("ada").await;
     let body = json!({"name": "  Ada's shop ", "timezone": "Asia/Kolkata"});
-    let request = stage.to(Method::POST, "/api/v1/projects").bearer_auth(&ada.token).json(&body);
+    let request = stage.to(Method::POST, "/api/v1/projects").bearer_auth(&ada.access).json(&body);
     let response = request.send().await.unwrap();
     assert_eq!(response.status().as_u16(), 201);
     let location = response.headers()[LOCATION].to_str().unwrap().to_owned();

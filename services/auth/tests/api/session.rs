@@ -1,8 +1,9 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use millrace_domain::access::Role;
+use millrace_domain::ids::SessionId;
 use millrace_security::signing_key::SigningKey;
-use millrace_security::token::Issuer;
+use millrace_security::token::{Holder, Issuer};
 use millrace_storage::members;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -38,7 +39,7 @@ async fn verify_tells_the_roles_of_the_moment() {
 async fn nothing_but_a_token_of_this_house_is_believed() {
     let stage = Stage::set().await;
     let ada = stage.person("ada").await;
-    let [header, claims, signature] = ada.token.split('.').collect::<Vec<_>>()[..] else {
+    let [header, claims, signature] = ada.access.split('.').collect::<Vec<_>>()[..] else {
         panic!("three parts")
     };
     let mut forged: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).unwrap()).unwrap();
@@ -46,7 +47,12 @@ async fn nothing_but_a_token_of_this_house_is_believed() {
     let forged = URL_SAFE_NO_PAD.encode(forged.to_string());
     let none = URL_SAFE_NO_PAD.encode(r#"{"alg":"none","typ":"JWT"}"#);
     let stranger = Issuer::new("test", SigningKey::generate().unwrap());
-    let strange = stranger.issue(ada.id, true, Default::default(), chrono::Utc::now()).unwrap();
+    let strange = stranger
+        .issue(
+            Holder { account: ada.id, session: SessionId::new(), admin: true, roles: Default::default() },
+            chrono::Utc::now(),
+        )
+        .unwrap();
     for token in [
         format!("{header}.{forged}.{signature}"),
         format!("{none}.{forged}."),
@@ -75,8 +81,7 @@ async fn a_token_outlives_its_account_in_vain() {
 async fn an_api_key_is_not_a_person() {
     let stage = Stage::set().await;
     let key = millrace_security::api_key::ApiKey::generate().unwrap();
-    let token = key.reveal().to_owned();
-    let program = Person { id: millrace_domain::ids::AccountId::new(), email: String::new(), token };
+    let program = Person::granted(&json!({"access_token": key.reveal(), "refresh_token": ""}));
     assert_eq!(stage.get("/api/v1/auth/me", &program).await.0, 403);
 }
 
@@ -86,7 +91,7 @@ async fn anybody_can_verify_a_token_with_the_published_key() {
     let ada = stage.person("ada").await;
     let (status, set) = answer(stage.to(Method::GET, "/.well-known/jwks.json")).await;
     assert_eq!(status, 200);
-    let header = URL_SAFE_NO_PAD.decode(ada.token.split('.').next().unwrap()).unwrap();
+    let header = URL_SAFE_NO_PAD.decode(ada.access.split('.').next().unwrap()).unwrap();
     let header: Value = serde_json::from_slice(&header).unwrap();
     let key = &set["keys"][0];
     assert_eq!((&key["kid"], &key["alg"], &key["use"]), (&header["kid"], &json!("RS256"), &json!("sig")));
@@ -94,7 +99,7 @@ async fn anybody_can_verify_a_token_with_the_published_key() {
 
     let number = |name: &str| URL_SAFE_NO_PAD.decode(key[name].as_str().unwrap()).unwrap();
     let public = aws_lc_rs::rsa::PublicKeyComponents { n: number("n"), e: number("e") };
-    let (message, signature) = ada.token.rsplit_once('.').unwrap();
+    let (message, signature) = ada.access.rsplit_once('.').unwrap();
     let signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
     let algorithm = &aws_lc_rs::signature::RSA_PKCS1_2048_8192_SHA256;
     public.verify(algorithm, message.as_bytes(), &signature).unwrap();

@@ -9,6 +9,7 @@ use millrace_auth::app::App;
 use millrace_auth::config::Config;
 use millrace_domain::access::Role;
 use millrace_domain::ids::{AccountId, ProjectId};
+use millrace_http::client_address::TrustedProxies;
 use millrace_messaging::broker::Broker;
 use millrace_runtime::launch::Process;
 use millrace_security::password::{Cost, Password};
@@ -18,6 +19,7 @@ use millrace_storage::{members, projects};
 use millrace_testkit::database::TestDatabase;
 use millrace_testkit::nats::TestNats;
 use millrace_testkit::proxy::ChaosProxy;
+use millrace_testkit::redis::TestRedis;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -30,10 +32,13 @@ pub(crate) const MASTER_KEY: &str = "00112233445566778899aabbccddeeff00112233445
 pub(crate) struct Stage {
     pub(crate) database: TestDatabase,
     pub(crate) nats: TestNats,
+    pub(crate) redis: TestRedis,
     /// The wire between auth and PostgreSQL.
     pub(crate) database_wire: ChaosProxy,
     /// The wire between auth and NATS.
     pub(crate) nats_wire: ChaosProxy,
+    /// The wire between auth and Redis.
+    pub(crate) redis_wire: ChaosProxy,
     url: String,
     client: reqwest::Client,
     _auth: DropGuard,
@@ -43,7 +48,17 @@ pub(crate) struct Stage {
 pub(crate) struct Person {
     pub(crate) id: AccountId,
     pub(crate) email: String,
-    pub(crate) token: String,
+    pub(crate) access: String,
+    pub(crate) refresh: String,
+}
+
+impl Person {
+    /// Whoever was granted these tokens.
+    pub(crate) fn granted(grant: &Value) -> Self {
+        let token = |name: &str| grant[name].as_str().unwrap().to_owned();
+        let (access, refresh) = (token("access_token"), token("refresh_token"));
+        Self { id: AccountId(uuid::Uuid::nil()), email: String::new(), access, refresh }
+    }
 }
 
 impl Stage {
@@ -52,17 +67,26 @@ impl Stage {
     }
 
     pub(crate) async fn with_cost(cost: u32) -> Self {
-        let (database, nats) = tokio::join!(TestDatabase::create(), TestNats::isolated());
+        let (database, nats, redis) =
+            tokio::join!(TestDatabase::create(), TestNats::isolated(), TestRedis::isolated());
         let database_wire = ChaosProxy::before(&database.url()).await;
         let nats_wire = ChaosProxy::before(nats.url()).await;
-        let config = config(&database_wire.url(&database.url()), &nats_wire.url(nats.url()), cost);
-        let shutdown = CancellationToken::new();
-        let process = Process { shutdown: shutdown.clone(), metrics: Some(recorder()) };
-        let app = App::build(config, process).await.unwrap();
-        let url = format!("http://{}", app.address().unwrap());
-        tokio::spawn(async move { app.run().await.map_err(|e| e.to_string()) });
-        let (client, _auth) = (reqwest::Client::new(), shutdown.drop_guard());
-        Self { database, nats, database_wire, nats_wire, url, client, _auth }
+        let redis_wire = ChaosProxy::before(redis.url()).await;
+        let (url, _auth) = start(Config {
+            bcrypt_cost: Cost::new(cost).unwrap(),
+            redis_url: redis_wire.url(redis.url()),
+            ..config(&database_wire.url(&database.url()), &nats_wire.url(nats.url()))
+        })
+        .await;
+        let client = reqwest::Client::new();
+        Self { database, nats, redis, database_wire, nats_wire, redis_wire, url, client, _auth }
+    }
+
+    /// Ends auth and starts it again, on the same servers.
+    pub(crate) async fn restart(&mut self) {
+        let redis_url = self.redis.url().to_owned();
+        let config = Config { redis_url, ..config(&self.database.url(), self.nats.url()) };
+        (self.url, self._auth) = start(config).await;
     }
 
     /// An account that is signed in.
@@ -83,7 +107,7 @@ impl Stage {
         let id = accounts::create(&mut store, new).await.unwrap().id;
         let (status, answer) = self.login(&email, PASSWORD).await;
         assert_eq!(status, 200, "{answer}");
-        Person { id, email, token: answer["access_token"].as_str().unwrap().to_owned() }
+        Person { id, email, ..Person::granted(&answer) }
     }
 
     /// A project with this member, and no other.
@@ -107,15 +131,15 @@ impl Stage {
     }
 
     pub(crate) async fn get(&self, path: &str, person: &Person) -> (u16, Value) {
-        answer(self.to(Method::GET, path).bearer_auth(&person.token)).await
+        answer(self.to(Method::GET, path).bearer_auth(&person.access)).await
     }
 
     pub(crate) async fn post(&self, path: &str, person: &Person, body: Value) -> (u16, Value) {
-        answer(self.to(Method::POST, path).bearer_auth(&person.token).json(&body)).await
+        answer(self.to(Method::POST, path).bearer_auth(&person.access).json(&body)).await
     }
 
     pub(crate) async fn delete(&self, path: &str, person: &Person) -> u16 {
-        answer(self.to(Method::DELETE, path).bearer_auth(&person.token)).await.0
+        answer(self.to(Method::DELETE, path).bearer_auth(&person.access)).await.0
     }
 
     /// The database, past auth.
@@ -130,15 +154,26 @@ impl Stage {
     }
 }
 
-/// Settings for an auth between these servers.
-pub(crate) fn config(database_url: &str, nats_url: &str, cost: u32) -> Config {
+async fn start(config: Config) -> (String, DropGuard) {
+    let shutdown = CancellationToken::new();
+    let process = Process { shutdown: shutdown.clone(), metrics: Some(recorder()) };
+    let app = App::build(config, process).await.unwrap();
+    let url = format!("http://{}", app.address().unwrap());
+    tokio::spawn(async move { app.run().await.map_err(|e| e.to_string()) });
+    (url, shutdown.drop_guard())
+}
+
+/// Settings for an auth between these servers, without Redis.
+pub(crate) fn config(database_url: &str, nats_url: &str) -> Config {
     Config {
         bind: ANY_PORT,
         database_url: database_url.to_owned(),
         nats_url: nats_url.to_owned(),
+        redis_url: "redis://127.0.0.1:1".to_owned(),
+        trusted_proxies: TrustedProxies::loopback(),
         master_key: MASTER_KEY.parse().unwrap(),
         issuer: "test".to_owned(),
-        bcrypt_cost: Cost::new(cost).unwrap(),
+        bcrypt_cost: Cost::new(4).unwrap(),
         shutdown_grace: Duration::from_secs(5),
     }
 }

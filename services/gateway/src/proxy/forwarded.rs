@@ -5,12 +5,10 @@
 //! else they are dropped, and the address of the connection is the truth.
 
 use std::net::{IpAddr, SocketAddr};
-use std::str::FromStr;
-use std::sync::Arc;
 
 use actix_web::HttpRequest;
 use hyper::header::{FORWARDED, HeaderMap, HeaderName, HeaderValue};
-use ipnet::IpNet;
+use millrace_http::client_address::TrustedProxies;
 
 const FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -18,36 +16,6 @@ const HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 /// What others write where they mean the same.
 const SYNONYMS: &[&str] =
     &["x-forwarded-port", "x-forwarded-prefix", "x-forwarded-server", "x-real-ip", "true-client-ip"];
-
-/// The networks whose word is taken, separated by commas: `10.0.0.0/8, 192.0.2.7, 2001:db8::/32`.
-#[derive(Clone, Debug, Default)]
-pub struct TrustedProxies(Arc<[IpNet]>);
-
-/// A part of the list is neither a network nor an address.
-#[derive(Debug, thiserror::Error)]
-#[error("`{0}` is neither a network like 10.0.0.0/8 nor an address")]
-pub struct NotANetwork(String);
-
-impl FromStr for TrustedProxies {
-    type Err = NotANetwork;
-
-    fn from_str(text: &str) -> Result<Self, NotANetwork> {
-        let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
-        let network = |part: &str| {
-            let address = || part.parse::<IpAddr>().map(IpNet::from);
-            part.parse().or_else(|_| address()).map_err(|_neither| NotANetwork(part.to_owned()))
-        };
-        parts.map(network).collect::<Result<_, _>>().map(Self)
-    }
-}
-
-impl TrustedProxies {
-    /// Whether a connection from there comes from a proxy of ours.
-    #[must_use]
-    pub fn contain(&self, peer: IpAddr) -> bool {
-        self.0.iter().any(|network| network.contains(&peer.to_canonical()))
-    }
-}
 
 /// Writes where a request came from into the headers it goes on with. They still hold what the client sent.
 pub(super) fn stamp(headers: &mut HeaderMap, request: &HttpRequest, trusted: &TrustedProxies) {
@@ -145,12 +113,5 @@ mod tests {
         assert_eq!(six["forwarded"], "for=\"[2001:db8::1]\";host=\"events.example:8443\";proto=http");
         let mapped = stamped("[::ffff:10.0.0.1]:5000", "10.0.0.1", &[("x-forwarded-for", "9.9.9.9")]);
         assert_eq!(mapped["x-forwarded-for"], "9.9.9.9, 10.0.0.1");
-    }
-
-    #[test]
-    fn a_list_with_anything_else_in_it_is_refused() {
-        let error = "10.0.0.0/8, ten".parse::<TrustedProxies>().unwrap_err();
-        assert!(error.to_string().contains("`ten`"));
-        assert!("10.0.0.0/33".parse::<TrustedProxies>().is_err());
     }
 }

@@ -4,12 +4,13 @@ use actix_web::HttpRequest;
 use actix_web::http::header::HeaderMap as ActixHeaders;
 use actix_web::http::header::{HeaderName as ActixName, HeaderValue as ActixValue};
 use hyper::header::{CONTENT_LENGTH, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue};
+use millrace_http::client_address::TrustedProxies;
 use millrace_http::request_id::RequestId;
 use opentelemetry::propagation::Injector;
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
-use super::forwarded::{self, TrustedProxies};
+use super::forwarded;
 
 /// What concerns a connection and not the message, besides what `Connection` names
 /// ([RFC 9110, 7.6.1](https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1)).

@@ -1,0 +1,57 @@
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context;
+use chrono::Utc;
+use clap::Args;
+use millrace_messaging::revocations::Revoked;
+use millrace_security::envelope::MasterKey;
+use millrace_security::signing_key::SigningKey;
+use millrace_security::token::{LEEWAY, LIFETIME};
+use millrace_storage::database::Connection;
+use millrace_storage::signing_keys::{self, NewSigningKey};
+
+use super::announcement::Announcement;
+use super::{note, say};
+
+/// Have a new key sign access tokens
+///
+/// It is published at once and begins to sign after --lead. What the old key has signed is believed until
+/// it expires, so nobody notices. Prints the new key's name.
+///
+/// Exit code 1: it is stored, but the running services could not be told; they notice within a minute.
+#[derive(Args)]
+pub(super) struct RotateSigningKeyArgs {
+    /// When the new key begins to sign: later than others who verify tokens keep a copy of the JWK set
+    #[arg(long, default_value = "10m", value_name = "DURATION")]
+    lead: humantime::Duration,
+    /// The old keys are in other hands: believe nothing more of what they sign. The new one signs at once,
+    /// and everybody gets another access token with their refresh token
+    #[arg(long, conflicts_with = "lead")]
+    compromised: bool,
+    /// Seals the private half: the same that auth has
+    #[arg(long, env = "MILLRACE_MASTER_KEY", hide_env_values = true)]
+    master_key: MasterKey,
+    #[command(flatten)]
+    announcement: Announcement,
+}
+
+pub(super) async fn rotate(conn: &mut Connection, args: &RotateSigningKeyArgs) -> anyhow::Result<ExitCode> {
+    if let Some(old) = signing_keys::newest(conn).await? {
+        // A key that auth cannot open would keep it from starting.
+        SigningKey::open(&old.kid, &old.private_box, &args.master_key).context("MILLRACE_MASTER_KEY")?;
+    }
+    let key = SigningKey::generate()?;
+    let (public, private_box) = (key.public(), &key.seal(&args.master_key)?);
+    let new = NewSigningKey { kid: public.kid(), public_pem: public.pem(), private_box };
+    if args.compromised {
+        signing_keys::replace_all(conn, new).await?;
+        note("what the old keys have signed is not believed any more");
+    } else {
+        let (now, lead): (_, Duration) = (Utc::now(), args.lead.into());
+        signing_keys::succeed(conn, new, now + lead, now - LIFETIME - LEEWAY).await?;
+        note(format_args!("it begins to sign in {}", args.lead));
+    }
+    say(public.kid())?;
+    Ok(args.announcement.make(&Revoked::SigningKeys).await)
+}

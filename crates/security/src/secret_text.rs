@@ -1,0 +1,31 @@
+//! Secrets as text: a prefix that tells what it is, and 43 characters that carry 256 random bits.
+//!
+//! Such a secret has as much entropy as its hash, so a plain SHA-256 is enough to store it by; a slow hash protects
+//! secrets that people choose. Looking one up by its hash also needs no constant-time compare: an attacker who could
+//! measure the look-up would learn about hashes, from which no secret can be built.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use rand::TryRngCore;
+use rand::rand_core::OsError;
+use sha2::{Digest, Sha256};
+
+const BYTES: usize = 32;
+
+/// A new secret.
+pub(crate) fn generate(prefix: &str) -> Result<String, OsError> {
+    let mut secret = [0; BYTES];
+    rand::rngs::OsRng.try_fill_bytes(&mut secret)?;
+    Ok(format!("{prefix}{}", URL_SAFE_NO_PAD.encode(secret)))
+}
+
+/// The text, if it has the form of a secret with this prefix.
+pub(crate) fn parse(prefix: &str, text: &str) -> Option<String> {
+    let bytes = URL_SAFE_NO_PAD.decode(text.strip_prefix(prefix)?).ok()?;
+    (bytes.len() == BYTES).then(|| text.to_owned())
+}
+
+/// What a secret is stored by.
+pub(crate) fn hash(text: &str) -> [u8; 32] {
+    Sha256::digest(text.as_bytes()).into()
+}

@@ -1,0 +1,2 @@
+-- Written at most once a minute.
+ALTER TABLE api_keys ADD COLUMN last_used_at timestamptz;

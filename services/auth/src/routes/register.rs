@@ -1,0 +1,103 @@
+//! `POST /api/v1/auth/register`.
+
+use actix_web::http::header::CACHE_CONTROL;
+use actix_web::{HttpRequest, HttpResponse, post, web};
+use millrace_domain::email::Email;
+use millrace_domain::text::Name;
+use millrace_http::json::Json;
+use millrace_http::problem::{Problem, ProblemBody};
+use millrace_storage::accounts::{self, Account, NewAccount};
+use millrace_storage::error::StorageError;
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::errors::AuthError;
+use crate::routes::denials::BadBody;
+use crate::routes::grant::Grant;
+use crate::routes::session::Me;
+use crate::sessions::{self, Client};
+use crate::state::State;
+
+/// Who wants an account.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Register {
+    /// An e-mail address. It is trimmed and put in lower case: a person has one account however they write it.
+    #[schema(example = "ada@example.com")]
+    email: String,
+    /// 8 to 72 bytes, and not easy to guess for somebody who knows the other two fields.
+    #[schema(value_type = String, format = Password, min_length = 8, max_length = 72)]
+    password: SecretString,
+    /// What to call the person: 1 to 100 characters.
+    #[schema(min_length = 1, max_length = 100, example = "Ada Lovelace")]
+    full_name: Option<String>,
+}
+
+/// A new account, signed in.
+#[derive(Serialize, ToSchema)]
+struct Registered {
+    /// The account.
+    #[serde(flatten)]
+    account: Me,
+    /// What lets in.
+    #[serde(flatten)]
+    grant: Grant,
+}
+
+/// Create an account, and sign in
+///
+/// An address that has an account gets a 409: people are told what to do next, and sign-up tells an attacker no more
+/// than the same form everywhere else does.
+#[utoipa::path(
+    tag = "account",
+    request_body = Register,
+    responses(
+        (status = 201, description = "The account, signed in", body = Registered),
+        (status = 409, description = "The address has an account", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "Too many people are signing in, or the database is away; try again after `Retry-After`", body = ProblemBody, content_type = "application/problem+json"),
+        BadBody,
+    ),
+)]
+#[post("/api/v1/auth/register")]
+pub(super) async fn register(
+    asked: Json<Register>,
+    request: HttpRequest,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Problem> {
+    answer(asked, request, state).await
+}
+
+pub(super) async fn answer(
+    Json(asked): Json<Register>,
+    request: HttpRequest,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Problem> {
+    let email: Email =
+        asked.email.parse().map_err(|fault| Problem::field("email", "invalid", format!("email {fault}")))?;
+    let name = asked.full_name.map(|name| Name::parse(name.trim())).transpose();
+    let name = name.map_err(|fault| Problem::field("full_name", "invalid", format!("full_name {fault}")))?;
+    let account = create(&state, &email, asked.password, name.as_ref()).await?;
+    let client = Client::of(&request, &state.trusted_proxies);
+    let granted = sessions::open(&state, &account, &client).await?;
+    let registered = Registered { account: account.into(), grant: Grant::new(&granted) };
+    Ok(HttpResponse::Created().insert_header((CACHE_CONTROL, "no-store")).json(registered))
+}
+
+/// The password is hashed before the address is looked up, so the time does not tell whether it has an account.
+async fn create(
+    state: &State,
+    email: &Email,
+    password: SecretString,
+    name: Option<&Name>,
+) -> Result<Account, AuthError> {
+    let full_name = name.map(Name::as_str);
+    let personal = [Some(email.as_str()), full_name].into_iter().flatten().map(str::to_owned).collect();
+    let password_hash = &state.passwords.choose(password, personal).await?;
+    let new = NewAccount { email: email.as_str(), password_hash, full_name, is_admin: false };
+    let mut conn = state.connection().await?;
+    accounts::create(&mut conn, new).await.map_err(|error| match error {
+        StorageError::Conflict(_) => AuthError::AddressTaken(email.clone()),
+        other => other.into(),
+    })
+}
