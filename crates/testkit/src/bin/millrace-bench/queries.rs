@@ -53,9 +53,9 @@ pub async fn measure(report: &mut Report, events: u64, users: u64) -> anyhow::Re
     let pool = Database::new(&product.database.url(), PoolSettings::named("bench"))?;
     while compact(&mut *pool.connection().await?, 500).await? > 0 {}
     let client = product.database.client().await;
-    client
-        .batch_execute("VACUUM ANALYZE events; VACUUM ANALYZE activity; VACUUM ANALYZE event_counts")
-        .await?;
+    for table in ["events", "activity", "event_counts"] {
+        client.batch_execute(&format!("VACUUM ANALYZE {table}")).await?;
+    }
 
     let http = reqwest::Client::new();
     let key = product.key.reveal().to_owned();
