@@ -13,10 +13,8 @@ const PROPERTIES: [&str; 4] = [
 
 /// Makes request bodies.
 ///
-/// The generator shares the machine with what it measures, so it must cost little: an event is put
-/// together from text that is there already, and only its id, time and user are written. In a release build that takes some 50
-/// nanoseconds an event in requests of 500, and 190 for an event alone (`cost_of_an_event` below
-/// measures it); to post the request takes some 20 microseconds of processor time, whatever its size.
+/// The generator shares the machine with what it measures, so it must cost little: an event is put together from text
+/// that is there already, and only its id, time and user are written.
 #[derive(Debug, Clone)]
 pub(super) struct BodyMaker {
     /// Tells this run's ids from those of others in the same millisecond.
@@ -86,8 +84,6 @@ fn digits(mut number: u64) -> [u8; 7] {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
-    use std::time::Instant;
-
     use serde_json::Value;
     use uuid::Uuid;
 
@@ -122,21 +118,5 @@ mod tests {
             }
         }
         assert_eq!(ids.len(), 4000);
-    }
-
-    /// Not a test but a measurement: `cargo test --release -p millrace-cli cost -- --ignored --nocapture`.
-    #[test]
-    #[ignore = "it measures"]
-    fn cost_of_an_event() {
-        let mut maker = BodyMaker::new("load_0123456789abcdef", 10_000);
-        for batch in [1, 500] {
-            let started = Instant::now();
-            let mut bytes = 0;
-            for request in 0..2_000_000 / batch {
-                bytes += std::hint::black_box(maker.make(request * batch, batch, Utc::now())).len();
-            }
-            let elapsed = started.elapsed().as_nanos() / 2_000_000;
-            println!("batch {batch}: {elapsed} ns and {} bytes an event", bytes / 2_000_000);
-        }
     }
 }
