@@ -40,7 +40,7 @@ impl Report {
 
     /// A figure beside its peer of the same run.
     pub fn compare(&mut self, what: &str, figure: f64, unit: &'static str, peer: &'static str, peers: f64) {
-        println!("{what:<44} {figure:>12.1} {unit:<10} {peer}: {peers:.1} ({:.0}%)", 100.0 * figure / peers);
+        println!("{what:<44} {figure:>12.1} {unit:<10} {peer}: {peers:.1} ({:.1}%)", 100.0 * figure / peers);
         let peer = Some(Peer { what: peer, figure: peers });
         self.rows.push(Row { what: what.to_owned(), figure, unit, peer });
     }
