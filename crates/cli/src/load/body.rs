@@ -83,8 +83,8 @@ fn digits(mut number: u64) -> [u8; 7] {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
     use serde_json::Value;
+    use std::collections::BTreeSet;
     use uuid::Uuid;
 
     use super::*;
