@@ -33,9 +33,9 @@ pub enum StoreError {
 /// See [`StoreError`].
 pub async fn store(appender: &mut Appender, events: &[NewEvent<'_>]) -> Result<Outcome, StoreError> {
     let mut outcome = Outcome::default();
-    let mut todo: Vec<Range<usize>> = Vec::new();
-    todo.push(0..events.len());
-    while let Some(range) = todo.pop() {
+    let mut waiting: Vec<Range<usize>> = Vec::new();
+    waiting.push(0..events.len());
+    while let Some(range) = waiting.pop() {
         let Some(part) = events.get(range.clone()) else { continue };
         match appender.append(part).await {
             Ok(appended) => outcome.appended.add(appended),
@@ -45,7 +45,7 @@ pub async fn store(appender: &mut Appender, events: &[NewEvent<'_>]) -> Result<O
             }
             Err(StorageError::Refused(_)) => {
                 let middle = range.start + part.len() / 2;
-                todo.extend([range.start..middle, middle..range.end]);
+                waiting.extend([range.start..middle, middle..range.end]);
             }
             // Whatever else it is, it is not the events' fault: they stay in the log until it is mended.
             Err(error) => return Err(StoreError::Unavailable(error.to_string())),

@@ -72,7 +72,8 @@ async fn with_auth_away_known_keys_work_and_unknown_ones_are_asked_to_come_again
     let stage = Stage::set().await;
     stage.auth.cancel();
     let stranger = ApiKey::generate().unwrap();
-    // In this process auth's server is stopped beside the one under test, and a connection may go with it.
+    // Now and then a connection was seen to close without an answer while auth stops in the same process; why is not
+    // known. What this story holds ingest to is the answer that follows.
     wait::until("auth is gone", async || {
         let request = stage.anonymous("/api/v1/events").bearer_auth(stranger.reveal());
         let answered = request.body("[]").send().await;
