@@ -2,16 +2,29 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use url::Url;
+
+/// A fuse that never blows.
+const NO_FUSE: u64 = u64::MAX;
 
 /// Passes bytes on, until it is told to cut.
 #[derive(Debug)]
 pub struct ChaosProxy {
     address: SocketAddr,
-    open: Arc<watch::Sender<bool>>,
+    wire: Arc<Wire>,
+}
+
+#[derive(Debug)]
+struct Wire {
+    open: watch::Sender<bool>,
+    /// How many bytes may still go to the server before the connection that carries the last of them is cut.
+    fuse: AtomicU64,
 }
 
 impl ChaosProxy {
@@ -22,29 +35,31 @@ impl ChaosProxy {
         let port = target.port().expect("a test server's address has a port");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("there is a free port");
         let address = listener.local_addr().expect("a bound socket has an address");
-        let (open, _) = watch::channel(true);
-        let open = Arc::new(open);
-        let wire = Arc::clone(&open);
+        let wire = Arc::new(Wire { open: watch::Sender::new(true), fuse: AtomicU64::new(NO_FUSE) });
+        let shared = Arc::clone(&wire);
         tokio::spawn(async move {
             while let Ok((near, _)) = listener.accept().await {
-                let mut state = wire.subscribe();
-                if !*state.borrow() {
+                let wire = Arc::clone(&shared);
+                if !*wire.open.borrow() {
                     continue; // dropped: the client sees its connection closed
                 }
                 let target = (host.clone(), port);
                 tokio::spawn(async move {
-                    let Ok(mut far) = TcpStream::connect(target).await else { return };
+                    let Ok(far) = TcpStream::connect(target).await else { return };
                     // Small messages go both ways; held back for company they would take milliseconds each.
                     let _ = (near.set_nodelay(true), far.set_nodelay(true));
-                    let mut near = near;
+                    let (near_reads, mut near_writes) = near.into_split();
+                    let (mut far_reads, far_writes) = far.into_split();
+                    let mut state = wire.open.subscribe();
                     tokio::select! {
-                        _ = tokio::io::copy_bidirectional(&mut near, &mut far) => {}
+                        () = wire.carry(near_reads, far_writes) => {}
+                        _ = tokio::io::copy(&mut far_reads, &mut near_writes) => {}
                         _ = state.wait_for(|open| !open) => {}
                     }
                 });
             }
         });
-        Self { address, open }
+        Self { address, wire }
     }
 
     /// The server's address by way of the proxy.
@@ -57,11 +72,37 @@ impl ChaosProxy {
 
     /// Cuts every connection and lets no new one through.
     pub fn cut(&self) {
-        self.open.send_replace(false);
+        self.wire.open.send_replace(false);
     }
 
     /// Lets connections through again.
     pub fn mend(&self) {
-        self.open.send_replace(true);
+        self.wire.open.send_replace(true);
+    }
+
+    /// Cuts the connection that carries the last of the next `bytes` bytes to the server, right behind that byte.
+    /// New connections are let through.
+    pub fn cut_after(&self, bytes: u64) {
+        self.wire.fuse.store(bytes, Ordering::SeqCst);
+    }
+}
+
+impl Wire {
+    /// Passes bytes to the server, until either side closes or the fuse blows.
+    async fn carry(&self, mut from: OwnedReadHalf, mut to: OwnedWriteHalf) {
+        let mut buffer = vec![0; 16 << 10];
+        while let Ok(read @ 1..) = from.read(&mut buffer).await {
+            let length = u64::try_from(read).expect("a buffer's length fits");
+            let burn = |left: u64| match left {
+                NO_FUSE => None,
+                left if left <= length => Some(NO_FUSE),
+                left => Some(left - length),
+            };
+            let left = self.fuse.fetch_update(Ordering::SeqCst, Ordering::SeqCst, burn).unwrap_or(NO_FUSE);
+            let passed = usize::try_from(left.min(length)).expect("no more than the buffer");
+            if to.write_all(&buffer[..passed]).await.is_err() || left <= length {
+                return;
+            }
+        }
     }
 }

@@ -38,20 +38,12 @@ async fn a_wire_cut_in_the_middle_of_publishing_stores_nothing_twice() {
     let stage = Stage::set().await;
     let _worker = stage.hire_a_worker().await;
     let bodies: Vec<String> = (0..20).map(|n| batch(&format!("user-{n}"))).collect();
-    for (n, body) in bodies.iter().enumerate() {
-        let attempt = async || {
-            let sent = stage.send(body.clone()).send();
-            if n % 5 == 3 {
-                let cutting = async {
-                    stage.nats_wire.cut();
-                    tokio::task::yield_now().await;
-                    stage.nats_wire.mend();
-                };
-                return futures_util::join!(sent, cutting).0.unwrap().status();
-            }
-            sent.await.unwrap().status()
-        };
-        wait::until("the batch is accepted", async || attempt().await == 202).await;
+    for (body, bytes) in bodies.iter().zip((0..).step_by(400)) {
+        stage.nats_wire.cut_after(bytes);
+        wait::until("the batch is accepted", async || {
+            stage.send(body.clone()).send().await.unwrap().status() == 202
+        })
+        .await;
     }
     wait::until("everything is stored", async || stage.stored().await == 1_000).await;
 }
