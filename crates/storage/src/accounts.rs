@@ -25,13 +25,16 @@ pub struct Account {
     pub is_admin: bool,
     /// When it was created.
     pub created_at: DateTime<Utc>,
+    /// When it was proved that whoever holds it reads mail at its address.
+    pub email_verified_at: Option<DateTime<Utc>>,
 }
 
-pub(crate) type Row = (Uuid, String, String, Option<String>, bool, DateTime<Utc>);
+pub(crate) type Row = (Uuid, String, String, Option<String>, bool, DateTime<Utc>, Option<DateTime<Utc>>);
 
 impl From<Row> for Account {
-    fn from((id, email, password_hash, full_name, is_admin, created_at): Row) -> Self {
-        Self { id: AccountId(id), email, password_hash, full_name, is_admin, created_at }
+    fn from((id, email, password_hash, full_name, is_admin, created_at, email_verified_at): Row) -> Self {
+        let id = AccountId(id);
+        Self { id, email, password_hash, full_name, is_admin, created_at, email_verified_at }
     }
 }
 
@@ -46,6 +49,8 @@ pub struct NewAccount<'a> {
     pub full_name: Option<&'a str>,
     /// The system role.
     pub is_admin: bool,
+    /// Whether somebody vouches for the address already.
+    pub email_verified: bool,
 }
 
 /// Creates an account.
@@ -60,6 +65,7 @@ pub async fn create(conn: &mut AsyncPgConnection, new: NewAccount<'_>) -> Result
             accounts::password_hash.eq(new.password_hash),
             accounts::full_name.eq(new.full_name),
             accounts::is_admin.eq(new.is_admin),
+            accounts::email_verified_at.eq(new.email_verified.then(Utc::now)),
         ))
         .get_result(conn)
         .await?;

@@ -10,6 +10,7 @@ diesel::table! {
         full_name -> Nullable<Text>,
         is_admin -> Bool,
         created_at -> Timestamptz,
+        email_verified_at -> Nullable<Timestamptz>,
     }
 }
 

@@ -33,6 +33,7 @@ pub(super) async fn create(conn: &mut Connection, args: &CreateUserArgs) -> anyh
         password_hash: &hash,
         full_name: None,
         is_admin: args.admin,
+        email_verified: true,
     };
     let account = accounts::create(conn, new).await.map_err(|error| match error {
         StorageError::Conflict(_) => anyhow::anyhow!("{} has an account already", args.email),

@@ -89,8 +89,13 @@ async fn ensure_admin(conn: &mut Connection, env: &mut EnvFile) -> anyhow::Resul
         }
         None => {
             let (password, password_hash) = new_password()?;
-            let new =
-                NewAccount { email: ADMIN, password_hash: &password_hash, full_name: None, is_admin: true };
+            let new = NewAccount {
+                email: ADMIN,
+                password_hash: &password_hash,
+                full_name: None,
+                is_admin: true,
+                email_verified: true,
+            };
             let account = accounts::create(conn, new).await?;
             env.set(ADMIN_PASSWORD, password.reveal());
             say(format_args!("created the account {ADMIN}"))?;

@@ -56,7 +56,13 @@ async fn members_see_their_projects_and_nobody_elses() {
     let (shop, _hidden) = (project(&database.url(), "UTC").await, project(&database.url(), "UTC").await);
     let pool = Database::new(&database.url(), PoolSettings::named("test")).unwrap();
     let mut conn = pool.connection().await.unwrap();
-    let new = NewAccount { email: "ada@example.org", password_hash: "x", full_name: None, is_admin: false };
+    let new = NewAccount {
+        email: "ada@example.org",
+        password_hash: "x",
+        full_name: None,
+        is_admin: false,
+        email_verified: true,
+    };
     let ada = accounts::create(&mut conn, new).await.unwrap();
     members::set(&mut conn, shop, ada.id, Role::Viewer).await.unwrap();
     members::set(&mut conn, shop, ada.id, Role::Editor).await.unwrap();
@@ -72,7 +78,13 @@ async fn a_project_is_not_left_without_an_owner() {
     let (shop, other) = (project(&database.url(), "UTC").await, project(&database.url(), "UTC").await);
     let pool = Database::new(&database.url(), PoolSettings::named("test")).unwrap();
     let mut conn = pool.connection().await.unwrap();
-    let new = NewAccount { email: "ada@example.org", password_hash: "x", full_name: None, is_admin: false };
+    let new = NewAccount {
+        email: "ada@example.org",
+        password_hash: "x",
+        full_name: None,
+        is_admin: false,
+        email_verified: true,
+    };
     let ada = accounts::create(&mut conn, new).await.unwrap().id;
     assert!(members::add(&mut conn, shop, ada, Role::Owner).await.unwrap());
     assert!(!members::add(&mut conn, shop, ada, Role::Viewer).await.unwrap());

@@ -26,8 +26,13 @@ impl SignedIn {
         let database = TestDatabase::create().await;
         let pool = Database::new(&database.url(), PoolSettings::named("test")).unwrap();
         let mut conn = pool.connection().await.unwrap();
-        let new =
-            NewAccount { email: "ada@example.org", password_hash: "x", full_name: None, is_admin: false };
+        let new = NewAccount {
+            email: "ada@example.org",
+            password_hash: "x",
+            full_name: None,
+            is_admin: false,
+            email_verified: true,
+        };
         let ada = accounts::create(&mut conn, new).await.unwrap().id;
         let then = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
         let token = NewToken { hash: &[0; 32], expires_at: then + WEEK };

@@ -94,7 +94,13 @@ async fn create(
     let full_name = name.map(Name::as_str);
     let personal = [Some(email.as_str()), full_name].into_iter().flatten().map(str::to_owned).collect();
     let password_hash = &state.passwords.choose(password, personal).await?;
-    let new = NewAccount { email: email.as_str(), password_hash, full_name, is_admin: false };
+    let new = NewAccount {
+        email: email.as_str(),
+        password_hash,
+        full_name,
+        is_admin: false,
+        email_verified: false,
+    };
     let mut conn = state.connection().await?;
     accounts::create(&mut conn, new).await.map_err(|error| match error {
         StorageError::Conflict(_) => AuthError::AddressTaken(email.clone()),
