@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use actix_web::web;
 use millrace_cache::attempts::{Attempts, Law};
+use millrace_http::public_side::PublicSide;
 use millrace_http::serve::serve;
 use millrace_messaging::broker::Broker;
 use millrace_runtime::health::{self, Health};
@@ -71,6 +72,8 @@ impl App {
                 tokens: Arc::new(tokens),
                 passwords: Passwords::new(config.bcrypt_cost),
                 attempts,
+                public_side: PublicSide { url: config.public_url, trusted: config.trusted_proxies.clone() },
+                cookie_renewal: config.cookie_renewal,
                 trusted_proxies: config.trusted_proxies,
             },
             health: Arc::new(health),
@@ -97,6 +100,7 @@ impl App {
         let mut components = Components::new(shutdown.clone(), self.grace);
         components.spawn("key answers", answers::keys(self.state.clone(), shutdown.clone()));
         components.spawn("token answers", answers::tokens(self.state.clone(), shutdown.clone()));
+        components.spawn("session answers", answers::sessions(self.state.clone(), shutdown.clone()));
         components.spawn("signing keys", key_succession::follow(self.state.clone(), shutdown.clone()));
         let (state, health) = (web::Data::new(self.state), web::Data::from(self.health));
         let configure = move |service: &mut web::ServiceConfig| {

@@ -58,6 +58,8 @@ impl Stage {
             nats_url: nats.url().to_owned(),
             redis_url: "redis://127.0.0.1:1".to_owned(),
             trusted_proxies: Default::default(),
+            public_url: None,
+            cookie_renewal: Duration::from_secs(900),
             master_key: "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff".parse().unwrap(),
             issuer: "test".to_owned(),
             bcrypt_cost: Cost::new(4).unwrap(),
