@@ -110,6 +110,16 @@ mod tests {
     }
 
     #[test]
+    fn cookies_are_renewed_before_they_expire_and_the_public_side_has_an_address() {
+        let env = environment(&[("MILLRACE_COOKIE_RENEWAL", "7d"), ("MILLRACE_PUBLIC_URL", "/millrace")]);
+        let error = Config::from_env(env).unwrap_err().to_string();
+        assert!(
+            error.contains("MILLRACE_COOKIE_RENEWAL") && error.contains("MILLRACE_PUBLIC_URL"),
+            "{error}"
+        );
+    }
+
+    #[test]
     fn a_weak_cost_and_a_bad_key_are_refused_together_and_not_repeated() {
         let env = environment(&[("MILLRACE_BCRYPT_COST", "9"), ("MILLRACE_MASTER_KEY", "hunter2")]);
         let error = Config::from_env(env).unwrap_err().to_string();

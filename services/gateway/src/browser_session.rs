@@ -45,7 +45,6 @@ pub struct BrowserSessions {
 }
 
 /// A request that comes with a good cookie, and may do what it asks for as far as that goes.
-#[derive(Debug)]
 pub struct Admitted {
     session: Arc<OpenSession>,
     cookie: String,
@@ -146,6 +145,8 @@ impl Refusal {
     /// The answer.
     #[must_use]
     pub fn into_response(self) -> HttpResponse {
+        let reason = self.problem.code().as_str();
+        metrics::counter!("browser_requests_refused_total", "reason" => reason).increment(1);
         let mut response = self.problem.error_response();
         if let Some(cookies) = self.clear {
             clear(cookies, response.headers_mut());
