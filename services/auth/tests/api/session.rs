@@ -3,8 +3,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use millrace_domain::access::Role;
 use millrace_domain::ids::SessionId;
 use millrace_security::signing_key::SigningKey;
-use millrace_security::token::{Holder, Issuer};
+use millrace_security::token::{AUDIENCE, Holder, Issuer};
 use millrace_storage::members;
+use millrace_testkit::peers;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -66,6 +67,27 @@ async fn nothing_but_a_token_of_this_house_is_believed() {
         }
     }
     assert_eq!(answer(stage.to(Method::GET, "/api/v1/auth/me")).await.0, 401);
+}
+
+/// What PyJWT makes of a token, given the JWK set that is published.
+async fn outsider(stage: &Stage, token: &str, audience: &str) -> Value {
+    let (status, jwks) = answer(stage.to(Method::GET, "/.well-known/jwks.json")).await;
+    assert_eq!(status, 200);
+    let asked = json!({"token": token, "jwks": jwks, "issuer": "test", "audience": audience});
+    serde_json::from_str(&peers::run("verify_token.py", &asked.to_string()).await).unwrap()
+}
+
+#[actix_web::test]
+async fn a_program_that_knows_only_the_jwk_set_believes_our_tokens_and_no_others() {
+    let stage = Stage::set().await;
+    let ada = stage.person("ada").await;
+    let claims = outsider(&stage, &ada.access, AUDIENCE).await;
+    assert_eq!(claims["sub"], json!(ada.id));
+    assert_eq!(claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(), 900);
+    let [header, body, _] = ada.access.split('.').collect::<Vec<_>>()[..] else { panic!("three parts") };
+    let unsigned = format!("{header}.{body}.{}", URL_SAFE_NO_PAD.encode([0; 256]));
+    assert_eq!(outsider(&stage, &unsigned, AUDIENCE).await["refused"], "InvalidSignatureError");
+    assert_eq!(outsider(&stage, &ada.access, "another").await["refused"], "InvalidAudienceError");
 }
 
 #[actix_web::test]
