@@ -1,3 +1,4 @@
+use millrace_cache::revocations::RevocationCount;
 use millrace_domain::access::Scope;
 use millrace_domain::ids::ProjectId;
 use millrace_messaging::broker::Broker;
@@ -65,6 +66,21 @@ async fn a_revoked_key_stops_working_within_a_second() {
     revocations::announce(&broker, &Revoked::Key { key_id: id }).await.unwrap();
     wait::until("the key is refused", async || send().await == 401).await;
     assert!(revoked.elapsed() < std::time::Duration::from_secs(1), "it took {:?}", revoked.elapsed());
+}
+
+#[actix_web::test]
+async fn a_revoked_key_is_refused_also_when_only_redis_tells() {
+    let stage = Stage::set().await;
+    let key = ApiKey::generate().unwrap();
+    let id = stage.grant(&key, &[Scope::Ingest]).await;
+    let send =
+        async || answer(stage.anonymous("/api/v1/events").bearer_auth(key.reveal()).body("[]")).await.0;
+    assert_eq!(send().await, 202);
+
+    let database = Database::new(&stage.database.url(), PoolSettings::named("test")).unwrap();
+    assert!(api_keys::revoke(&mut database.connection().await.unwrap(), stage.shop, id).await.unwrap());
+    RevocationCount::new(stage.redis.url()).unwrap().grow().await.unwrap();
+    wait::until("the key is refused", async || send().await == 401).await;
 }
 
 #[actix_web::test]
