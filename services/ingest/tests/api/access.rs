@@ -88,13 +88,10 @@ async fn with_auth_away_known_keys_work_and_unknown_ones_are_asked_to_come_again
     let stage = Stage::set().await;
     stage.auth.cancel();
     let stranger = ApiKey::generate().unwrap();
-    // Now and then a connection was seen to close without an answer while auth stops in the same process; why is not
-    // known. What this story holds ingest to is the answer that follows.
     wait::until("auth is gone", async || {
         let request = stage.anonymous("/api/v1/events").bearer_auth(stranger.reveal());
-        let answered = request.body("[]").send().await;
-        answered
-            .is_ok_and(|response| response.status() == 503 && response.headers().contains_key("retry-after"))
+        let response = request.body("[]").send().await.unwrap();
+        response.status() == 503 && response.headers().contains_key("retry-after")
     })
     .await;
     assert_eq!(answer(stage.send("[]")).await.0, 202);
