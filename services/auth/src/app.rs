@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use actix_web::web;
 use millrace_cache::attempts::{Attempts, Law};
+use millrace_cache::revocations::RevocationCount;
 use millrace_http::public_side::PublicSide;
 use millrace_http::serve::serve;
 use millrace_messaging::broker::Broker;
@@ -16,10 +17,11 @@ use millrace_storage::database::{Database, PoolSettings};
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::config::Config;
+use crate::known_tokens::KnownTokens;
 use crate::passwords::Passwords;
 use crate::state::State;
 use crate::tokens::Tokens;
-use crate::{answers, key_succession, routes};
+use crate::{announcements, answers, key_succession, routes};
 
 /// Auth does not write to the log; this bounds the broker's word on its health.
 const BROKER_TIMEOUT: Duration = Duration::from_secs(2);
@@ -70,6 +72,8 @@ impl App {
                 database,
                 broker,
                 tokens: Arc::new(tokens),
+                known_tokens: KnownTokens::default(),
+                revocations: RevocationCount::new(&config.redis_url)?,
                 passwords: Passwords::new(config.bcrypt_cost),
                 attempts,
                 public_side: PublicSide { url: config.public_url, trusted: config.trusted_proxies.clone() },
@@ -101,6 +105,7 @@ impl App {
         components.spawn("key answers", answers::keys(self.state.clone(), shutdown.clone()));
         components.spawn("token answers", answers::tokens(self.state.clone(), shutdown.clone()));
         components.spawn("session answers", answers::sessions(self.state.clone(), shutdown.clone()));
+        components.spawn("revocations", announcements::follow(self.state.clone(), shutdown.clone()));
         components.spawn("signing keys", key_succession::follow(self.state.clone(), shutdown.clone()));
         let (state, health) = (web::Data::new(self.state), web::Data::from(self.health));
         let configure = move |service: &mut web::ServiceConfig| {

@@ -131,7 +131,9 @@ async fn many_requests_at_once_are_one_question() {
 
     let broker = stage.broker().await;
     let mut questions = broker.client().subscribe(subjects::OPEN_SESSION).await.unwrap();
-    broker.client().flush().await.unwrap();
+    // When this has come back, what comes after it will be seen.
+    broker.client().publish(subjects::OPEN_SESSION, "begin".into()).await.unwrap();
+    assert_eq!(questions.next().await.unwrap().payload, "begin");
     let answers = join_all(tabs.iter().map(|tab| tab.get(ME))).await;
     assert!(answers.iter().all(|answer| answer.status == 200), "{answers:?}");
     let renewed: std::collections::BTreeSet<String> = tabs.iter().map(Browser::session).collect();

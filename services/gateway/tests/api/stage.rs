@@ -74,6 +74,7 @@ impl Stage {
             bind: ([127, 0, 0, 1], 0).into(),
             database_url: database.url(),
             nats_url: nats.url().to_owned(),
+            redis_url: "redis://127.0.0.1:1".to_owned(),
             statement_timeout: Duration::from_secs(20),
             shutdown_grace: Duration::from_secs(25),
             clock: Utc::now,
