@@ -106,7 +106,7 @@ async fn an_address_that_begins_with_https_is_enough() {
 }
 
 fn is_for_tls_alone(cookies: Vec<&str>) {
-    let [session, csrf] = cookies[..] else { panic!("two cookies: {cookies:?}") };
+    let [session, csrf] = <[&str; 2]>::try_from(cookies).unwrap();
     assert!(session.starts_with("__Host-millrace_session=ey"), "{session}");
     assert!(session.ends_with("; Max-Age=604800; HttpOnly; Path=/; SameSite=Lax; Secure"), "{session}");
     assert!(csrf.starts_with("millrace_csrf=") && csrf.ends_with("; Path=/; SameSite=Lax; Secure"), "{csrf}");
