@@ -56,7 +56,8 @@ impl App {
                     let database = database.clone();
                     async move { database.ping().await.map_err(|e| e.to_string()) }
                 })
-                .requires("nats", move || {
+                // Without it people still sign in; only other services cannot ask.
+                .prefers("nats", move || {
                     let broker = broker.clone();
                     async move { broker.ping().await.map_err(|e| e.to_string()) }
                 })

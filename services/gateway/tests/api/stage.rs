@@ -76,6 +76,7 @@ impl Stage {
             nats_url: nats.url().to_owned(),
             redis_url: "redis://127.0.0.1:1".to_owned(),
             statement_timeout: Duration::from_secs(20),
+            answers_kept: Duration::from_secs(10),
             shutdown_grace: Duration::from_secs(25),
             clock: Utc::now,
         };
