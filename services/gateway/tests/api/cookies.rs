@@ -1,11 +1,13 @@
-//! Signing in with a cookie, and what the cookie is like.
+//! Signing in with a cookie, what the cookie is like, and who gets to see it.
 
+use millrace_testkit::wait;
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::browser::{Browser, LOGIN, ME};
 use crate::gateway::Gateway;
 use crate::stage::{PASSWORD, Stage};
+use crate::upstream::Upstream;
 
 const BEHIND_TLS: &[(&str, &str)] = &[("x-forwarded-proto", "https")];
 
@@ -50,7 +52,7 @@ async fn whoever_registers_with_a_browser_is_signed_in() {
     let answer = browser.take(browser.request(Method::POST, path).json(&body).send().await.unwrap()).await;
     assert_eq!((answer.status, &answer.body["account"]["email"]), (201, &json!("ada@example.com")));
     assert_eq!(answer.body["csrf_token"], browser.csrf());
-    millrace_testkit::wait::until("auth answers", async || browser.get(ME).await.status == 200).await;
+    wait::until("auth answers", async || browser.get(ME).await.status == 200).await;
     let elsewhere = browser.request(Method::POST, path).header("Sec-Fetch-Site", "cross-site").json(&body);
     assert_eq!(elsewhere.send().await.unwrap().status(), 403);
 }
@@ -78,7 +80,7 @@ async fn over_tls_a_cookie_is_for_this_host_alone() {
     let browser = Browser::saying(&gateway, BEHIND_TLS);
     let answer = browser.sign_in(&email).await;
     is_for_tls_alone(answer.set_cookies());
-    millrace_testkit::wait::until("auth answers", async || browser.get(ME).await.status == 200).await;
+    wait::until("auth answers", async || browser.get(ME).await.status == 200).await;
 
     // Anybody on the line can have a browser keep a cookie of the other name.
     let tossed = Browser::saying(&gateway, BEHIND_TLS);
@@ -102,7 +104,7 @@ async fn an_address_that_begins_with_https_is_enough() {
     let (email, _) = stage.person("ada").await;
     let browser = Browser::before(&gateway);
     is_for_tls_alone(browser.sign_in(&email).await.set_cookies());
-    millrace_testkit::wait::until("auth answers", async || browser.get(ME).await.status == 200).await;
+    wait::until("auth answers", async || browser.get(ME).await.status == 200).await;
 }
 
 fn is_for_tls_alone(cookies: Vec<&str>) {
@@ -178,4 +180,76 @@ async fn whoever_holds_an_old_cookie_or_a_good_one_can_sign_in() {
     assert_eq!(browser.get(ME).await.body["email"], ada);
     browser.put("not a cookie of ours");
     assert_eq!(browser.get("/.well-known/jwks.json").await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cookie_that_is_not_good_gets_401_and_goes() {
+    let stage = Stage::set().await;
+    let gateway = stage.gateway();
+    let (email, _) = stage.person("ada").await;
+    let browser = Browser::of(&gateway, &email).await;
+    let body = json!({"email": email, "password": PASSWORD});
+    let login = browser.request(Method::POST, "/api/v1/auth/login").json(&body).send().await.unwrap();
+    let granted: Value = login.json().await.unwrap();
+    let good = browser.session();
+    let parts: Vec<&str> = good.split('.').collect();
+    let other_ciphertext =
+        format!("{}..{}.{}A.{}", parts[0], parts[2], &parts[3][..parts[3].len() - 1], parts[4]);
+    for bad in [
+        "",
+        "nonsense",
+        "a.b.c",
+        "a..b.c.d",
+        &good[..good.len() - 1],
+        &good[1..],
+        &other_ciphertext,
+        granted["access_token"].as_str().unwrap(),
+        granted["refresh_token"].as_str().unwrap(),
+    ] {
+        let browser = Browser::before(&gateway);
+        browser.put(bad);
+        let answer = browser.get(ME).await;
+        assert_eq!((answer.status, answer.code()), (401, "unauthenticated"), "{bad}");
+        assert!(answer.clears(), "{bad}: {answer:?}");
+        assert_eq!(answer.headers["www-authenticate"], "Bearer");
+    }
+    // Nor is it good for anything else than a cookie.
+    let bearer = crate::gateway::client().get(gateway.url(ME)).bearer_auth(&good).send().await.unwrap();
+    assert_eq!(bearer.status(), 401);
+    assert_eq!(browser.get(ME).await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_service_is_shown_a_sessions_cookie() {
+    let stage = Stage::set().await;
+    let mirror = Upstream::mirror();
+    let (email, _) = stage.person("ada").await;
+    let real = Gateway::with(stage.settings(mirror.address));
+    let browser = Browser::of(&real, &email).await;
+    let mut settings = stage.settings(mirror.address);
+    settings.origins.analytics = format!("http://{}", mirror.address).parse().unwrap();
+    let gateway = Gateway::with(settings);
+    let shown = async |method: Method, path: &str| {
+        let request = crate::gateway::client()
+            .request(method, gateway.url(path))
+            .header("X-CSRF-Token", browser.csrf());
+        let (session, csrf) = (browser.session(), browser.csrf());
+        let cookie = format!(
+            "theme=dark; millrace_session={session}; __Host-millrace_session={session}; millrace_csrf={csrf}"
+        );
+        request.header("cookie", cookie).send().await.unwrap()
+    };
+    let seen = wait::until_some("the gateway finds auth", async || {
+        let answer = shown(Method::GET, "/api/v1/stats/dau").await;
+        if answer.status() == 503 { None } else { Some(answer.text().await.unwrap()) }
+    })
+    .await;
+    assert!(seen.contains("\nauthorization: Bearer eyJ"), "{seen}");
+    assert!(seen.contains("\ncookie: theme=dark\n"), "{seen}");
+    // Ingest knows programs alone: nothing is translated for it, and a library on a page of ours is not refused.
+    let ingest = shown(Method::POST, "/api/v1/events").await.text().await.unwrap();
+    assert!(ingest.starts_with("POST /api/v1/events") && !ingest.contains("authorization"), "{ingest}");
+    for seen in [seen, ingest] {
+        assert!(!seen.contains(&browser.session()) && !seen.contains("millrace_"), "{seen}");
+    }
 }
