@@ -18,6 +18,10 @@ use tally::Tallies;
 
 mod tally;
 
+/// How long an attempt waits for Redis. What is not answered in time is counted by this process alone, and so under a
+/// limit of its own; a password takes a fifth of a second to try anyway.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 const BEGIN: &str = include_str!("attempts/begin.lua");
 const TAKE_BACK: &str = include_str!("attempts/take_back.lua");
 
@@ -69,7 +73,7 @@ impl Attempts {
     /// # Errors
     /// When `url` is not an address of Redis.
     pub fn new(url: &str, law: Law) -> Result<Self, CacheError> {
-        Ok(Self { link: Link::new(url)?, law, own: Arc::default() })
+        Ok(Self { link: Link::new(url, PATIENCE)?, law, own: Arc::default() })
     }
 
     /// Begins an attempt to prove to be `account` from `address`.
