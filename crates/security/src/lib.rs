@@ -3,6 +3,7 @@
 pub mod api_key;
 pub mod envelope;
 mod hex;
+pub mod mail_token;
 pub mod password;
 pub mod password_choice;
 pub mod refresh_token;
