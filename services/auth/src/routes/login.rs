@@ -97,10 +97,11 @@ async fn sign_in(state: &State, asked: Login, client: &Client) -> Result<Granted
     let matches = state.passwords.matches(asked.password.clone(), hash).await?;
     let account = account.filter(|_| matches).ok_or(AuthError::WrongPassword)?;
     if state.admission.verified_only() && account.email_verified_at.is_none() {
-        return Err(unverified(state, &account).await);
+        return Err(Box::pin(unverified(state, &account)).await);
     }
     let granted = sessions::open(state, &account, client).await?;
-    state.passwords.renew(state, &account, asked.password).await;
+    // Boxed: it is rare, and every sign-in would carry its size.
+    Box::pin(state.passwords.renew(state, &account, asked.password)).await;
     Ok(granted)
 }
 
