@@ -24,9 +24,6 @@ pub(super) struct ResetPasswordArgs {
     /// Read the password from the first line of standard input
     #[arg(long)]
     password_stdin: bool,
-    /// Where failed attempts are counted
-    #[arg(long, env = "REDIS_URL", hide_env_values = true)]
-    redis_url: Option<String>,
     #[command(flatten)]
     announcement: Announcement,
 }
@@ -47,7 +44,7 @@ pub(super) async fn reset(conn: &mut Connection, args: &ResetPasswordArgs) -> an
 }
 
 async fn unlock(args: &ResetPasswordArgs, email: &str) {
-    let Some(url) = &args.redis_url else {
+    let Some(url) = args.announcement.redis_url() else {
         return note(
             "REDIS_URL is not set: if the account is locked, it stays so for up to a quarter of an hour",
         );

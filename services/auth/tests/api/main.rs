@@ -14,6 +14,7 @@ mod mail_server;
 mod members;
 mod openapi;
 mod password_reset;
+mod permissions;
 mod projects;
 mod registration;
 mod session;
