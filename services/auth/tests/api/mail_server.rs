@@ -119,6 +119,14 @@ impl Stage {
         .await;
     }
 
+    /// Until a mail was tried in vain and is put back.
+    pub(crate) async fn a_mail_has_to_wait(&self) {
+        let client = self.database.client().await;
+        // One in hand is due much later.
+        let sql = "SELECT 1 FROM mails WHERE attempts > 0 AND due_at < now() + interval '15 seconds'";
+        wait::until("a mail has to wait", async || client.query_opt(sql, &[]).await.unwrap().is_some()).await;
+    }
+
     /// Until this became of a mail.
     pub(crate) async fn mail_was(&self, kind: &str, result: &str) {
         let line = format!(r#"auth_mails_total{{kind="{kind}",result="{result}"}} "#);
