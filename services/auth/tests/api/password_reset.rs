@@ -93,7 +93,7 @@ async fn a_token_that_is_old_or_replaced_resets_nothing() {
 }
 
 #[actix_web::test]
-async fn a_hundred_uses_at_once_are_one() {
+async fn ten_uses_at_once_are_one() {
     let (mut server, stage) = MailServer::with_stage().await;
     let ada = stage.person("ada").await;
     stage.forgot(&ada.email).await;
