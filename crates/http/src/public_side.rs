@@ -3,6 +3,7 @@
 //! Proxies may stand between: what they say of the host and of TLS is believed from those alone that the configuration
 //! names, as with [addresses](crate::client_address).
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::str::FromStr;
 
@@ -34,6 +35,13 @@ impl FromStr for PublicUrl {
         let anonymous = url.username().is_empty() && url.password().is_none();
         let sound = matches!(url.scheme(), "http" | "https") && bare && anonymous;
         if sound { Ok(Self(url)) } else { Err(NotAPublicUrl) }
+    }
+}
+
+impl fmt::Display for PublicUrl {
+    /// Without a slash at its end, so that a path can follow.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.as_str().trim_end_matches('/'))
     }
 }
 
@@ -127,6 +135,13 @@ mod tests {
             request = request.append_header((*name, *value));
         }
         request.to_http_request()
+    }
+
+    #[test]
+    fn a_path_can_follow_the_address() {
+        for text in ["https://Millrace.example.com/", "https://millrace.example.com"] {
+            assert_eq!(text.parse::<PublicUrl>().unwrap().to_string(), "https://millrace.example.com");
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ pub mod csrf;
 pub mod envelope;
 mod hex;
 mod jwe;
+pub mod mail_token;
 pub mod password;
 pub mod password_choice;
 pub mod refresh_token;

@@ -12,6 +12,8 @@ use millrace_security::token::TokenError;
 use millrace_storage::error::StorageError;
 use rand::rand_core::OsError;
 
+use crate::mail::outbox;
+
 const LOGINS: Quota = Quota { policy: "login", limit: Law::LOGIN.limit, window: Law::LOGIN.window };
 
 /// A request that cannot be granted.
@@ -38,6 +40,25 @@ pub enum AuthError {
     /// The address has an account.
     #[error("{0} has an account already: sign in")]
     AddressTaken(Email),
+    /// The password is right, and the address is not proved, which this installation asks for.
+    #[error("the e-mail address is not verified yet: follow the link in the mail that was sent to it")]
+    NotVerified,
+    /// People cannot make accounts for themselves here.
+    #[error("registration is closed: ask whoever runs this installation for an account")]
+    RegistrationClosed,
+    /// Too many registrations came from the address; how long to wait.
+    #[error("too many accounts were asked for from this network: wait before you try again")]
+    TooManyRegistrations(Quota, Duration),
+    /// Too many mails were asked for from the address; how long to wait.
+    #[error("too many mails were asked for from this network: wait before you try again")]
+    TooManyMails(Duration),
+    /// There is no mail server.
+    #[error("this installation sends no mail: ask whoever runs it")]
+    NoMail,
+    /// The token from a mail is unknown, expired, used, replaced by a newer one or for something else: it is not told
+    /// which.
+    #[error("the token is not valid, or not any more: ask for another mail")]
+    MailToken,
     /// Too many passwords are being tried.
     #[error("too many people are signing in at this moment, try again")]
     Busy,
@@ -65,6 +86,14 @@ impl From<AuthError> for Problem {
             AuthError::BadPassword(fault) => return bad_password("password", fault),
             AuthError::AddressTaken(_) => Code::Conflict,
             AuthError::Locked(wait) => return Self::too_many(LOGINS, error.to_string(), *wait),
+            AuthError::NotVerified => Code::EmailNotVerified,
+            AuthError::RegistrationClosed => Code::RegistrationClosed,
+            AuthError::TooManyRegistrations(quota, wait) => {
+                return Self::too_many(*quota, error.to_string(), *wait);
+            }
+            AuthError::TooManyMails(wait) => return Self::too_many(outbox::QUOTA, error.to_string(), *wait),
+            AuthError::NoMail => Code::Unavailable,
+            AuthError::MailToken => return Self::field("token", "invalid", error.to_string()),
             AuthError::Busy => {
                 return Self::new(Code::Unavailable, error.to_string()).retry_after(Duration::from_secs(2));
             }

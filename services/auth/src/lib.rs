@@ -5,6 +5,8 @@
 //! a browser, a session with a cookie ([`browser_sessions`]), for which the gateway is given access tokens. What they may do in a project stands in the handler's signature ([`project_access`]). Sessions and roles are read from
 //! the database at every request: a token proves who, not what, and not for longer than its session.
 //!
+//! Mail proves who reads it at an address, and gets somebody in again who forgot a password ([`mail`]).
+//!
 //! Programs: other services hold an API key or a token in hand and ask over the broker what it opens ([`answers`]).
 //! They remember the answer, so whatever takes a right away is announced ([`announcements`]), after the commit.
 
@@ -18,8 +20,10 @@ pub mod config;
 pub mod errors;
 pub mod key_succession;
 mod known_tokens;
+pub mod mail;
 pub mod passwords;
 pub mod project_access;
+pub mod registration;
 pub mod routes;
 pub mod sessions;
 pub mod state;

@@ -8,12 +8,14 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 mod csrf;
 mod denials;
+mod email;
 mod form_or_json;
 mod grant;
 mod keys;
 mod login;
 mod members;
 mod password;
+mod password_reset;
 mod projects;
 mod refresh;
 mod register;
@@ -26,6 +28,11 @@ pub fn configure(service: &mut ServiceConfig<'_>) {
     service
         .service(register::register)
         .service(password::change)
+        .service(password_reset::forgot)
+        .service(password_reset::reset)
+        .service(email::verify)
+        .service(email::resend)
+        .service(email::change)
         .service(login::login)
         .service(refresh::refresh)
         .service(sessions::logout)

@@ -12,7 +12,9 @@ use millrace_storage::database::{Connection, Database};
 
 use crate::errors::AuthError;
 use crate::known_tokens::KnownTokens;
+use crate::mail::outbox::Outbox;
 use crate::passwords::Passwords;
+use crate::registration::Admission;
 use crate::tokens::Tokens;
 
 /// Shared by all workers of the server.
@@ -32,6 +34,10 @@ pub struct State {
     pub passwords: Passwords,
     /// Counts the tries.
     pub attempts: Attempts,
+    /// Notes the mails that people ask for.
+    pub outbox: Outbox,
+    /// Who may have an account, and what it takes to sign in.
+    pub admission: Admission,
     /// Whose word on where a request came from is taken.
     pub trusted_proxies: TrustedProxies,
     /// The side that browsers see.

@@ -87,6 +87,11 @@ impl Stage {
             master_key: "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff".parse().unwrap(),
             issuer: "test".to_owned(),
             bcrypt_cost: Cost::new(4).unwrap(),
+            public_url: Default::default(),
+            mail: None,
+            registration: millrace_auth::registration::Registration::Open,
+            registration_limit: 10,
+            require_verified_email: false,
             shutdown_grace: Duration::from_secs(5),
         };
         let app = Auth::build(auth, process.clone()).await.unwrap();
