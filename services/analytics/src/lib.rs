@@ -13,7 +13,6 @@ pub mod asked;
 pub mod authenticator;
 pub mod config;
 pub mod errors;
-pub mod page;
 pub mod plan;
 pub mod questions;
 pub mod reader;

@@ -77,6 +77,7 @@ impl Stage {
             master_key: "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff".parse().unwrap(),
             issuer: "test".to_owned(),
             bcrypt_cost: Cost::new(4).unwrap(),
+            audit: millrace_messaging::streams::AuditLimits { bytes: 16 << 20, replicas: 1 },
             shutdown_grace: Duration::from_secs(5),
         };
         let app = Auth::build(auth, process.clone()).await.unwrap();
