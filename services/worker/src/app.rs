@@ -4,7 +4,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use millrace_messaging::broker::Broker;
-use millrace_messaging::consumer::EventConsumer;
+use millrace_messaging::consumer::Consumer;
 use millrace_messaging::streams;
 use millrace_runtime::health::{self, Health};
 use millrace_runtime::labels::{CappedLabels, EVENT_TYPE_LABELS};
@@ -25,7 +25,7 @@ const PUBLISH_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);
 pub struct App {
     listener: TcpListener,
     broker: Broker,
-    consumer: EventConsumer,
+    consumer: Consumer,
     database: Database,
     config: Config,
     process: Process,
@@ -40,7 +40,7 @@ impl App {
         let listener = listen(config.bind)?;
         let broker = Broker::connect(&config.nats_url, "worker", PUBLISH_TIMEOUT).await?;
         streams::ensure(&broker, config.streams).await?;
-        let consumer = EventConsumer::join(&broker, config.pull).await?;
+        let consumer = Consumer::of_events(&broker, config.pull).await?;
         let pool =
             PoolSettings { statement_timeout: config.statement_timeout, ..PoolSettings::named("worker") };
         let database = Database::new(&config.database_url, pool)?;

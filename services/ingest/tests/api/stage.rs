@@ -61,6 +61,7 @@ impl Stage {
             master_key: "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff".parse().unwrap(),
             issuer: "test".to_owned(),
             bcrypt_cost: Cost::new(4).unwrap(),
+            audit: millrace_messaging::streams::AuditLimits { bytes: 16 << 20, replicas: 1 },
             shutdown_grace: Duration::from_secs(5),
         };
         let app = Auth::build(auth_config, Process { shutdown: auth.clone(), metrics: None }).await.unwrap();
@@ -167,7 +168,7 @@ impl Stage {
     /// How many messages nobody has stored yet.
     pub(crate) async fn messages_in_the_log(&self) -> u64 {
         let broker = Broker::connect(self.nats.url(), "test", Duration::from_secs(2)).await.unwrap();
-        backlog(&broker).await.unwrap().messages
+        backlog(&broker, millrace_messaging::subjects::EVENTS_STREAM).await.unwrap().messages
     }
 
     /// How many events are stored.
