@@ -55,6 +55,15 @@ pub struct Attempts {
     own: Arc<Tallies>,
 }
 
+/// An attempt that may not be made: too many have failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Locked {
+    /// How long the lock lasts.
+    pub wait: Duration,
+    /// Whether it is the first that this lock refuses.
+    pub first: bool,
+}
+
 /// An attempt that may be made. It counts as failed unless it is said to be something else.
 #[derive(Debug)]
 #[must_use]
@@ -75,8 +84,8 @@ impl Attempts {
     /// Begins an attempt to prove to be `account` from `address`.
     ///
     /// # Errors
-    /// How long to wait, when the account or the address is locked.
-    pub async fn begin(&self, account: &str, address: IpAddr) -> Result<Attempt, Duration> {
+    /// When the account or the address is locked.
+    pub async fn begin(&self, account: &str, address: IpAddr) -> Result<Attempt, Locked> {
         let attempt = Attempt { account: account_key(account), address: address_key(address) };
         let keys = [attempt.account.clone(), attempt.address.clone()];
         let law = &self.law;
@@ -86,10 +95,13 @@ impl Attempts {
         for length in [law.window, law.first_lock, law.longest_lock, law.memory] {
             call.arg(u64::try_from(length.as_millis()).unwrap_or(u64::MAX));
         }
-        let wait = self.link.with(async |connection| call.invoke_async::<u64>(connection).await).await;
-        let wait =
-            wait.map_or_else(|_away| self.own.begin(&keys, law, Instant::now()), Duration::from_millis);
-        if wait.is_zero() { Ok(attempt) } else { Err(wait) }
+        let told =
+            self.link.with(async |connection| call.invoke_async::<(u64, bool)>(connection).await).await;
+        let (wait, first) = told.map_or_else(
+            |_away| self.own.begin(&keys, law, Instant::now()),
+            |(wait, first)| (Duration::from_millis(wait), first),
+        );
+        if wait.is_zero() { Ok(attempt) } else { Err(Locked { wait, first }) }
     }
 
     /// It was the account. What it failed before is forgiven; what its address did with other accounts is not.

@@ -43,7 +43,7 @@ fn somewhere() -> IpAddr {
 }
 
 async fn wait_of(attempts: &Attempts, account: &str, address: IpAddr) -> Option<Duration> {
-    attempts.begin(account, address).await.err()
+    attempts.begin(account, address).await.err().map(|locked| locked.wait)
 }
 
 async fn fail(attempts: &Attempts, times: usize, account: &str, address: IpAddr) {
