@@ -4,23 +4,27 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix_web::middleware::from_fn;
 use actix_web::web;
 use millrace_cache::attempts::{Attempts, Law};
+use millrace_http::completion;
 use millrace_http::serve::serve;
 use millrace_messaging::broker::Broker;
+use millrace_messaging::streams::AuditLimits;
 use millrace_runtime::health::{self, Health};
 use millrace_runtime::launch::{Fault, Process, listen};
 use millrace_runtime::lifecycle::Components;
 use millrace_storage::database::{Database, PoolSettings};
 use utoipa_actix_web::service_config::ServiceConfig;
 
+use crate::audit::intake::Intake;
 use crate::config::Config;
 use crate::passwords::Passwords;
 use crate::state::State;
 use crate::tokens::Tokens;
 use crate::{answers, key_succession, routes};
 
-/// Auth does not write to the log; this bounds the broker's word on its health.
+/// How long JetStream may take to acknowledge.
 const BROKER_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Auth, ready to run.
@@ -30,6 +34,7 @@ pub struct App {
     state: State,
     health: Arc<Health>,
     process: Process,
+    audit: AuditLimits,
     grace: Duration,
 }
 
@@ -75,6 +80,7 @@ impl App {
             },
             health: Arc::new(health),
             process,
+            audit: config.audit,
             grace: config.shutdown_grace,
         })
     }
@@ -98,11 +104,22 @@ impl App {
         components.spawn("key answers", answers::keys(self.state.clone(), shutdown.clone()));
         components.spawn("token answers", answers::tokens(self.state.clone(), shutdown.clone()));
         components.spawn("signing keys", key_succession::follow(self.state.clone(), shutdown.clone()));
+        let intake = Intake {
+            broker: broker.clone(),
+            database: self.state.database.clone(),
+            limits: self.audit,
+            shutdown: shutdown.clone(),
+        };
+        components.spawn("audit log", intake.run());
         let (state, health) = (web::Data::new(self.state), web::Data::from(self.health));
         let configure = move |service: &mut web::ServiceConfig| {
             service.app_data(state.clone()).app_data(health.clone()).configure(health::routes);
-            routes::configure(&mut ServiceConfig::new(service));
-            routes::aliases(service);
+            // Whoever hangs up must not keep what they did from being announced and recorded.
+            let finished = web::scope("").wrap(from_fn(completion::middleware)).configure(|service| {
+                routes::configure(&mut ServiceConfig::new(service));
+                routes::aliases(service);
+            });
+            service.service(finished);
         };
         components.spawn("http", serve(self.listener, configure, shutdown, self.grace)?);
         components.run().await?;

@@ -3,7 +3,9 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use bytesize::ByteSize;
 use millrace_http::client_address::TrustedProxies;
+use millrace_messaging::streams::AuditLimits;
 use millrace_runtime::config::{ConfigError, Env};
 use millrace_security::envelope::MasterKey;
 use millrace_security::password::Cost;
@@ -31,6 +33,8 @@ pub struct Config {
     pub issuer: String,
     /// `MILLRACE_BCRYPT_COST`: the work that it takes to try a password.
     pub bcrypt_cost: Cost,
+    /// `MILLRACE_AUDIT_BYTES`, `MILLRACE_STREAM_REPLICAS`: the stream of security events on their way to the audit log.
+    pub audit: AuditLimits,
     /// `MILLRACE_SHUTDOWN_GRACE`: how long requests in hand may take once the service is asked to stop.
     pub shutdown_grace: Duration,
 }
@@ -49,6 +53,10 @@ impl Config {
         let master_key = env.required("MILLRACE_MASTER_KEY");
         let issuer = env.or("MILLRACE_ISSUER", "millrace".to_owned());
         let cost = env.or("MILLRACE_BCRYPT_COST", 12);
+        let audit = AuditLimits {
+            bytes: env.bytes("MILLRACE_AUDIT_BYTES", ByteSize::mib(256)),
+            replicas: env.or("MILLRACE_STREAM_REPLICAS", 1),
+        };
         let shutdown_grace = env.duration("MILLRACE_SHUTDOWN_GRACE", Duration::from_secs(20));
         env.law(
             (10..=16).contains(&cost),
@@ -65,6 +73,7 @@ impl Config {
                 master_key: master_key?,
                 issuer,
                 bcrypt_cost: Cost::new(cost)?,
+                audit,
                 shutdown_grace,
             })
         })

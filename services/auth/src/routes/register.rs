@@ -2,6 +2,8 @@
 
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpRequest, HttpResponse, post, web};
+use millrace_domain::audit::action::Action;
+use millrace_domain::audit::{Actor, Target};
 use millrace_domain::email::Email;
 use millrace_domain::text::Name;
 use millrace_http::json::Json;
@@ -12,6 +14,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::audit::{self, record};
 use crate::errors::AuthError;
 use crate::routes::denials::BadBody;
 use crate::routes::grant::Grant;
@@ -78,6 +81,9 @@ pub(super) async fn answer(
     let name = asked.full_name.map(|name| Name::parse(name.trim())).transpose();
     let name = name.map_err(|fault| Problem::field("full_name", "invalid", format!("full_name {fault}")))?;
     let account = create(&state, &email, asked.password, name.as_ref()).await?;
+    let event =
+        audit::did(Actor::Account(account.id), &audit::origin(&state, &request), Action::AccountRegistered);
+    record(&state, event.on(Target::Account(account.id))).await;
     let client = Client::of(&request, &state.trusted_proxies);
     let granted = sessions::open(&state, &account, &client).await?;
     let registered = Registered { account: account.into(), grant: Grant::new(&granted) };

@@ -180,6 +180,7 @@ pub(crate) fn config(database_url: &str, nats_url: &str) -> Config {
         master_key: MASTER_KEY.parse().unwrap(),
         issuer: "test".to_owned(),
         bcrypt_cost: Cost::new(4).unwrap(),
+        audit: millrace_messaging::streams::AuditLimits { bytes: 16 << 20, replicas: 1 },
         shutdown_grace: Duration::from_secs(5),
     }
 }
