@@ -1,27 +1,20 @@
+//! How the running services hear of what was taken away.
+
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::Args;
 use millrace_messaging::broker::Broker;
 use millrace_messaging::error::MessagingError;
 use millrace_messaging::revocations::{self, Revoked};
 
-use super::note;
+use super::{Desk, note};
 
 /// How long the broker may take to hear of it.
-const BROKER_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const BROKER_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How the running services hear of what was taken away.
-#[derive(Args)]
-pub(super) struct Announcement {
-    /// The broker, to tell the running services at once
-    #[arg(long, env = "NATS_URL", hide_env_values = true)]
-    nats_url: Option<String>,
-}
-
-impl Announcement {
+impl Desk {
     /// Tells them what is done already. Exit code 1 when they could not be told.
-    pub(super) async fn make(&self, revoked: &Revoked) -> ExitCode {
+    pub(super) async fn announce(&self, revoked: &Revoked) -> ExitCode {
         let Some(url) = &self.nats_url else {
             note("NATS_URL is not set: running services notice within half a minute");
             return ExitCode::SUCCESS;

@@ -4,15 +4,17 @@ use std::time::Duration;
 use anyhow::Context;
 use chrono::Utc;
 use clap::Args;
+use millrace_domain::audit::action::Action;
+use millrace_domain::audit::{Details, SecurityEvent, Target};
+use millrace_domain::text::ShortText;
 use millrace_messaging::revocations::Revoked;
 use millrace_security::envelope::MasterKey;
 use millrace_security::signing_key::SigningKey;
 use millrace_security::token::{LEEWAY, LIFETIME};
-use millrace_storage::database::Connection;
 use millrace_storage::signing_keys::{self, NewSigningKey};
 
-use super::announcement::Announcement;
-use super::{note, say};
+use super::audit::did;
+use super::{Desk, note, say};
 
 /// Have a new key sign access tokens
 ///
@@ -32,12 +34,10 @@ pub(super) struct RotateSigningKeyArgs {
     /// Seals the private half: the same that auth has
     #[arg(long, env = "MILLRACE_MASTER_KEY", hide_env_values = true)]
     master_key: MasterKey,
-    #[command(flatten)]
-    announcement: Announcement,
 }
 
-pub(super) async fn rotate(conn: &mut Connection, args: &RotateSigningKeyArgs) -> anyhow::Result<ExitCode> {
-    if let Some(old) = signing_keys::newest(conn).await? {
+pub(super) async fn rotate(desk: &mut Desk, args: &RotateSigningKeyArgs) -> anyhow::Result<ExitCode> {
+    if let Some(old) = signing_keys::newest(&mut desk.conn).await? {
         // A key that auth cannot open would keep it from starting.
         SigningKey::open(&old.kid, &old.private_box, &args.master_key).context("MILLRACE_MASTER_KEY")?;
     }
@@ -45,13 +45,17 @@ pub(super) async fn rotate(conn: &mut Connection, args: &RotateSigningKeyArgs) -
     let (public, private_box) = (key.public(), &key.seal(&args.master_key)?);
     let new = NewSigningKey { kid: public.kid(), public_pem: public.pem(), private_box };
     if args.compromised {
-        signing_keys::replace_all(conn, new).await?;
+        signing_keys::replace_all(&mut desk.conn, new).await?;
         note("what the old keys have signed is not believed any more");
     } else {
         let (now, lead): (_, Duration) = (Utc::now(), args.lead.into());
-        signing_keys::succeed(conn, new, now + lead, now - LIFETIME - LEEWAY).await?;
+        signing_keys::succeed(&mut desk.conn, new, now + lead, now - LIFETIME - LEEWAY).await?;
         note(format_args!("it begins to sign in {}", args.lead));
     }
     say(public.kid())?;
-    Ok(args.announcement.make(&Revoked::SigningKeys).await)
+    let told = desk.announce(&Revoked::SigningKeys).await;
+    let details = Details { compromised: Some(args.compromised), ..Details::default() };
+    let target = ShortText::cut(public.kid()).map(Target::SigningKey);
+    desk.record(SecurityEvent { target, details, ..did(Action::SigningKeyRotated) }).await?;
+    Ok(told)
 }
