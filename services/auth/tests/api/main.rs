@@ -5,6 +5,7 @@
 mod accounts;
 mod answers;
 mod attempts;
+mod audit;
 mod faults;
 mod keys;
 mod login;

@@ -22,6 +22,7 @@ use millrace_testkit::proxy::ChaosProxy;
 use millrace_testkit::redis::TestRedis;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
+use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 const ANY_PORT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
@@ -39,9 +40,22 @@ pub(crate) struct Stage {
     pub(crate) nats_wire: ChaosProxy,
     /// The wire between auth and Redis.
     pub(crate) redis_wire: ChaosProxy,
-    url: String,
     client: reqwest::Client,
-    _auth: DropGuard,
+    auth: Option<Running>,
+}
+
+/// An auth that runs until it is stopped, or dropped.
+pub(crate) struct Running {
+    pub(crate) url: String,
+    shutdown: DropGuard,
+    ended: JoinHandle<()>,
+}
+
+impl Running {
+    async fn stop(self) {
+        drop(self.shutdown);
+        self.ended.await.unwrap();
+    }
 }
 
 /// Somebody with an account.
@@ -72,21 +86,38 @@ impl Stage {
         let database_wire = ChaosProxy::before(&database.url()).await;
         let nats_wire = ChaosProxy::before(nats.url()).await;
         let redis_wire = ChaosProxy::before(redis.url()).await;
-        let (url, _auth) = start(Config {
+        let auth = start(Config {
             bcrypt_cost: Cost::new(cost).unwrap(),
             redis_url: redis_wire.url(redis.url()),
             ..config(&database_wire.url(&database.url()), &nats_wire.url(nats.url()))
         })
         .await;
         let client = reqwest::Client::new();
-        Self { database, nats, redis, database_wire, nats_wire, redis_wire, url, client, _auth }
+        Self { database, nats, redis, database_wire, nats_wire, redis_wire, client, auth: Some(auth) }
     }
 
     /// Ends auth and starts it again, on the same servers.
     pub(crate) async fn restart(&mut self) {
+        self.stop().await;
+        self.auth = Some(self.replica().await);
+    }
+
+    /// Ends auth, and waits until what it had in hand is finished.
+    pub(crate) async fn stop(&mut self) {
+        if let Some(auth) = self.auth.take() {
+            auth.stop().await;
+        }
+    }
+
+    /// Another auth on the same servers, not by way of the wires.
+    pub(crate) async fn replica(&self) -> Running {
         let redis_url = self.redis.url().to_owned();
-        let config = Config { redis_url, ..config(&self.database.url(), self.nats.url()) };
-        (self.url, self._auth) = start(config).await;
+        start(Config { redis_url, ..config(&self.database.url(), self.nats.url()) }).await
+    }
+
+    /// Where auth is.
+    pub(crate) fn url(&self) -> &str {
+        &self.auth.as_ref().unwrap().url
     }
 
     /// An account that is signed in.
@@ -133,7 +164,7 @@ impl Stage {
 
     /// A request to be completed and sent.
     pub(crate) fn to(&self, method: Method, path: &str) -> RequestBuilder {
-        self.client.request(method, format!("{}{path}", self.url))
+        self.client.request(method, format!("{}{path}", self.url()))
     }
 
     pub(crate) async fn get(&self, path: &str, person: &Person) -> (u16, Value) {
@@ -160,13 +191,13 @@ impl Stage {
     }
 }
 
-async fn start(config: Config) -> (String, DropGuard) {
+async fn start(config: Config) -> Running {
     let shutdown = CancellationToken::new();
     let process = Process { shutdown: shutdown.clone(), metrics: Some(recorder()) };
     let app = App::build(config, process).await.unwrap();
     let url = format!("http://{}", app.address().unwrap());
-    tokio::spawn(async move { app.run().await.map_err(|e| e.to_string()) });
-    (url, shutdown.drop_guard())
+    let ended = tokio::spawn(async move { app.run().await.map_err(|e| e.to_string()).unwrap() });
+    Running { url, shutdown: shutdown.drop_guard(), ended }
 }
 
 /// Settings for an auth between these servers, without Redis.
