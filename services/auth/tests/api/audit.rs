@@ -318,16 +318,18 @@ async fn replicas_that_append_at_once_make_one_chain() {
         people.push(stage.person(name).await);
     }
     let replica = stage.replica().await;
-    let sign_in = async |url: &str, person: &Person| {
+    let sign_in = async |url: &str, address: usize, person: &Person| {
         for _ in 0..5 {
             let body = json!({"email": person.email, "password": PASSWORD});
             let request = reqwest::Client::new().post(format!("{url}{LOGIN}")).json(&body);
-            assert_eq!(answer(request).await.0, 200);
+            assert_eq!(answer(request.header("x-forwarded-for", format!("192.0.2.{address}"))).await.0, 200);
         }
     };
     // The one with the wire appends by itself, the other one takes from the stream.
     stage.nats_wire.cut();
-    let both = people.iter().flat_map(|person| [sign_in(stage.url(), person), sign_in(&replica.url, person)]);
+    let both = people.iter().enumerate().flat_map(|(address, person)| {
+        [sign_in(stage.url(), address, person), sign_in(&replica.url, address, person)]
+    });
     join_all(both).await;
     stage.nats_wire.mend();
     stage.has_recorded(66).await;
