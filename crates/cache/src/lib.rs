@@ -3,3 +3,4 @@
 pub mod attempts;
 pub mod duplicates;
 mod link;
+pub mod revocations;

@@ -29,7 +29,7 @@ pub struct AdminArgs {
     /// The database
     #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
     database_url: String,
-    /// The broker: it takes what goes to the audit log, and tells the running services at once
+    /// The broker, to tell the running services at once; it also takes what goes to the audit log
     #[arg(long, env = "NATS_URL", hide_env_values = true, global = true)]
     nats_url: Option<String>,
     #[command(subcommand)]

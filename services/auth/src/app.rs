@@ -7,6 +7,7 @@ use std::time::Duration;
 use actix_web::middleware::from_fn;
 use actix_web::web;
 use millrace_cache::attempts::{Attempts, Law};
+use millrace_cache::revocations::RevocationCount;
 use millrace_http::completion;
 use millrace_http::serve::serve;
 use millrace_messaging::broker::Broker;
@@ -19,10 +20,11 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::audit::intake::Intake;
 use crate::config::Config;
+use crate::known_tokens::KnownTokens;
 use crate::passwords::Passwords;
 use crate::state::State;
 use crate::tokens::Tokens;
-use crate::{answers, key_succession, routes};
+use crate::{announcements, answers, key_succession, routes};
 
 /// How long JetStream may take to acknowledge.
 const BROKER_TIMEOUT: Duration = Duration::from_secs(2);
@@ -58,7 +60,8 @@ impl App {
                     let database = database.clone();
                     async move { database.ping().await.map_err(|e| e.to_string()) }
                 })
-                .requires("nats", move || {
+                // Without it people still sign in; only other services cannot ask.
+                .prefers("nats", move || {
                     let broker = broker.clone();
                     async move { broker.ping().await.map_err(|e| e.to_string()) }
                 })
@@ -74,6 +77,8 @@ impl App {
                 database,
                 broker,
                 tokens: Arc::new(tokens),
+                known_tokens: KnownTokens::default(),
+                revocations: RevocationCount::new(&config.redis_url)?,
                 passwords: Passwords::new(config.bcrypt_cost),
                 attempts,
                 trusted_proxies: config.trusted_proxies,
@@ -103,6 +108,7 @@ impl App {
         let mut components = Components::new(shutdown.clone(), self.grace);
         components.spawn("key answers", answers::keys(self.state.clone(), shutdown.clone()));
         components.spawn("token answers", answers::tokens(self.state.clone(), shutdown.clone()));
+        components.spawn("revocations", announcements::follow(self.state.clone(), shutdown.clone()));
         components.spawn("signing keys", key_succession::follow(self.state.clone(), shutdown.clone()));
         let intake = Intake {
             broker: broker.clone(),

@@ -14,6 +14,7 @@ use millrace_storage::api_keys::{self, ApiKeyRecord, NewApiKey};
 use millrace_storage::database::Connection;
 use millrace_storage::projects;
 
+use super::announcement::Announcement;
 use super::audit::did;
 use super::{Desk, note, say};
 
@@ -43,6 +44,8 @@ pub(super) struct RevokeKeyArgs {
     project_id: ProjectId,
     /// Its id, as list-keys prints it
     key_id: KeyId,
+    #[command(flatten)]
+    announcement: Announcement,
 }
 
 /// List a project's API keys: id, first characters, scopes, state, name
@@ -91,7 +94,7 @@ pub(super) async fn revoke(desk: &mut Desk, args: &RevokeKeyArgs) -> anyhow::Res
         bail!("project {} has no key {} that is not revoked already", args.project_id, args.key_id);
     }
     say(format_args!("revoked {}", args.key_id))?;
-    let told = desk.announce(&Revoked::Key { key_id: args.key_id }).await;
+    let told = args.announcement.make(desk, &Revoked::Key { key_id: args.key_id }).await;
     let event = did(Action::ApiKeyRevoked).on(Target::ApiKey(args.key_id)).within(args.project_id);
     desk.record(event).await?;
     Ok(told)

@@ -13,6 +13,7 @@ use millrace_security::signing_key::SigningKey;
 use millrace_security::token::{LEEWAY, LIFETIME};
 use millrace_storage::signing_keys::{self, NewSigningKey};
 
+use super::announcement::Announcement;
 use super::audit::did;
 use super::{Desk, note, say};
 
@@ -34,6 +35,8 @@ pub(super) struct RotateSigningKeyArgs {
     /// Seals the private half: the same that auth has
     #[arg(long, env = "MILLRACE_MASTER_KEY", hide_env_values = true)]
     master_key: MasterKey,
+    #[command(flatten)]
+    announcement: Announcement,
 }
 
 pub(super) async fn rotate(desk: &mut Desk, args: &RotateSigningKeyArgs) -> anyhow::Result<ExitCode> {
@@ -53,7 +56,7 @@ pub(super) async fn rotate(desk: &mut Desk, args: &RotateSigningKeyArgs) -> anyh
         note(format_args!("it begins to sign in {}", args.lead));
     }
     say(public.kid())?;
-    let told = desk.announce(&Revoked::SigningKeys).await;
+    let told = args.announcement.make(desk, &Revoked::SigningKeys).await;
     let details = Details { compromised: Some(args.compromised), ..Details::default() };
     let target = ShortText::cut(public.kid()).map(Target::SigningKey);
     desk.record(SecurityEvent { target, details, ..did(Action::SigningKeyRotated) }).await?;

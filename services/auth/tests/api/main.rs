@@ -11,6 +11,8 @@ mod keys;
 mod login;
 mod members;
 mod openapi;
+mod pages;
+mod permissions;
 mod projects;
 mod session;
 mod sessions;

@@ -40,7 +40,7 @@ pub(crate) struct Stage {
     pub(crate) nats_wire: ChaosProxy,
     /// The wire between auth and Redis.
     pub(crate) redis_wire: ChaosProxy,
-    client: reqwest::Client,
+    pub(crate) client: reqwest::Client,
     auth: Option<Running>,
 }
 
