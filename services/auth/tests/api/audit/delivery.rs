@@ -108,6 +108,8 @@ async fn replicas_that_append_at_once_make_one_chain() {
 async fn a_message_that_comes_again_adds_nothing() {
     let stage = Stage::set().await;
     let broker = stage.broker().await;
+    // Auth makes the stream a moment after it listens.
+    streams::ensure_audit(&broker, LIMITS).await.unwrap();
     let (one, other) = (anonymous(Action::LoginFailed), anonymous(Action::LoginLocked));
     for _ in 0..3 {
         // Without the id by which the broker knows repetitions.
@@ -151,6 +153,7 @@ async fn what_cannot_be_read_holds_nothing_up() {
     let broker = stage.broker().await;
     let limits = streams::StreamLimits { events_bytes: 1 << 20, dead_letters_bytes: 1 << 20, replicas: 1 };
     streams::ensure(&broker, limits).await.unwrap();
+    streams::ensure_audit(&broker, LIMITS).await.unwrap();
     for nonsense in ["{", r#"{"action": "login.invented"}"#] {
         broker.client().publish("audit.v1.login", nonsense.into()).await.unwrap();
     }
