@@ -150,6 +150,7 @@ impl Stage {
             bind: ANY_PORT,
             database_url: self.database.url(),
             nats_url: self.nats.url().to_owned(),
+            redis_url: self.redis.url().to_owned(),
             pipelines: 1,
             pull: PullSettings {
                 max_messages: 100,
