@@ -16,6 +16,7 @@ pub mod accounts;
 pub mod activity;
 pub mod api_keys;
 pub mod append;
+pub mod audit;
 pub mod compaction;
 pub mod counts;
 pub mod database;

@@ -4,9 +4,11 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use bytesize::ByteSize;
 use lettre::message::Mailbox;
 use millrace_http::client_address::TrustedProxies;
 use millrace_http::public_side::PublicUrl;
+use millrace_messaging::streams::AuditLimits;
 use millrace_runtime::config::{ConfigError, Env};
 use millrace_security::browser_session;
 use millrace_security::envelope::MasterKey;
@@ -52,6 +54,8 @@ pub struct Config {
     pub registration_limit: u32,
     /// `MILLRACE_REQUIRE_VERIFIED_EMAIL`: nobody signs in with a password before they have proved their address.
     pub require_verified_email: bool,
+    /// `MILLRACE_AUDIT_BYTES`, `MILLRACE_STREAM_REPLICAS`: the stream of security events on their way to the audit log.
+    pub audit: AuditLimits,
     /// `MILLRACE_SHUTDOWN_GRACE`: how long requests in hand may take once the service is asked to stop.
     pub shutdown_grace: Duration,
 }
@@ -104,6 +108,10 @@ impl Config {
             registration_limit > 0,
             "MILLRACE_REGISTRATION_LIMIT must be at least 1: MILLRACE_REGISTRATION=closed lets nobody in",
         );
+        let audit = AuditLimits {
+            bytes: env.bytes("MILLRACE_AUDIT_BYTES", ByteSize::mib(256)),
+            replicas: env.or("MILLRACE_STREAM_REPLICAS", 1),
+        };
         let shutdown_grace = env.duration("MILLRACE_SHUTDOWN_GRACE", Duration::from_secs(20));
         env.law(
             (10..=16).contains(&cost),
@@ -134,6 +142,7 @@ impl Config {
                 registration,
                 registration_limit,
                 require_verified_email,
+                audit,
                 shutdown_grace,
             })
         })

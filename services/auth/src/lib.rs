@@ -9,11 +9,14 @@
 //!
 //! Programs: other services hold an API key or a token in hand and ask over the broker what it opens ([`answers`]).
 //! They remember the answer, so whatever takes a right away is announced ([`announcements`]), after the commit.
+//!
+//! What matters to security is recorded ([`audit`]) before it is answered, in a log that is only ever appended to.
 
 pub mod announcements;
 pub mod answers;
 pub mod app;
 pub mod attempts;
+pub mod audit;
 pub mod browser_sessions;
 pub mod caller;
 pub mod config;

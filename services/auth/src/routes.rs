@@ -6,6 +6,7 @@ use utoipa::openapi::{ComponentsBuilder, InfoBuilder, OpenApi, OpenApiBuilder};
 use utoipa_actix_web::AppExt;
 use utoipa_actix_web::service_config::ServiceConfig;
 
+mod audit;
 mod csrf;
 mod denials;
 mod email;
@@ -52,7 +53,8 @@ pub fn configure(service: &mut ServiceConfig<'_>) {
         .service(members::list)
         .service(members::add)
         .service(members::change)
-        .service(members::remove);
+        .service(members::remove)
+        .service(audit::list);
 }
 
 /// Mounts the short names of some routes, for clients that know them. They are not part of the description.

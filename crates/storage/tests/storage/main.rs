@@ -9,6 +9,7 @@
 )]
 
 mod append;
+mod audit;
 mod compaction;
 mod json;
 mod mails;

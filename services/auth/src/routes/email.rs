@@ -2,6 +2,7 @@
 
 use actix_web::{HttpRequest, HttpResponse, post, web};
 use chrono::Utc;
+use millrace_domain::audit::action::Action;
 use millrace_domain::email::Email;
 use millrace_http::json::Json;
 use millrace_http::problem::{Code, Problem, ProblemBody};
@@ -14,6 +15,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::attempts::{self, Prover};
+use crate::audit::{record, to_own_account};
 use crate::caller::Caller;
 use crate::errors::AuthError;
 use crate::routes::denials::{BadBody, NotSignedIn};
@@ -58,6 +60,7 @@ struct NewAddress {
 #[post("/api/v1/auth/email/verify")]
 pub(super) async fn verify(
     Json(asked): Json<Proof>,
+    request: HttpRequest,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
     let token = MailToken::parse(asked.token.expose_secret().trim()).ok_or(AuthError::MailToken)?;
@@ -70,14 +73,15 @@ pub(super) async fn verify(
         }
         other => AuthError::from(other).into(),
     })?;
-    match proved.ok_or(AuthError::MailToken)? {
-        Proved::Present(account_id) => tracing::info!(%account_id, "an address was verified"),
+    let (account_id, action) = match proved.ok_or(AuthError::MailToken)? {
+        Proved::Present(account_id) => (account_id, Action::EmailVerified),
         Proved::New(account_id) => {
-            tracing::info!(%account_id, "an account has another address");
             // The old address is told.
             state.outbox.wake();
+            (account_id, Action::EmailChanged)
         }
-    }
+    };
+    record(&state, to_own_account(&state, &request, account_id, action)).await;
     Ok(HttpResponse::NoContent().finish())
 }
 

@@ -2,6 +2,7 @@
 
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
+use millrace_domain::ids::{AccountId, SessionId};
 use millrace_http::json::media_type;
 use millrace_http::problem::{Code, Problem};
 use millrace_http::public_side::Provenance;
@@ -58,6 +59,24 @@ pub(super) enum SignedInOrGrant {
     Grant(Grant),
     /// With `session=cookie`.
     SignedIn(SignedIn),
+}
+
+impl Opened {
+    /// Whose session it is.
+    pub(super) fn account_id(&self) -> AccountId {
+        match self {
+            Self::Tokens(granted) => granted.account_id,
+            Self::Cookie(_, account) => account.id,
+        }
+    }
+
+    /// The session.
+    pub(super) fn session(&self) -> SessionId {
+        match self {
+            Self::Tokens(granted) => granted.session,
+            Self::Cookie(begun, _) => begun.session,
+        }
+    }
 }
 
 impl SessionKind {
@@ -130,7 +149,7 @@ impl Opened {
             Self::Cookie(begun, account) => (begun, account),
         };
         let cookies = SessionCookies { secure: state.public_side.is_secure(request) };
-        let Begun { cookie, csrf_token } = begun;
+        let Begun { cookie, csrf_token, .. } = begun;
         let body = SignedIn { csrf_token, expires_in: LIFETIME.as_secs(), account: (*account).into() };
         let mut response = answer.json(&body);
         cookies

@@ -5,6 +5,7 @@
 mod accounts;
 mod answers;
 mod attempts;
+mod audit;
 mod browser_sessions;
 mod email_change;
 mod faults;
@@ -14,6 +15,7 @@ mod mail_delivery;
 mod mail_server;
 mod members;
 mod openapi;
+mod pages;
 mod password_reset;
 mod permissions;
 mod projects;
