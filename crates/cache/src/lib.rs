@@ -1,5 +1,7 @@
-//! Redis: fast and forgetful. Nothing here is the truth; with Redis away every caller goes on without it.
+//! Redis: fast and forgetful. Nothing here is the truth; with Redis away every caller but one goes on without it: a
+//! sign-in with a provider cannot begin ([`sign_ins`]).
 
 pub mod attempts;
 pub mod duplicates;
 mod link;
+pub mod sign_ins;

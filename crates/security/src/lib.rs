@@ -3,9 +3,10 @@
 pub mod api_key;
 pub mod envelope;
 mod hex;
+pub mod id_token;
 pub mod password;
 pub mod password_choice;
 pub mod refresh_token;
-mod secret_text;
+pub mod secret_text;
 pub mod signing_key;
 pub mod token;

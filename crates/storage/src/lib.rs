@@ -11,6 +11,7 @@ pub mod compaction;
 pub mod counts;
 pub mod database;
 pub mod error;
+pub mod external_identities;
 pub mod members;
 pub mod migrations;
 pub mod projects;

@@ -6,7 +6,7 @@ diesel::table! {
     accounts (id) {
         id -> Uuid,
         email -> Text,
-        password_hash -> Text,
+        password_hash -> Nullable<Text>,
         full_name -> Nullable<Text>,
         is_admin -> Bool,
         created_at -> Timestamptz,
@@ -71,6 +71,18 @@ diesel::table! {
 }
 
 diesel::table! {
+    external_identities (id) {
+        id -> Uuid,
+        issuer -> Text,
+        subject -> Text,
+        account_id -> Uuid,
+        email_at_link -> Text,
+        created_at -> Timestamptz,
+        last_used_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     refresh_tokens (hash) {
         hash -> Binary,
         session_id -> Uuid,
@@ -100,4 +112,4 @@ diesel::table! {
 }
 
 diesel::allow_tables_to_appear_in_same_query!(projects, members, accounts);
-diesel::allow_tables_to_appear_in_same_query!(sessions, accounts, refresh_tokens);
+diesel::allow_tables_to_appear_in_same_query!(sessions, accounts, refresh_tokens, external_identities);

@@ -62,27 +62,40 @@ impl From<Row> for Session {
     }
 }
 
-/// Opens a session with its first refresh token. What has expired of the account's goes: it is of no use to anybody,
-/// and so needs no sweeper.
+/// Opens a session with its first refresh token, unless the account has another password than when it was read, or is
+/// gone: whoever changes or removes a password ends the sessions, and one that is being opened with the old password
+/// must not slip through. What has expired of the account's goes: it is of no use to anybody, and so needs no sweeper.
 ///
 /// # Errors
-/// [`StorageError::Missing`] when the account does not exist.
+/// When the database fails.
 pub async fn open(
     conn: &mut AsyncPgConnection,
-    account: AccountId,
+    account: &Account,
     client: Client<'_>,
     token: NewToken<'_>,
     now: DateTime<Utc>,
-) -> Result<SessionId, StorageError> {
+) -> Result<Option<SessionId>, StorageError> {
     let id = SessionId::new();
+    let account_id = account.id.0;
     conn.transaction(async |conn| {
+        let unchanged = accounts::table
+            .find(account_id)
+            .filter(accounts::password_hash.is_not_distinct_from(&account.password_hash))
+            .select(accounts::id)
+            .for_share()
+            .first::<Uuid>(conn)
+            .await
+            .optional()?;
+        if unchanged.is_none() {
+            return Ok(None);
+        }
         let expired =
-            sessions::table.filter(sessions::account_id.eq(account.0)).filter(sessions::expires_at.le(now));
+            sessions::table.filter(sessions::account_id.eq(account_id)).filter(sessions::expires_at.le(now));
         diesel::delete(expired).execute(conn).await?;
         diesel::insert_into(sessions::table)
             .values((
                 sessions::id.eq(id.0),
-                sessions::account_id.eq(account.0),
+                sessions::account_id.eq(account_id),
                 sessions::user_agent.eq(client.user_agent),
                 sessions::address.eq(client.address),
                 sessions::created_at.eq(now),
@@ -91,10 +104,10 @@ pub async fn open(
             ))
             .execute(conn)
             .await?;
-        refresh_tokens::first(conn, id, token).await
+        refresh_tokens::first(conn, id, token).await?;
+        Ok(Some(id))
     })
-    .await?;
-    Ok(id)
+    .await
 }
 
 /// The account that is signed in, if the session is its own and has not ended.

@@ -15,6 +15,7 @@ use millrace_storage::database::{Database, PoolSettings};
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::config::Config;
+use crate::openid::OpenId;
 use crate::passwords::Passwords;
 use crate::state::State;
 use crate::tokens::Tokens;
@@ -45,6 +46,7 @@ impl App {
         let database = Database::new(&config.database_url, PoolSettings::named("auth"))?;
         let tokens = Tokens::load(&database, &config.master_key, &config.issuer).await?;
         let attempts = Attempts::new(&config.redis_url, Law::LOGIN)?;
+        let openid = config.openid.map(|settings| OpenId::new(settings, &config.redis_url)).transpose()?;
         let health = {
             let (database, broker, attempts) = (database.clone(), broker.clone(), attempts.clone());
             Health::new("auth", env!("CARGO_PKG_VERSION"), process.shutdown.clone())
@@ -57,7 +59,7 @@ impl App {
                     let broker = broker.clone();
                     async move { broker.ping().await.map_err(|e| e.to_string()) }
                 })
-                // Without it every replica counts the tries that it sees itself.
+                // Without it every replica counts the tries that it sees itself, and nobody signs in with a provider.
                 .prefers("redis", move || {
                     let attempts = attempts.clone();
                     async move { attempts.ping().await.map_err(|e| e.to_string()) }
@@ -71,6 +73,7 @@ impl App {
                 tokens: Arc::new(tokens),
                 passwords: Passwords::new(config.bcrypt_cost),
                 attempts,
+                openid: openid.map(Arc::new),
                 trusted_proxies: config.trusted_proxies,
             },
             health: Arc::new(health),

@@ -7,6 +7,12 @@ use millrace_http::client_address::TrustedProxies;
 use millrace_runtime::config::{ConfigError, Env};
 use millrace_security::envelope::MasterKey;
 use millrace_security::password::Cost;
+use oauth2::url::Url;
+
+use crate::openid::settings::Settings;
+
+/// Where the gateway is on one machine.
+const DEFAULT_PUBLIC_URL: &str = "http://127.0.0.1:8080";
 
 /// The settings of auth.
 #[derive(Clone, Debug)]
@@ -31,6 +37,9 @@ pub struct Config {
     pub issuer: String,
     /// `MILLRACE_BCRYPT_COST`: the work that it takes to try a password.
     pub bcrypt_cost: Cost,
+    /// The provider that people may sign in with, if there is one. It sends them back to `MILLRACE_PUBLIC_URL`: where
+    /// browsers find the gateway.
+    pub openid: Option<Settings>,
     /// `MILLRACE_SHUTDOWN_GRACE`: how long requests in hand may take once the service is asked to stop.
     pub shutdown_grace: Duration,
 }
@@ -49,6 +58,9 @@ impl Config {
         let master_key = env.required("MILLRACE_MASTER_KEY");
         let issuer = env.or("MILLRACE_ISSUER", "millrace".to_owned());
         let cost = env.or("MILLRACE_BCRYPT_COST", 12);
+        let public_url: Option<Url> = env.optional("MILLRACE_PUBLIC_URL");
+        let public_url = public_url.or_else(|| DEFAULT_PUBLIC_URL.parse().ok());
+        let openid = public_url.and_then(|public_url| Settings::from_env(&mut env, &public_url));
         let shutdown_grace = env.duration("MILLRACE_SHUTDOWN_GRACE", Duration::from_secs(20));
         env.law(
             (10..=16).contains(&cost),
@@ -65,6 +77,7 @@ impl Config {
                 master_key: master_key?,
                 issuer,
                 bcrypt_cost: Cost::new(cost)?,
+                openid,
                 shutdown_grace,
             })
         })

@@ -5,6 +5,8 @@
 //! they may do in a project stands in the handler's signature ([`project_access`]). Sessions and roles are read from
 //! the database at every request: a token proves who, not what, and not for longer than its session.
 //!
+//! Or `GET /api/v1/auth/google`: a provider proves who they are, and [`openid`] whose account that is.
+//!
 //! Programs: other services hold an API key or a token in hand and ask over the broker what it opens ([`answers`]).
 //! They remember the answer, so whatever takes a right away is announced ([`announcements`]), after the commit.
 
@@ -16,6 +18,7 @@ pub mod caller;
 pub mod config;
 pub mod errors;
 pub mod key_succession;
+pub mod openid;
 pub mod passwords;
 pub mod project_access;
 pub mod routes;

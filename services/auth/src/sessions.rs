@@ -49,10 +49,10 @@ impl Client {
     }
 }
 
-/// Opens a session for somebody who has proved who they are.
+/// Opens a session for somebody who has proved to be `account`, as it was read before.
 ///
 /// # Errors
-/// When the database is away.
+/// [`AuthError::SessionEnded`] when its password was changed meanwhile; when the database is away.
 pub async fn open(state: &State, account: &Account, client: &Client) -> Result<Granted, AuthError> {
     let now = Utc::now();
     let refresh_token = RefreshToken::generate()?;
@@ -60,7 +60,8 @@ pub async fn open(state: &State, account: &Account, client: &Client) -> Result<G
     let client =
         sessions::Client { user_agent: client.user_agent.as_deref(), address: client.address.as_deref() };
     let mut conn = state.connection().await?;
-    let session = sessions::open(&mut conn, account.id, client, token, now).await?;
+    let session = sessions::open(&mut conn, account, client, token, now).await?;
+    let session = session.ok_or(AuthError::SessionEnded)?;
     let access_token = access_token(state, &mut conn, account, session, now).await?;
     Ok(Granted { access_token, refresh_token })
 }

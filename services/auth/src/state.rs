@@ -8,6 +8,7 @@ use millrace_messaging::broker::Broker;
 use millrace_storage::database::{Connection, Database};
 
 use crate::errors::AuthError;
+use crate::openid::OpenId;
 use crate::passwords::Passwords;
 use crate::tokens::Tokens;
 
@@ -24,6 +25,8 @@ pub struct State {
     pub passwords: Passwords,
     /// Counts the tries.
     pub attempts: Attempts,
+    /// The provider that people may sign in with, if there is one.
+    pub openid: Option<Arc<OpenId>>,
     /// Whose word on where a request came from is taken.
     pub trusted_proxies: TrustedProxies,
 }

@@ -31,6 +31,7 @@ pub const ROUTES: &[(&str, Upstream)] = &[
     ("/api/v1/event-types", Analytics),
     ("/api/v1/auth", Auth),
     ("/api/v1/projects", Auth),
+    ("/auth", Auth),
     ("/.well-known/jwks.json", Auth),
 ];
 

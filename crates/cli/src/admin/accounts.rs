@@ -30,7 +30,7 @@ pub(super) async fn create(conn: &mut Connection, args: &CreateUserArgs) -> anyh
     let hash = password.hash(Cost::default())?;
     let new = NewAccount {
         email: args.email.as_str(),
-        password_hash: &hash,
+        password_hash: Some(&hash),
         full_name: None,
         is_admin: args.admin,
         email_verified: true,

@@ -90,7 +90,7 @@ pub(super) async fn answer(
 
 async fn sign_in(state: &State, asked: Login, client: &Client) -> Result<Granted, AuthError> {
     let account = find(state, &asked.email).await?;
-    let hash = account.as_ref().map(|account| account.password_hash.clone());
+    let hash = account.as_ref().and_then(|account| account.password_hash.clone());
     let matches = state.passwords.matches(asked.password, hash).await?;
     let account = account.filter(|_| matches).ok_or(AuthError::WrongPassword)?;
     sessions::open(state, &account, client).await

@@ -104,7 +104,7 @@ impl Stage {
         let password_hash = &Password::parse(PASSWORD).unwrap().hash(Cost::new(4).unwrap()).unwrap();
         let new = NewAccount {
             email: &email,
-            password_hash,
+            password_hash: Some(password_hash),
             full_name: Some(name),
             is_admin,
             email_verified: true,
@@ -180,6 +180,7 @@ pub(crate) fn config(database_url: &str, nats_url: &str) -> Config {
         master_key: MASTER_KEY.parse().unwrap(),
         issuer: "test".to_owned(),
         bcrypt_cost: Cost::new(4).unwrap(),
+        openid: None,
         shutdown_grace: Duration::from_secs(5),
     }
 }
