@@ -9,7 +9,9 @@ use std::time::Duration;
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use jsonwebtoken::errors::{Error as JwtError, ErrorKind};
 use jsonwebtoken::jwk::{Jwk, KeyAlgorithm, PublicKeyUse};
-use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation, decode, decode_header, get_current_timestamp};
+use jsonwebtoken::{
+    Algorithm, DecodingKey, Header, Validation, decode, decode_header, get_current_timestamp,
+};
 use serde::{Deserialize, Deserializer};
 
 /// How far the provider's clock and ours may be apart.
@@ -144,11 +146,7 @@ fn named_as(algorithm: Algorithm) -> KeyAlgorithm {
 ///
 /// # Errors
 /// Says why not.
-pub fn verify(
-    token: &str,
-    keys: &ProviderKeys,
-    expected: Expected<'_>,
-) -> Result<Person, IdTokenError> {
+pub fn verify(token: &str, keys: &ProviderKeys, expected: Expected<'_>) -> Result<Person, IdTokenError> {
     let header = decode_header(token).map_err(IdTokenError::Invalid)?;
     // `crit` names extensions that must be understood (RFC 7515, 4.1.11). We understand none.
     if !ALGORITHMS.contains(&header.alg) || header.crit.is_some() {

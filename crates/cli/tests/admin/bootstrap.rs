@@ -61,7 +61,10 @@ impl Installation {
         let mut store = store(&self.database).await;
         let admin =
             accounts::find_by_email(&mut store, &values["MILLRACE_ADMIN_EMAIL"]).await.unwrap().unwrap();
-        assert!(admin.is_admin && verify(&values["MILLRACE_ADMIN_PASSWORD"], admin.password_hash.as_ref().unwrap()));
+        assert!(
+            admin.is_admin
+                && verify(&values["MILLRACE_ADMIN_PASSWORD"], admin.password_hash.as_ref().unwrap())
+        );
         for (key, project, scope) in [
             ("MILLRACE_INGEST_KEY", "MILLRACE_PROJECT_ID", Scope::Ingest),
             ("MILLRACE_READ_KEY", "MILLRACE_PROJECT_ID", Scope::Read),

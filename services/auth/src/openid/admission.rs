@@ -37,7 +37,8 @@ pub async fn admit(state: &State, settings: &Settings, person: &Person) -> Resul
 async fn look(state: &State, settings: &Settings, person: &Person) -> Result<Option<Account>, OpenIdError> {
     let (issuer, subject, now) = (settings.issuer.as_str(), person.subject.as_str(), Utc::now());
     let mut conn = state.connection().await?;
-    let known = external_identities::recognise(&mut conn, issuer, subject, now).await.map_err(AuthError::from)?;
+    let known =
+        external_identities::recognise(&mut conn, issuer, subject, now).await.map_err(AuthError::from)?;
     if known.is_some() {
         return Ok(known);
     }

@@ -27,7 +27,8 @@ impl Binding {
     #[must_use]
     pub fn shown(headers: &HeaderMap) -> Option<Self> {
         let cookies = headers.get_all(COOKIE).filter_map(|header| header.to_str().ok());
-        let mut pairs = cookies.flat_map(|header| header.split(';')).filter_map(|pair| pair.trim().split_once('='));
+        let mut pairs =
+            cookies.flat_map(|header| header.split(';')).filter_map(|pair| pair.trim().split_once('='));
         pairs.find(|(name, _)| *name == NAME).map(|(_, value)| Self(value.to_owned()))
     }
 
@@ -90,6 +91,8 @@ mod tests {
         for part in [binding.reveal(), "; HttpOnly", "; SameSite=Lax", "; Secure", "; Max-Age=600"] {
             assert!(cookie.contains(part), "{cookie}");
         }
-        assert!(!binding.cookie(false).contains("Secure") && !format!("{binding:?}").contains(binding.reveal()));
+        assert!(
+            !binding.cookie(false).contains("Secure") && !format!("{binding:?}").contains(binding.reveal())
+        );
     }
 }

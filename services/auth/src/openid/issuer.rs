@@ -15,7 +15,10 @@ pub struct Issuer {
 
 /// A text that names no issuer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("must be an https URL without query and fragment (http only on this machine), such as {}", Issuer::GOOGLE)]
+#[error(
+    "must be an https URL without query and fragment (http only on this machine), such as {}",
+    Issuer::GOOGLE
+)]
 pub struct NotAnIssuer;
 
 impl Issuer {
@@ -62,7 +65,11 @@ impl FromStr for Issuer {
         let plain = url.query().is_none() && url.fragment().is_none();
         let anonymous = url.username().is_empty() && url.password().is_none();
         let reachable = url.has_host() && (url.scheme() == "https" || is_plain_and_local(&url));
-        if plain && anonymous && reachable { Ok(Self { text: text.to_owned(), url }) } else { Err(NotAnIssuer) }
+        if plain && anonymous && reachable {
+            Ok(Self { text: text.to_owned(), url })
+        } else {
+            Err(NotAnIssuer)
+        }
     }
 }
 
@@ -88,7 +95,9 @@ mod tests {
 
     #[test]
     fn an_issuer_is_reached_over_tls_or_on_this_machine() {
-        for text in [Issuer::GOOGLE, "https://id.example.com/realms/shop", "http://127.0.0.1:4000", "http://[::1]:1"] {
+        for text in
+            [Issuer::GOOGLE, "https://id.example.com/realms/shop", "http://127.0.0.1:4000", "http://[::1]:1"]
+        {
             assert_eq!(text.parse::<Issuer>().unwrap().as_str(), text);
         }
         for text in [
@@ -114,7 +123,9 @@ mod tests {
         assert!(google.may_have(&url("https://oauth2.googleapis.com/token")));
         let local: Issuer = "http://localhost:4000".parse().unwrap();
         assert!(local.may_have(&url("http://127.0.0.1:4001/token")));
-        for endpoint in ["http://oauth2.googleapis.com/token", "http://169.254.169.254/", "file:///etc/passwd"] {
+        for endpoint in
+            ["http://oauth2.googleapis.com/token", "http://169.254.169.254/", "file:///etc/passwd"]
+        {
             assert!(!google.may_have(&url(endpoint)) && !local.may_have(&url(endpoint)), "{endpoint}");
         }
         assert!(!google.may_have(&url("http://127.0.0.1/token")));

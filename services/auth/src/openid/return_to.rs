@@ -14,7 +14,9 @@ pub struct ReturnTo(String);
 
 /// A text that leads elsewhere, or may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("must be a path here, such as `/projects?tab=keys`: ASCII without spaces, at most {MAX_BYTES} bytes, beginning with one `/`")]
+#[error(
+    "must be a path here, such as `/projects?tab=keys`: ASCII without spaces, at most {MAX_BYTES} bytes, beginning with one `/`"
+)]
 pub struct NotAPath;
 
 impl ReturnTo {
@@ -61,7 +63,15 @@ mod tests {
     #[test]
     fn paths_of_ours_are_taken_as_they_are() {
         let base: Url = "https://millrace.example.com/api/v1/auth/oidc/callback".parse().unwrap();
-        for text in ["/", "/projects", "/a/b?c=d&e=https://x/#f", "/@evil.com", "/.//evil.com", "/a//b", "/%5Cevil.com"] {
+        for text in [
+            "/",
+            "/projects",
+            "/a/b?c=d&e=https://x/#f",
+            "/@evil.com",
+            "/.//evil.com",
+            "/a//b",
+            "/%5Cevil.com",
+        ] {
             assert_eq!(parse(text).unwrap().as_str(), text);
             assert_eq!(base.join(text).unwrap().origin(), base.origin(), "{text}");
         }

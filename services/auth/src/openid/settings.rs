@@ -99,7 +99,8 @@ mod tests {
         Settings::from_env(&mut env, &"https://events.example.com".parse().unwrap())
     }
 
-    const CLIENT: [(&str, &str); 2] = [("MILLRACE_OIDC_CLIENT_ID", "id"), ("MILLRACE_OIDC_CLIENT_SECRET", "hunter2")];
+    const CLIENT: [(&str, &str); 2] =
+        [("MILLRACE_OIDC_CLIENT_ID", "id"), ("MILLRACE_OIDC_CLIENT_SECRET", "hunter2")];
 
     #[test]
     fn an_id_and_a_secret_are_enough_for_google() {
@@ -113,7 +114,8 @@ mod tests {
     #[test]
     fn any_other_issuer_has_the_neutral_callback() {
         let [id, secret] = CLIENT;
-        let shop = settings(&[id, secret, ("MILLRACE_OIDC_ISSUER", "https://id.example.com/realms/shop")]).unwrap();
+        let shop =
+            settings(&[id, secret, ("MILLRACE_OIDC_ISSUER", "https://id.example.com/realms/shop")]).unwrap();
         assert_eq!(shop.name, "id.example.com");
         assert_eq!(shop.redirect.as_str(), "https://events.example.com/api/v1/auth/oidc/callback");
     }

@@ -63,7 +63,11 @@ impl Wire {
         let body = self.fetch(request.map_err(unusable)?).await?;
         // What cannot be read may be personal: only where it stands is told.
         serde_json::from_slice(&body).map_err(|error| {
-            ProviderError::Unusable(format!("{url}: not as expected at line {} column {}", error.line(), error.column()))
+            ProviderError::Unusable(format!(
+                "{url}: not as expected at line {} column {}",
+                error.line(),
+                error.column()
+            ))
         })
     }
 
@@ -114,6 +118,7 @@ fn unusable(error: reqwest::Error) -> ProviderError {
 
 /// reqwest keeps the reason in the source.
 fn away(error: &reqwest::Error) -> ProviderError {
-    let causes = successors(Some(error as &dyn std::error::Error), |error| error.source()).map(ToString::to_string);
+    let causes =
+        successors(Some(error as &dyn std::error::Error), |error| error.source()).map(ToString::to_string);
     ProviderError::Away(causes.collect::<Vec<_>>().join(": "))
 }

@@ -64,9 +64,8 @@ pub(super) async fn start(
 ) -> Result<HttpResponse, Problem> {
     let openid = configured(&state)?;
     let return_to = asked.return_to.map(ReturnTo::try_from).transpose();
-    let return_to = return_to.map_err(|NotAPath| {
-        Problem::field("return_to", "invalid", format!("return_to {NotAPath}"))
-    })?;
+    let return_to = return_to
+        .map_err(|NotAPath| Problem::field("return_to", "invalid", format!("return_to {NotAPath}")))?;
     let begun = openid.begin(return_to).await.inspect_err(count_failure)?;
     Ok(HttpResponse::Found()
         .insert_header((LOCATION, begun.authorise.as_str()))

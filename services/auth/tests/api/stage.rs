@@ -67,17 +67,20 @@ impl Stage {
     }
 
     pub(crate) async fn with_cost(cost: u32) -> Self {
+        Self::with(|config| config.bcrypt_cost = Cost::new(cost).unwrap()).await
+    }
+
+    /// With these settings changed.
+    pub(crate) async fn with(change: impl FnOnce(&mut Config)) -> Self {
         let (database, nats, redis) =
             tokio::join!(TestDatabase::create(), TestNats::isolated(), TestRedis::isolated());
         let database_wire = ChaosProxy::before(&database.url()).await;
         let nats_wire = ChaosProxy::before(nats.url()).await;
         let redis_wire = ChaosProxy::before(redis.url()).await;
-        let (url, _auth) = start(Config {
-            bcrypt_cost: Cost::new(cost).unwrap(),
-            redis_url: redis_wire.url(redis.url()),
-            ..config(&database_wire.url(&database.url()), &nats_wire.url(nats.url()))
-        })
-        .await;
+        let mut config = config(&database_wire.url(&database.url()), &nats_wire.url(nats.url()));
+        config.redis_url = redis_wire.url(redis.url());
+        change(&mut config);
+        let (url, _auth) = start(config).await;
         let client = reqwest::Client::new();
         Self { database, nats, redis, database_wire, nats_wire, redis_wire, url, client, _auth }
     }

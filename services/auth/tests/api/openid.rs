@@ -1,0 +1,8 @@
+//! Signing in with a provider.
+
+mod accounts;
+mod attacks;
+pub(crate) mod browser;
+mod hostile;
+pub(crate) mod provider;
+pub(crate) mod sign_in;
