@@ -7,7 +7,6 @@ use millrace_http::client_address::TrustedProxies;
 use millrace_runtime::config::{ConfigError, Env};
 use millrace_security::envelope::MasterKey;
 use millrace_security::password::Cost;
-use oauth2::url::Url;
 
 use crate::openid::settings::Settings;
 
@@ -58,9 +57,8 @@ impl Config {
         let master_key = env.required("MILLRACE_MASTER_KEY");
         let issuer = env.or("MILLRACE_ISSUER", "millrace".to_owned());
         let cost = env.or("MILLRACE_BCRYPT_COST", 12);
-        let public_url: Option<Url> = env.optional("MILLRACE_PUBLIC_URL");
-        let public_url = public_url.or_else(|| DEFAULT_PUBLIC_URL.parse().ok());
-        let openid = public_url.and_then(|public_url| Settings::from_env(&mut env, &public_url));
+        let public_url = env.or("MILLRACE_PUBLIC_URL", DEFAULT_PUBLIC_URL.to_owned());
+        let openid = Settings::from_env(&mut env, &public_url);
         let shutdown_grace = env.duration("MILLRACE_SHUTDOWN_GRACE", Duration::from_secs(20));
         env.law(
             (10..=16).contains(&cost),
@@ -104,6 +102,19 @@ mod tests {
         let config = Config::from_env(environment(&[])).unwrap();
         assert_eq!((config.bind.port(), config.issuer.as_str()), (8081, "millrace"));
         assert_eq!(config.bcrypt_cost, Cost::default());
+    }
+
+    #[test]
+    fn half_a_provider_is_refused_and_its_secret_not_repeated() {
+        for (name, value) in [
+            ("MILLRACE_OIDC_CLIENT_ID", "x"),
+            ("MILLRACE_OIDC_CLIENT_SECRET", "hunter2"),
+            ("MILLRACE_OIDC_ISSUER", "http://id.example.com/hunter2"),
+            ("MILLRACE_PUBLIC_URL", "events.example.com"),
+        ] {
+            let error = Config::from_env(environment(&[(name, value)])).unwrap_err().to_string();
+            assert!(error.contains(name) && !error.contains("hunter2"), "{error}");
+        }
     }
 
     #[test]

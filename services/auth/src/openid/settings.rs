@@ -5,7 +5,6 @@ use std::str::FromStr;
 
 use millrace_domain::email::Email;
 use millrace_runtime::config::Env;
-use oauth2::url::Url;
 use oauth2::{ClientId, ClientSecret, RedirectUrl};
 
 use crate::openid::issuer::Issuer;
@@ -29,7 +28,7 @@ pub struct Settings {
 
 impl Settings {
     /// Reads the environment. `None` when no provider is configured.
-    pub fn from_env(env: &mut Env, public_url: &Url) -> Option<Self> {
+    pub fn from_env(env: &mut Env, public_url: &str) -> Option<Self> {
         let google: Option<Issuer> = Issuer::GOOGLE.parse().ok();
         let issuer: Option<Issuer> = env.optional("MILLRACE_OIDC_ISSUER").or_else(|| google.clone());
         let client_id: Option<String> = env.optional("MILLRACE_OIDC_CLIENT_ID");
@@ -41,6 +40,11 @@ impl Settings {
         let name: Option<String> = env.optional("MILLRACE_OIDC_NAME");
         let allowed_domains = env.or("MILLRACE_OIDC_ALLOWED_DOMAINS", Domains::default());
         let issuer = issuer?;
+        let redirect = Self::redirect(public_url, &issuer);
+        env.law(
+            redirect.is_some(),
+            "MILLRACE_PUBLIC_URL must be an address such as https://millrace.example.com",
+        );
         let is_google = Some(&issuer) == google.as_ref();
         let known_as = if is_google { "Google" } else { issuer.host() };
         Some(Self {
@@ -48,17 +52,18 @@ impl Settings {
             client_secret: ClientSecret::new(client_secret?),
             name: name.unwrap_or_else(|| known_as.to_owned()),
             allowed_domains,
-            redirect: Self::redirect(public_url, &issuer)?,
+            redirect: redirect?,
             issuer,
         })
     }
 
-    /// Where `issuer` sends people back to.
+    /// Where `issuer` sends people back to. `None` when `public_url` is no address that browsers know.
     #[must_use]
-    pub fn redirect(public_url: &Url, issuer: &Issuer) -> Option<RedirectUrl> {
+    pub fn redirect(public_url: &str, issuer: &Issuer) -> Option<RedirectUrl> {
         let name = if issuer.as_str() == Issuer::GOOGLE { "google" } else { "oidc" };
-        let base = public_url.as_str().trim_end_matches('/');
-        RedirectUrl::new(format!("{base}/api/v1/auth/{name}/callback")).ok()
+        let base = public_url.trim_end_matches('/');
+        let redirect = RedirectUrl::new(format!("{base}/api/v1/auth/{name}/callback")).ok();
+        redirect.filter(|redirect| matches!(redirect.url().scheme(), "http" | "https"))
     }
 
     /// Whether browsers reach us over TLS.
@@ -96,7 +101,7 @@ mod tests {
 
     fn settings(vars: &[(&str, &str)]) -> Option<Settings> {
         let mut env = Env::of(vars.iter().copied());
-        Settings::from_env(&mut env, &"https://events.example.com".parse().unwrap())
+        Settings::from_env(&mut env, "https://events.example.com/")
     }
 
     const CLIENT: [(&str, &str); 2] =

@@ -74,7 +74,7 @@ pub(crate) async fn stage_for(issuer: &str, domains: &str) -> Stage {
 fn settings(issuer: &str, allowed_domains: Domains) -> Settings {
     let issuer = issuer.parse().unwrap();
     Settings {
-        redirect: Settings::redirect(&PUBLIC.parse().unwrap(), &issuer).unwrap(),
+        redirect: Settings::redirect(PUBLIC, &issuer).unwrap(),
         issuer,
         client_id: ClientId::new("millrace".to_owned()),
         client_secret: ClientSecret::new("a secret & a half".to_owned()),
