@@ -1,7 +1,5 @@
 //! Sign-ins on their way, in a real Redis.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on should end")]
-
 use deadpool_redis::redis::{self, AsyncCommands};
 use millrace_cache::sign_ins::{LIFETIME, SignIns};
 use millrace_testkit::proxy::ChaosProxy;
