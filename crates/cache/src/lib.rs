@@ -4,4 +4,5 @@
 pub mod attempts;
 pub mod duplicates;
 mod link;
+pub mod revocations;
 pub mod sign_ins;

@@ -41,9 +41,15 @@ where
     .client_request_timeout(HEAD_TIMEOUT)
     .keep_alive(KEEP_ALIVE)
     .shutdown_timeout(grace.as_secs())
-    .shutdown_signal(shutdown.cancelled_owned())
+    .disable_signals()
     .listen(listener)?
     .run();
+    // Not `shutdown_signal`: where actix's own runtime is, as in tests, that ends every server in it.
+    let handle = server.handle();
+    tokio::spawn(async move {
+        shutdown.cancelled().await;
+        handle.stop(true).await;
+    });
     Ok(server)
 }
 

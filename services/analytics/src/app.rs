@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::web;
+use millrace_cache::revocations::RevocationCount;
 use millrace_http::authorized::Authenticator;
 use millrace_http::serve::serve;
 use millrace_messaging::broker::Broker;
@@ -30,6 +31,7 @@ pub struct App {
     listener: TcpListener,
     state: State,
     broker: Broker,
+    revocations: RevocationCount,
     health: Arc<Health>,
     process: Process,
     grace: Duration,
@@ -46,8 +48,10 @@ impl App {
         let settings =
             PoolSettings { statement_timeout: config.statement_timeout, ..PoolSettings::named("analytics") };
         let database = Database::new(&config.database_url, settings)?;
+        let revocations = RevocationCount::new(&config.redis_url)?;
         let health = {
             let (database, broker) = (database.clone(), broker.clone());
+            let revocations = revocations.clone();
             Health::new("analytics", env!("CARGO_PKG_VERSION"), process.shutdown.clone())
                 .with_metrics(process.metrics.clone())
                 .requires("postgres", move || {
@@ -59,9 +63,21 @@ impl App {
                     let broker = broker.clone();
                     async move { broker.ping().await.map_err(|e| e.to_string()) }
                 })
+                .prefers("redis", move || {
+                    let revocations = revocations.clone();
+                    async move { revocations.ping().await.map_err(|e| e.to_string()) }
+                })
         };
         let state = State { database, patience: config.statement_timeout, clock: config.clock };
-        Ok(Self { listener, state, broker, health: Arc::new(health), process, grace: config.shutdown_grace })
+        Ok(Self {
+            listener,
+            state,
+            broker,
+            revocations,
+            health: Arc::new(health),
+            process,
+            grace: config.shutdown_grace,
+        })
     }
 
     /// Where it listens.
@@ -82,6 +98,14 @@ impl App {
         let mut components = Components::new(shutdown.clone(), self.grace);
         components.spawn("key revocations", keys.clone().listen(shutdown.clone()));
         components.spawn("token revocations", tokens.clone().listen(shutdown.clone()));
+        let forget = {
+            let (keys, tokens) = (keys.clone(), tokens.clone());
+            move || {
+                keys.forget();
+                tokens.forget();
+            }
+        };
+        components.spawn("revocations by Redis", self.revocations.watch(shutdown.clone(), forget));
         let authenticator: Arc<dyn Authenticator> = Arc::new(BrokerAuthenticator::new(keys, tokens));
         let (state, health) = (web::Data::new(self.state), web::Data::from(self.health));
         let configure = move |service: &mut web::ServiceConfig| {

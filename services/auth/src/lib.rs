@@ -18,6 +18,7 @@ pub mod caller;
 pub mod config;
 pub mod errors;
 pub mod key_succession;
+mod known_tokens;
 pub mod openid;
 pub mod passwords;
 pub mod project_access;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use actix_web::web;
 use millrace_cache::duplicates::DuplicateMemory;
+use millrace_cache::revocations::RevocationCount;
 use millrace_http::authorized::Authenticator;
 use millrace_http::serve::serve;
 use millrace_messaging::broker::Broker;
@@ -31,6 +32,7 @@ pub struct App {
     state: State,
     gatherer: Gatherer,
     resolver: KeyResolver,
+    revocations: RevocationCount,
     health: Arc<Health>,
     process: Process,
     grace: Duration,
@@ -64,6 +66,7 @@ impl App {
             listener,
             gatherer,
             resolver: KeyResolver::new(broker.clone()),
+            revocations: RevocationCount::new(&config.redis_url)?,
             state: State {
                 broker,
                 publisher,
@@ -97,6 +100,9 @@ impl App {
         // Ends when the last request is answered and the server has let go of the publisher.
         components.spawn("gatherer", self.gatherer.run());
         components.spawn("key revocations", self.resolver.clone().listen(shutdown.clone()));
+        let resolver = self.resolver.clone();
+        let counted = self.revocations.watch(shutdown.clone(), move || resolver.forget());
+        components.spawn("key revocations by Redis", counted);
         let authenticator: Arc<dyn Authenticator> = Arc::new(BrokerAuthenticator::new(self.resolver));
         let (state, health) = (web::Data::new(self.state), web::Data::from(self.health));
         let configure = move |service: &mut web::ServiceConfig| {

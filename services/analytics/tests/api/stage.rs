@@ -19,6 +19,7 @@ use millrace_storage::database::{Connection, Database, PoolSettings};
 use millrace_testkit::database::TestDatabase;
 use millrace_testkit::nats::TestNats;
 use millrace_testkit::proxy::ChaosProxy;
+use millrace_testkit::redis::TestRedis;
 use millrace_testkit::{story, wait};
 use reqwest::{RequestBuilder, Response};
 use serde_json::Value;
@@ -38,6 +39,7 @@ pub(crate) struct Stage {
     client: reqwest::Client,
     storage: Database,
     _nats: TestNats,
+    _redis: TestRedis,
     _everything: DropGuard,
 }
 
@@ -64,7 +66,8 @@ impl Stage {
     }
 
     async fn build(clock: fn() -> DateTime<Utc>, wired: bool) -> Self {
-        let (database, nats) = tokio::join!(TestDatabase::create(), TestNats::isolated());
+        let (database, nats, redis) =
+            tokio::join!(TestDatabase::create(), TestNats::isolated(), TestRedis::isolated());
         let everything = CancellationToken::new();
         let process = Process { shutdown: everything.clone(), metrics: None };
 
@@ -72,7 +75,7 @@ impl Stage {
             bind: ANY_PORT,
             database_url: database.url(),
             nats_url: nats.url().to_owned(),
-            redis_url: "redis://127.0.0.1:1".to_owned(),
+            redis_url: redis.url().to_owned(),
             trusted_proxies: Default::default(),
             master_key: "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff".parse().unwrap(),
             issuer: "test".to_owned(),
@@ -87,6 +90,7 @@ impl Stage {
         let nats_wire = ChaosProxy::before(nats.url()).await;
         let config = Config {
             bind: ANY_PORT,
+            redis_url: redis.url().to_owned(),
             database_url: if wired { database_wire.url(&database.url()) } else { database.url() },
             nats_url: if wired { nats_wire.url(nats.url()) } else { nats.url().to_owned() },
             statement_timeout: Duration::from_secs(if wired { 1 } else { 20 }),
@@ -104,6 +108,7 @@ impl Stage {
             client: reqwest::Client::new(),
             storage,
             _nats: nats,
+            _redis: redis,
             _everything: everything.drop_guard(),
             database,
             database_wire,

@@ -12,6 +12,7 @@ mod login;
 mod members;
 mod openapi;
 mod openid;
+mod permissions;
 mod projects;
 mod session;
 mod sessions;
