@@ -67,7 +67,7 @@ function misbehave(response, how) {
     case "error":
       return response.writeHead(500).end("a fault");
     case "garbage":
-      return response.writeHead(200, { "content-type": "application/json" }).end('{"id_token": "eyJhbGci", "acc');
+      return response.writeHead(200, { "content-type": "application/json" }).end('{"id_token": "not-for-the-log", "acc');
     case "silent":
   }
 }

@@ -10,6 +10,7 @@
 
 mod append;
 mod compaction;
+mod external_identities;
 mod json;
 mod migrations;
 mod projects;

@@ -140,6 +140,12 @@ impl Browser {
         response
     }
 
+    /// What it keeps for auth: secrets.
+    pub(crate) fn kept(&self) -> Vec<String> {
+        let of_auth = self.cookies.iter().filter(|((site, _), _)| site == PUBLIC);
+        of_auth.map(|(_, value)| value.clone()).collect()
+    }
+
     /// What auth has it keep.
     pub(crate) fn cookies(&self) -> Vec<&str> {
         self.cookies.keys().filter(|(site, _)| site == PUBLIC).map(|(_, name)| name.as_str()).collect()
