@@ -16,6 +16,8 @@ use serde::{Deserialize, Deserializer};
 
 /// How far the provider's clock and ours may be apart.
 pub const LEEWAY: Duration = Duration::from_secs(60);
+/// OpenID Connect Core, 2.
+const MAX_SUBJECT_BYTES: usize = 255;
 /// With a secret algorithm, our own client secret or a published key could sign.
 const ALGORITHMS: [Algorithm; 3] = [Algorithm::RS256, Algorithm::ES256, Algorithm::EdDSA];
 
@@ -68,6 +70,9 @@ pub enum IdTokenError {
     /// It was issued to another client of the provider.
     #[error("it was issued to another client: its azp is not ours")]
     Party,
+    /// It names nobody, or with more than a name.
+    #[error("its sub has not 1 to {MAX_SUBJECT_BYTES} printable bytes")]
+    Subject,
     /// It was issued later than now.
     #[error("it was issued in the future")]
     Ahead,
@@ -170,6 +175,10 @@ pub fn verify(token: &str, keys: &ProviderKeys, expected: Expected<'_>) -> Resul
     let nonce = claims.nonce.unwrap_or_default();
     verify_slices_are_equal(nonce.as_bytes(), expected.nonce.as_bytes())
         .map_err(|_differ| IdTokenError::Nonce)?;
+    let subject = &claims.person.subject;
+    if subject.is_empty() || subject.len() > MAX_SUBJECT_BYTES || subject.contains(char::is_control) {
+        return Err(IdTokenError::Subject);
+    }
     let latest = Duration::from_secs(get_current_timestamp()) + LEEWAY;
     if Duration::try_from_secs_f64(claims.iat).is_ok_and(|issued| issued <= latest) {
         Ok(claims.person)

@@ -97,6 +97,9 @@ fn whatever_was_made_for_somebody_else_is_refused() {
         (json!({"iat": null}), "iat"),
         (json!({"iat": -1}), "future"),
         (json!({"sub": null}), "sub"),
+        (json!({"sub": ""}), "Subject"),
+        (json!({"sub": "a\u{0}b"}), "Subject"),
+        (json!({"sub": "a".repeat(256)}), "Subject"),
     ] {
         let refused = provider.verdict(&provider.says(changes.clone())).unwrap_err();
         let said = format!("{refused} {refused:?}");

@@ -8,7 +8,10 @@ use millrace_cache::sign_ins::LIFETIME;
 use millrace_security::secret_text;
 use rand::rand_core::OsError;
 
-const NAME: &str = "millrace_oidc";
+const PLAIN: &str = "millrace_oidc";
+/// Over TLS: browsers take such a cookie from this very host alone, so that no neighbour under the same domain can put
+/// one of theirs in its place.
+const HOST_ONLY: &str = "__Host-millrace_oidc";
 
 /// A secret that a browser keeps while somebody signs in. Not printed.
 #[derive(Clone, PartialEq, Eq)]
@@ -25,11 +28,11 @@ impl Binding {
 
     /// The one that a browser shows.
     #[must_use]
-    pub fn shown(headers: &HeaderMap) -> Option<Self> {
+    pub fn shown(headers: &HeaderMap, secure: bool) -> Option<Self> {
         let cookies = headers.get_all(COOKIE).filter_map(|header| header.to_str().ok());
         let mut pairs =
             cookies.flat_map(|header| header.split(';')).filter_map(|pair| pair.trim().split_once('='));
-        pairs.find(|(name, _)| *name == NAME).map(|(_, value)| Self(value.to_owned()))
+        pairs.find(|(found, _)| *found == name(secure)).map(|(_, value)| Self(value.to_owned()))
     }
 
     /// The secret.
@@ -51,9 +54,13 @@ impl Binding {
     }
 }
 
+fn name(secure: bool) -> &'static str {
+    if secure { HOST_ONLY } else { PLAIN }
+}
+
 fn cookie(value: &str, seconds: u64, secure: bool) -> String {
-    let secure = if secure { "; Secure" } else { "" };
-    format!("{NAME}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}")
+    let (name, secure) = (name(secure), if secure { "; Secure" } else { "" });
+    format!("{name}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}")
 }
 
 impl fmt::Debug for Binding {
@@ -75,20 +82,31 @@ mod tests {
             for cookies in cookies {
                 request = request.append_header((COOKIE, *cookies));
             }
-            Binding::shown(request.to_http_request().headers()).map(|binding| binding.0)
+            Binding::shown(request.to_http_request().headers(), false).map(|binding| binding.0)
         };
         assert_eq!(shown(&["a=b; millrace_oidc=x; c=d"]), Some("x".to_owned()));
         assert_eq!(shown(&["a=b", "millrace_oidc=x"]), Some("x".to_owned()));
         for others in [&[][..], &["a=b"], &["xmillrace_oidc=x"], &["a=millrace_oidc=x"], &["millrace_oidc"]] {
             assert_eq!(shown(others), None, "{others:?}");
         }
+        let both = TestRequest::default().append_header((COOKIE, "millrace_oidc=x; __Host-millrace_oidc=y"));
+        let over_tls = Binding::shown(both.to_http_request().headers(), true);
+        assert_eq!(over_tls.map(|binding| binding.0).as_deref(), Some("y"));
     }
 
     #[test]
     fn scripts_and_other_sites_do_not_get_it() {
         let binding = Binding::generate().unwrap();
         let cookie = binding.cookie(true);
-        for part in [binding.reveal(), "; HttpOnly", "; SameSite=Lax", "; Secure", "; Max-Age=600"] {
+        for part in [
+            "__Host-millrace_oidc=",
+            binding.reveal(),
+            "; Path=/;",
+            "; HttpOnly",
+            "; SameSite=Lax",
+            "; Secure",
+            "; Max-Age=600",
+        ] {
             assert!(cookie.contains(part), "{cookie}");
         }
         assert!(

@@ -118,7 +118,8 @@ async fn sign_in(
     brought: Callback,
 ) -> Result<HttpResponse, OpenIdError> {
     let settings = openid.settings();
-    let proven = openid.finish(brought, Binding::shown(request.headers())).await?;
+    let binding = Binding::shown(request.headers(), settings.is_secure());
+    let proven = openid.finish(brought, binding).await?;
     let account = admit(state, settings, &proven.person).await?;
     Ok(arrival::answer(state, request, &account, proven.return_to, settings.is_secure()).await?)
 }

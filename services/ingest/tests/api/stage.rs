@@ -63,6 +63,7 @@ impl Stage {
             master_key: "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff".parse().unwrap(),
             issuer: "test".to_owned(),
             bcrypt_cost: Cost::new(4).unwrap(),
+            openid: None,
             shutdown_grace: Duration::from_secs(5),
         };
         let app = Auth::build(auth_config, Process { shutdown: auth.clone(), metrics: None }).await.unwrap();
