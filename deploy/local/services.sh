@@ -25,7 +25,6 @@ service_environment() {
   case $1 in
   auth)
     export "MILLRACE_MASTER_KEY=$(secret MILLRACE_MASTER_KEY)"
-    export "MILLRACE_PUBLIC_URL=${MILLRACE_PUBLIC_URL:-http://127.0.0.1:$(service_port gateway)}"
     # The gateway, on this machine, and whoever is in front of it.
     export "MILLRACE_TRUSTED_PROXIES=127.0.0.1,::1${MILLRACE_TRUSTED_PROXIES:+,$MILLRACE_TRUSTED_PROXIES}"
     ;;

@@ -1,7 +1,9 @@
 //! Redis: fast and forgetful. Nothing here is the truth; with Redis away every caller but one goes on without it: a
 //! sign-in with a provider cannot begin ([`sign_ins`]).
 
+pub mod answers;
 pub mod attempts;
+pub mod data_versions;
 pub mod duplicates;
 mod link;
 pub mod revocations;

@@ -9,6 +9,8 @@ pub mod early_answer;
 pub mod json;
 pub mod observe;
 pub mod problem;
+pub mod public_side;
 pub mod query;
 pub mod request_id;
 pub mod serve;
+pub mod session_cookie;

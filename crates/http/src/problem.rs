@@ -53,6 +53,8 @@ codes! {
     Unauthenticated, "unauthenticated", UNAUTHORIZED, "Credentials are missing or not valid";
     /// Good credentials that do not allow this.
     Forbidden, "forbidden", FORBIDDEN, "The credentials do not allow this";
+    /// A browser sends it, and it may have come from a page that is not ours.
+    Csrf, "csrf", FORBIDDEN, "The request does not prove that it comes from this site";
     /// Not there, or not the caller's to see.
     NotFound, "not_found", NOT_FOUND, "There is nothing here";
     /// The path exists, the method does not.

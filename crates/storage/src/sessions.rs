@@ -75,39 +75,82 @@ pub async fn open(
     token: NewToken<'_>,
     now: DateTime<Utc>,
 ) -> Result<Option<SessionId>, StorageError> {
-    let id = SessionId::new();
-    let account_id = account.id.0;
     conn.transaction(async |conn| {
-        let unchanged = accounts::table
-            .find(account_id)
-            .filter(accounts::password_hash.is_not_distinct_from(&account.password_hash))
-            .select(accounts::id)
-            .for_share()
-            .first::<Uuid>(conn)
-            .await
-            .optional()?;
-        if unchanged.is_none() {
-            return Ok(None);
+        let opened = insert(conn, account, client, token.expires_at, now).await?;
+        if let Some(id) = opened {
+            refresh_tokens::first(conn, id, token).await?;
         }
-        let expired =
-            sessions::table.filter(sessions::account_id.eq(account_id)).filter(sessions::expires_at.le(now));
-        diesel::delete(expired).execute(conn).await?;
-        diesel::insert_into(sessions::table)
-            .values((
-                sessions::id.eq(id.0),
-                sessions::account_id.eq(account_id),
-                sessions::user_agent.eq(client.user_agent),
-                sessions::address.eq(client.address),
-                sessions::created_at.eq(now),
-                sessions::last_used_at.eq(now),
-                sessions::expires_at.eq(token.expires_at),
-            ))
-            .execute(conn)
-            .await?;
-        refresh_tokens::first(conn, id, token).await?;
-        Ok(Some(id))
+        Ok(opened)
     })
     .await
+}
+
+/// Opens a session without a refresh token, on the same terms as [`open`]: a browser's, which goes on by [`extend`].
+///
+/// # Errors
+/// When the database fails.
+pub async fn open_for_browser(
+    conn: &mut AsyncPgConnection,
+    account: &Account,
+    client: Client<'_>,
+    expires_at: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> Result<Option<SessionId>, StorageError> {
+    conn.transaction(async |conn| insert(conn, account, client, expires_at, now).await).await
+}
+
+async fn insert(
+    conn: &mut AsyncPgConnection,
+    account: &Account,
+    client: Client<'_>,
+    expires_at: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> Result<Option<SessionId>, StorageError> {
+    let (id, account_id) = (SessionId::new(), account.id.0);
+    let unchanged = accounts::table
+        .find(account_id)
+        .filter(accounts::password_hash.is_not_distinct_from(&account.password_hash))
+        .select(accounts::id)
+        .for_share()
+        .first::<Uuid>(conn)
+        .await
+        .optional()?;
+    if unchanged.is_none() {
+        return Ok(None);
+    }
+    let expired =
+        sessions::table.filter(sessions::account_id.eq(account_id)).filter(sessions::expires_at.le(now));
+    diesel::delete(expired).execute(conn).await?;
+    diesel::insert_into(sessions::table)
+        .values((
+            sessions::id.eq(id.0),
+            sessions::account_id.eq(account_id),
+            sessions::user_agent.eq(client.user_agent),
+            sessions::address.eq(client.address),
+            sessions::created_at.eq(now),
+            sessions::last_used_at.eq(now),
+            sessions::expires_at.eq(expires_at),
+        ))
+        .execute(conn)
+        .await?;
+    Ok(Some(id))
+}
+
+/// Lets a session go on until `expires_at`, because it is used at `now`. `false` when it has ended.
+///
+/// # Errors
+/// When the database fails.
+pub async fn extend(
+    conn: &mut AsyncPgConnection,
+    session: SessionId,
+    expires_at: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> Result<bool, StorageError> {
+    let extended = diesel::update(sessions::table.find(session.0))
+        .set((sessions::last_used_at.eq(now), sessions::expires_at.eq(expires_at)))
+        .execute(conn)
+        .await?;
+    Ok(extended > 0)
 }
 
 /// The account that is signed in, if the session is its own and has not ended.

@@ -19,6 +19,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::authenticator::BrokerAuthenticator;
 use crate::config::Config;
+use crate::kept::KeptAnswers;
 use crate::routes;
 use crate::state::State;
 
@@ -68,7 +69,8 @@ impl App {
                     async move { revocations.ping().await.map_err(|e| e.to_string()) }
                 })
         };
-        let state = State { database, patience: config.statement_timeout, clock: config.clock };
+        let answers = KeptAnswers::new(&config.redis_url, config.answers_kept)?;
+        let state = State { database, answers, patience: config.statement_timeout, clock: config.clock };
         Ok(Self {
             listener,
             state,

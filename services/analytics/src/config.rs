@@ -19,6 +19,8 @@ pub struct Config {
     pub redis_url: String,
     /// `MILLRACE_STATEMENT_TIMEOUT`: how long the database may work on a question, all of its statements together.
     pub statement_timeout: Duration,
+    /// `MILLRACE_ANSWERS_KEPT`: how long an answer may be given again while nothing says that its data have changed.
+    pub answers_kept: Duration,
     /// `MILLRACE_SHUTDOWN_GRACE`: how long requests in hand may take once the service is asked to stop.
     pub shutdown_grace: Duration,
     /// What time it is, which decides what is complete. Not from the environment: tests stop it.
@@ -37,10 +39,15 @@ impl Config {
         let nats_url = env.required("NATS_URL");
         let redis_url = env.required("REDIS_URL");
         let statement_timeout = env.duration("MILLRACE_STATEMENT_TIMEOUT", Duration::from_secs(20));
+        let answers_kept = env.duration("MILLRACE_ANSWERS_KEPT", Duration::from_secs(10));
         let shutdown_grace = env.duration("MILLRACE_SHUTDOWN_GRACE", Duration::from_secs(30));
         env.law(
             statement_timeout >= Duration::from_millis(1),
             "MILLRACE_STATEMENT_TIMEOUT must be at least 1ms: PostgreSQL takes 0 for no limit",
+        );
+        env.law(
+            answers_kept >= Duration::from_millis(1),
+            "MILLRACE_ANSWERS_KEPT must be at least 1ms: Redis takes no shorter time",
         );
         env.law(
             statement_timeout < shutdown_grace,
@@ -54,6 +61,7 @@ impl Config {
                 nats_url: nats_url?,
                 redis_url: redis_url?,
                 statement_timeout,
+                answers_kept,
                 shutdown_grace,
                 clock: Utc::now,
             })

@@ -7,6 +7,7 @@ use std::time::Duration;
 use actix_web::web;
 use millrace_cache::attempts::{Attempts, Law};
 use millrace_cache::revocations::RevocationCount;
+use millrace_http::public_side::PublicSide;
 use millrace_http::serve::serve;
 use millrace_messaging::broker::Broker;
 use millrace_runtime::health::{self, Health};
@@ -79,6 +80,8 @@ impl App {
                 passwords: Passwords::new(config.bcrypt_cost),
                 attempts,
                 openid: openid.map(Arc::new),
+                public_side: PublicSide { url: config.public_url, trusted: config.trusted_proxies.clone() },
+                cookie_renewal: config.cookie_renewal,
                 trusted_proxies: config.trusted_proxies,
             },
             health: Arc::new(health),
@@ -105,6 +108,7 @@ impl App {
         let mut components = Components::new(shutdown.clone(), self.grace);
         components.spawn("key answers", answers::keys(self.state.clone(), shutdown.clone()));
         components.spawn("token answers", answers::tokens(self.state.clone(), shutdown.clone()));
+        components.spawn("session answers", answers::sessions(self.state.clone(), shutdown.clone()));
         components.spawn("revocations", announcements::follow(self.state.clone(), shutdown.clone()));
         components.spawn("signing keys", key_succession::follow(self.state.clone(), shutdown.clone()));
         let (state, health) = (web::Data::new(self.state), web::Data::from(self.health));

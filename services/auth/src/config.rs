@@ -4,7 +4,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use millrace_http::client_address::TrustedProxies;
+use millrace_http::public_side::PublicUrl;
 use millrace_runtime::config::{ConfigError, Env};
+use millrace_security::browser_session;
 use millrace_security::envelope::MasterKey;
 use millrace_security::password::Cost;
 
@@ -29,8 +31,14 @@ pub struct Config {
     /// people share its address, and five wrong passwords keep everybody out; a network too many, and whoever is in
     /// it has as many addresses as it likes.
     pub trusted_proxies: TrustedProxies,
-    /// `MILLRACE_MASTER_KEY`: seals the private halves of the signing keys. Whoever loses it loses the keys, and
-    /// everybody has to sign in again.
+    /// `MILLRACE_PUBLIC_URL`: the address that people have in their browsers. If it begins with `https`, session
+    /// cookies are sent over TLS alone. Must be the same for the gateway, or it looks for a cookie of another name.
+    pub public_url: Option<PublicUrl>,
+    /// `MILLRACE_COOKIE_RENEWAL`: the age at which a session cookie is replaced and its session extended. Shorter, and
+    /// the database is written to more often; longer, and a session's last use is known less exactly.
+    pub cookie_renewal: Duration,
+    /// `MILLRACE_MASTER_KEY`: seals the private halves of the signing keys, and session cookies. Whoever loses it
+    /// loses the keys, and everybody has to sign in again.
     pub master_key: MasterKey,
     /// `MILLRACE_ISSUER`: who access tokens say they are from. Must be the same in all replicas.
     pub issuer: String,
@@ -54,17 +62,23 @@ impl Config {
         let nats_url = env.required("NATS_URL");
         let redis_url = env.required("REDIS_URL");
         let trusted_proxies = env.or("MILLRACE_TRUSTED_PROXIES", TrustedProxies::loopback());
+        let public_url = env.optional("MILLRACE_PUBLIC_URL");
+        let cookie_renewal = env.duration("MILLRACE_COOKIE_RENEWAL", Duration::from_secs(15 * 60));
         let master_key = env.required("MILLRACE_MASTER_KEY");
         let issuer = env.or("MILLRACE_ISSUER", "millrace".to_owned());
         let cost = env.or("MILLRACE_BCRYPT_COST", 12);
-        let public_url = env.or("MILLRACE_PUBLIC_URL", DEFAULT_PUBLIC_URL.to_owned());
-        let openid = Settings::from_env(&mut env, &public_url);
+        let gateway = env.or("MILLRACE_PUBLIC_URL", DEFAULT_PUBLIC_URL.to_owned());
+        let openid = Settings::from_env(&mut env, &gateway);
         let shutdown_grace = env.duration("MILLRACE_SHUTDOWN_GRACE", Duration::from_secs(20));
         env.law(
             (10..=16).contains(&cost),
             "MILLRACE_BCRYPT_COST must be 10 to 16: less is cheap to guess, more keeps people waiting for seconds",
         );
         env.law(shutdown_grace >= Duration::from_secs(5), "MILLRACE_SHUTDOWN_GRACE must be at least 5s");
+        env.law(
+            cookie_renewal < browser_session::LIFETIME,
+            "MILLRACE_COOKIE_RENEWAL must be less than 7 days, or session cookies expire before they are renewed",
+        );
         env.finish(|| {
             Some(Self {
                 bind,
@@ -72,6 +86,8 @@ impl Config {
                 nats_url: nats_url?,
                 redis_url: redis_url?,
                 trusted_proxies,
+                public_url,
+                cookie_renewal,
                 master_key: master_key?,
                 issuer,
                 bcrypt_cost: Cost::new(cost)?,
@@ -115,6 +131,16 @@ mod tests {
             let error = Config::from_env(environment(&[(name, value)])).unwrap_err().to_string();
             assert!(error.contains(name) && !error.contains("hunter2"), "{error}");
         }
+    }
+
+    #[test]
+    fn cookies_are_renewed_before_they_expire_and_the_public_side_has_an_address() {
+        let env = environment(&[("MILLRACE_COOKIE_RENEWAL", "7d"), ("MILLRACE_PUBLIC_URL", "/millrace")]);
+        let error = Config::from_env(env).unwrap_err().to_string();
+        assert!(
+            error.contains("MILLRACE_COOKIE_RENEWAL") && error.contains("MILLRACE_PUBLIC_URL"),
+            "{error}"
+        );
     }
 
     #[test]

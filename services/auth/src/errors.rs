@@ -5,6 +5,7 @@ use std::time::Duration;
 use millrace_cache::attempts::Law;
 use millrace_domain::email::Email;
 use millrace_http::problem::{Code, Problem, Quota};
+use millrace_security::browser_session::CookieError;
 use millrace_security::password::HashError;
 use millrace_security::password_choice::ChoiceFault;
 use millrace_security::token::TokenError;
@@ -43,6 +44,9 @@ pub enum AuthError {
     /// The operating system has no randomness to give.
     #[error("no secret can be made: {0}")]
     NoRandomness(#[from] OsError),
+    /// No session cookie could be made.
+    #[error(transparent)]
+    Cookie(#[from] CookieError),
     /// A password could not be hashed.
     #[error(transparent)]
     Hash(#[from] HashError),
@@ -70,6 +74,7 @@ impl From<AuthError> for Problem {
             AuthError::Storage(_)
             | AuthError::NoRandomness(_)
             | AuthError::Hash(_)
+            | AuthError::Cookie(_)
             | AuthError::Token(TokenError::Unsigned(_)) => {
                 return Self::internal(&error);
             }

@@ -1,8 +1,8 @@
 //! Who may do what: accounts, projects, API keys.
 //!
 //! People: `POST /api/v1/auth/login` → may they try ([`attempts`]) → is it the password ([`passwords`]) → a session ([`sessions`]) with an access
-//! token ([`tokens`]), which every later request shows ([`caller`]), and a refresh token that gets the next two. What
-//! they may do in a project stands in the handler's signature ([`project_access`]). Sessions and roles are read from
+//! token ([`tokens`]), which every later request shows ([`caller`]), and a refresh token that gets the next two; or, for
+//! a browser, a session with a cookie ([`browser_sessions`]), for which the gateway is given access tokens. What they may do in a project stands in the handler's signature ([`project_access`]). Sessions and roles are read from
 //! the database at every request: a token proves who, not what, and not for longer than its session.
 //!
 //! Or `GET /api/v1/auth/google`: a provider proves who they are, and [`openid`] whose account that is.
@@ -14,6 +14,7 @@ pub mod announcements;
 pub mod answers;
 pub mod app;
 pub mod attempts;
+pub mod browser_sessions;
 pub mod caller;
 pub mod config;
 pub mod errors;

@@ -1,10 +1,12 @@
 //! What every request may use.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use millrace_cache::attempts::Attempts;
 use millrace_cache::revocations::RevocationCount;
 use millrace_http::client_address::TrustedProxies;
+use millrace_http::public_side::PublicSide;
 use millrace_messaging::broker::Broker;
 use millrace_storage::database::{Connection, Database};
 
@@ -35,6 +37,10 @@ pub struct State {
     pub openid: Option<Arc<OpenId>>,
     /// Whose word on where a request came from is taken.
     pub trusted_proxies: TrustedProxies,
+    /// The side that browsers see.
+    pub public_side: PublicSide,
+    /// The age at which a session cookie is replaced.
+    pub cookie_renewal: Duration,
 }
 
 impl State {

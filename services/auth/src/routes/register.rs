@@ -16,6 +16,7 @@ use crate::errors::AuthError;
 use crate::routes::denials::BadBody;
 use crate::routes::grant::Grant;
 use crate::routes::session::Me;
+use crate::routes::session_kind::SessionKind;
 use crate::sessions::{self, Client};
 use crate::state::State;
 
@@ -49,11 +50,15 @@ struct Registered {
 ///
 /// An address that has an account gets a 409: people are told what to do next, and sign-up tells an attacker no more
 /// than the same form everywhere else does.
+///
+/// With `session=cookie` the answer is that of a sign-in with a cookie.
 #[utoipa::path(
     tag = "account",
+    params(("session" = Option<String>, Query, description = "`cookie`: a browser session in place of tokens", pattern = "^cookie$")),
     request_body = Register,
     responses(
         (status = 201, description = "The account, signed in", body = Registered),
+        (status = 403, description = "With `session=cookie`: it may come from another site's page (`csrf`)", body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, description = "The address has an account", body = ProblemBody, content_type = "application/problem+json"),
         (status = 503, description = "Too many people are signing in, or the database is away; try again after `Retry-After`", body = ProblemBody, content_type = "application/problem+json"),
         BadBody,
@@ -73,12 +78,16 @@ pub(super) async fn answer(
     request: HttpRequest,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
+    let kind = SessionKind::asked(&state, &request)?;
     let email: Email =
         asked.email.parse().map_err(|fault| Problem::field("email", "invalid", format!("email {fault}")))?;
     let name = asked.full_name.map(|name| Name::parse(name.trim())).transpose();
     let name = name.map_err(|fault| Problem::field("full_name", "invalid", format!("full_name {fault}")))?;
     let account = create(&state, &email, asked.password, name.as_ref()).await?;
     let client = Client::of(&request, &state.trusted_proxies);
+    if let SessionKind::Cookie = kind {
+        return kind.open(&state, account, &client).await?.answer(&state, &request, HttpResponse::Created());
+    }
     let granted = sessions::open(&state, &account, &client).await?;
     let registered = Registered { account: account.into(), grant: Grant::new(&granted) };
     Ok(HttpResponse::Created().insert_header((CACHE_CONTROL, "no-store")).json(registered))

@@ -5,6 +5,7 @@
 mod accounts;
 mod answers;
 mod attempts;
+mod browser_sessions;
 mod faults;
 mod identities;
 mod keys;

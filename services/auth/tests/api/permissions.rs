@@ -32,6 +32,7 @@ fn table() -> Vec<(&'static str, &'static str, Value, [u16; 8])> {
         ("POST", "/api/v1/auth/refresh", json!({"refresh_token": "mrr_unknown"}), PUBLIC(401)),
         ("GET", "/api/v1/auth/me", Value::Null, PEOPLE(200)),
         ("GET", "/api/v1/auth/verify", Value::Null, PEOPLE(200)),
+        ("GET", "/api/v1/auth/csrf", Value::Null, PEOPLE(200)),
         ("POST", "/api/v1/auth/password", json!({}), PEOPLE(422)),
         ("POST", "/api/v1/auth/logout", Value::Null, PEOPLE(204)),
         ("GET", "/api/v1/auth/sessions", Value::Null, PEOPLE(200)),

@@ -194,6 +194,8 @@ pub(crate) fn config(database_url: &str, nats_url: &str) -> Config {
         nats_url: nats_url.to_owned(),
         redis_url: "redis://127.0.0.1:1".to_owned(),
         trusted_proxies: TrustedProxies::loopback(),
+        public_url: None,
+        cookie_renewal: Duration::from_secs(900),
         master_key: MASTER_KEY.parse().unwrap(),
         issuer: "test".to_owned(),
         bcrypt_cost: Cost::new(4).unwrap(),

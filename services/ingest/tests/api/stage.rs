@@ -60,6 +60,8 @@ impl Stage {
             nats_url: nats.url().to_owned(),
             redis_url: "redis://127.0.0.1:1".to_owned(),
             trusted_proxies: Default::default(),
+            public_url: None,
+            cookie_renewal: Duration::from_secs(900),
             master_key: "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff".parse().unwrap(),
             issuer: "test".to_owned(),
             bcrypt_cost: Cost::new(4).unwrap(),
@@ -150,6 +152,7 @@ impl Stage {
             bind: ANY_PORT,
             database_url: self.database.url(),
             nats_url: self.nats.url().to_owned(),
+            redis_url: self.redis.url().to_owned(),
             pipelines: 1,
             pull: PullSettings {
                 max_messages: 100,
