@@ -62,6 +62,7 @@ impl Stage {
             master_key: MASTER_KEY.parse().unwrap(),
             issuer: "test".to_owned(),
             bcrypt_cost: Cost::new(4).unwrap(),
+            openid: None,
             shutdown_grace: Duration::from_secs(5),
         };
         change(&mut auth);
@@ -122,7 +123,7 @@ impl Stage {
         let password_hash = &Password::parse(PASSWORD).unwrap().hash(Cost::new(4).unwrap()).unwrap();
         let new = NewAccount {
             email: &email,
-            password_hash,
+            password_hash: Some(password_hash),
             full_name: Some(name),
             is_admin: false,
             email_verified: true,
