@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use deadpool_redis::redis::Script;
 use sha2::{Digest, Sha256};
 
+use crate::address;
 use crate::link::{CacheError, Link};
 use tally::Tallies;
 
@@ -148,13 +149,6 @@ fn account_key(account: &str) -> String {
     format!("mr:{{login}}:account:{name}")
 }
 
-/// Whoever has one address of IPv6 has the 2^64 beside it.
 fn address_key(address: IpAddr) -> String {
-    match address.to_canonical() {
-        IpAddr::V4(address) => format!("mr:{{login}}:address:{address}"),
-        IpAddr::V6(address) => {
-            let network = u128::from(address) >> 64;
-            format!("mr:{{login}}:address:{network:016x}")
-        }
-    }
+    format!("mr:{{login}}:address:{}", address::name(address))
 }

@@ -1,5 +1,8 @@
 //! Redis: fast and forgetful. Nothing here is the truth; with Redis away every caller goes on without it.
 
+mod address;
 pub mod attempts;
 pub mod duplicates;
+mod generations;
+pub mod limits;
 mod link;

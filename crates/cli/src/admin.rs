@@ -9,6 +9,7 @@ mod announcement;
 mod attempts;
 mod bootstrap;
 mod env_file;
+mod event_limits;
 mod keys;
 mod migrate;
 mod projects;
@@ -45,6 +46,8 @@ enum Command {
     RevokeKey(keys::RevokeKeyArgs),
     ListProjects(projects::ListProjectsArgs),
     ListKeys(keys::ListKeysArgs),
+    LimitEvents(event_limits::LimitEventsArgs),
+    ListEventLimits(event_limits::ListEventLimitsArgs),
 }
 
 /// Runs `millrace admin`.
@@ -66,6 +69,8 @@ pub async fn execute(args: AdminArgs) -> anyhow::Result<ExitCode> {
         Command::CreateKey(args) => keys::create(&mut connect(&url).await?, &args).await?,
         Command::RevokeKey(args) => return keys::revoke(&mut connect(&url).await?, &args).await,
         Command::ListProjects(_) => projects::list(&mut connect(&url).await?).await?,
+        Command::LimitEvents(args) => event_limits::set(&mut connect(&url).await?, &args).await?,
+        Command::ListEventLimits(args) => event_limits::list(&args).await?,
         Command::ListKeys(args) => keys::list(&mut connect(&url).await?, &args).await?,
     }
     Ok(ExitCode::SUCCESS)

@@ -10,5 +10,6 @@ pub mod json;
 pub mod observe;
 pub mod problem;
 pub mod query;
+pub mod quota;
 pub mod request_id;
 pub mod serve;

@@ -12,6 +12,7 @@ use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::quota::{Quota, seconds};
 use crate::request_id::RequestId;
 
 macro_rules! codes {
@@ -96,18 +97,6 @@ pub struct Problem {
     errors: Vec<FieldError>,
     retry_after: Option<Duration>,
     quota: Option<Quota>,
-}
-
-/// What a client may do, as `RateLimit-Policy` has it
-/// ([draft-ietf-httpapi-ratelimit-headers](https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/)).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Quota {
-    /// The policy's name.
-    pub policy: &'static str,
-    /// This many within `window`.
-    pub limit: u32,
-    /// See `limit`.
-    pub window: Duration,
 }
 
 impl Problem {
@@ -217,20 +206,14 @@ impl ResponseError for Problem {
         if let Some(wait) = self.retry_after {
             response.insert_header((RETRY_AFTER, seconds(wait)));
         }
-        if let Some(Quota { policy, limit, window }) = self.quota {
-            let wait = seconds(self.retry_after.unwrap_or(window));
-            response
-                .insert_header(("RateLimit-Policy", format!("\"{policy}\";q={limit};w={}", seconds(window))));
-            response.insert_header(("RateLimit", format!("\"{policy}\";r=0;t={wait}")));
+        if let Some(quota) = self.quota {
+            for field in quota.fields(0, self.retry_after.unwrap_or(quota.window)) {
+                response.insert_header(field);
+            }
         }
         match serde_json::to_string(&body) {
             Ok(json) => response.body(json),
             Err(_cannot_fail_for_strings) => response.finish(),
         }
     }
-}
-
-/// Whole seconds, rounded up: whoever comes back a moment too early is refused again.
-fn seconds(length: Duration) -> u64 {
-    (length.as_secs() + u64::from(length.subsec_nanos() > 0)).max(1)
 }

@@ -4,6 +4,7 @@ pub mod broker;
 pub mod consumer;
 pub mod dead_letters;
 pub mod error;
+pub mod event_limits;
 pub mod group;
 pub mod keys;
 pub mod publisher;

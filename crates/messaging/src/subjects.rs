@@ -13,6 +13,9 @@ pub const DEAD_LETTERS_SUBJECTS: &str = "dead.v1.*";
 /// The durable consumer that all workers share.
 pub const WORKERS: &str = "workers";
 
+/// The table of how many events a second projects may send: a key-value bucket, under their ids.
+pub const EVENT_LIMITS_TABLE: &str = "event_limits";
+
 /// Asks what an API key grants.
 pub const RESOLVE_KEY: &str = "auth.v1.key.resolve";
 /// Asks what an access token grants.

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use millrace_cache::attempts::Law;
 use millrace_domain::email::Email;
-use millrace_http::problem::{Code, Problem, Quota};
+use millrace_http::problem::{Code, Problem};
+use millrace_http::quota::Quota;
 use millrace_security::password::HashError;
 use millrace_security::password_choice::ChoiceFault;
 use millrace_security::token::TokenError;

@@ -13,7 +13,7 @@ use millrace_runtime::lifecycle::Components;
 use crate::config::Config;
 use crate::routes;
 use crate::state::State;
-use crate::upstreams::{Origins, Upstream, liveness};
+use crate::upstreams::{Upstream, liveness};
 
 /// The gateway, ready to run.
 #[derive(Debug)]
@@ -29,12 +29,14 @@ impl App {
     /// Takes its address. The services behind it may still be away: it tells clients so until they are there.
     ///
     /// # Errors
-    /// When the address is taken.
+    /// When the address is taken, or that of Redis is not one.
     pub fn build(config: Config, process: Process) -> Result<Self, Fault> {
+        let listener = listen(config.bind)?;
+        let state = Arc::new(State::new(&config)?);
         Ok(Self {
-            listener: listen(config.bind)?,
-            state: Arc::new(State::new(&config)),
-            health: Arc::new(health(&config.origins, &process)),
+            listener,
+            health: Arc::new(health(&state, config.redis_url.is_some(), &process)),
+            state,
             process,
             grace: config.shutdown_grace,
         })
@@ -72,18 +74,27 @@ impl App {
 /// a question that gets a 503 is asked again, and taking the door away from events for that would lose more than it
 /// saves. Each is asked whether it is alive, not whether it is ready: what it depends on is its own to report, and
 /// one broker that is away must not close every door in front of it.
-fn health(origins: &Origins, process: &Process) -> Health {
+fn health(state: &State, has_redis: bool, process: &Process) -> Health {
     let check = |upstream: Upstream| {
-        let origin = origins.of(upstream).clone();
+        let origin = state.origins.of(upstream).clone();
         move || {
             let origin = origin.clone();
             async move { liveness::check(&origin).await.map_err(|error| format!("{origin}: {error}")) }
         }
     };
-    Health::new("gateway", env!("CARGO_PKG_VERSION"), process.shutdown.clone())
+    let health = Health::new("gateway", env!("CARGO_PKG_VERSION"), process.shutdown.clone())
         .with_metrics(process.metrics.clone())
         .requires(Upstream::Ingest.name(), check(Upstream::Ingest))
         .prefers(Upstream::Auth.name(), check(Upstream::Auth))
         .prefers(Upstream::Analytics.name(), check(Upstream::Analytics))
-        .prefers(Upstream::Worker.name(), check(Upstream::Worker))
+        .prefers(Upstream::Worker.name(), check(Upstream::Worker));
+    if !has_redis {
+        tracing::warn!("REDIS_URL is not set: this gateway counts requests by itself");
+        return health;
+    }
+    let limits = state.limiter.limits.clone();
+    health.prefers("redis", move || {
+        let limits = limits.clone();
+        async move { limits.ping().await.map_err(|error| error.to_string()) }
+    })
 }

@@ -5,11 +5,17 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 use millrace_domain::batch::MAX_REQUEST_BYTES;
+use millrace_domain::rate::{Limit, Rate};
 use millrace_http::client_address::TrustedProxies;
 use millrace_runtime::config::{ConfigError, Env};
 
 use crate::upstreams::Origins;
 use crate::upstreams::origin::Origin;
+
+/// What a caller may ask.
+const API_LIMIT: Limit = Limit(Rate::new(60, 120));
+/// What an address may ask: an office has one.
+const ADDRESS_LIMIT: Limit = Limit(Rate::new(600, 1200));
 
 /// The settings of the gateway.
 #[derive(Clone, Debug)]
@@ -27,6 +33,12 @@ pub struct Config {
     /// `MILLRACE_TRUSTED_PROXIES`: networks, like `10.0.0.0/8,::1`, whose word on where a request came from is taken.
     /// A network too many, and whoever is in it chooses the address that rate limits and the audit log see.
     pub trusted_proxies: TrustedProxies,
+    /// `REDIS_URL`: where requests are counted. Without one every gateway counts for itself.
+    pub redis_url: Option<String>,
+    /// `MILLRACE_API_LIMIT`: how often a caller may ask, like `60/s burst 120`, or `off`.
+    pub api_limit: Limit,
+    /// `MILLRACE_ADDRESS_LIMIT`: how often an address may, whatever credentials it shows.
+    pub address_limit: Limit,
     /// `MILLRACE_SHUTDOWN_GRACE`: how long requests in hand may take once the service is asked to stop.
     pub shutdown_grace: Duration,
 }
@@ -45,6 +57,9 @@ impl Config {
         let upstream_timeout = env.duration("MILLRACE_UPSTREAM_TIMEOUT", Duration::from_secs(30));
         let max_body = env.bytes("MILLRACE_MAX_BODY", ByteSize::b(MAX_REQUEST_BYTES as u64));
         let trusted_proxies = env.or("MILLRACE_TRUSTED_PROXIES", TrustedProxies::default());
+        let redis_url = env.optional("REDIS_URL");
+        let api_limit = env.or("MILLRACE_API_LIMIT", API_LIMIT);
+        let address_limit = env.or("MILLRACE_ADDRESS_LIMIT", ADDRESS_LIMIT);
         let shutdown_grace = env.duration("MILLRACE_SHUTDOWN_GRACE", Duration::from_secs(35));
         // The settings of ingest, with its defaults: what it may itself take before it answers.
         let publish_timeout = env.duration("MILLRACE_PUBLISH_TIMEOUT", Duration::from_secs(3));
@@ -67,6 +82,9 @@ impl Config {
                 upstream_timeout,
                 max_body,
                 trusted_proxies,
+                redis_url,
+                api_limit,
+                address_limit,
                 shutdown_grace,
             })
         })
@@ -98,9 +116,10 @@ mod tests {
             ("MILLRACE_UPSTREAM_TIMEOUT", "13s"),
             ("MILLRACE_SHUTDOWN_GRACE", "5s"),
             ("MILLRACE_MAX_BODY", "0"),
+            ("MILLRACE_API_LIMIT", "many"),
         ]))
         .unwrap_err()
         .to_string();
-        assert_eq!(error.lines().count(), 6, "{error}");
+        assert_eq!(error.lines().count(), 7, "{error}");
     }
 }

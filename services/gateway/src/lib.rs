@@ -11,6 +11,7 @@
 pub mod app;
 pub mod config;
 pub mod errors;
+pub mod limits;
 pub mod proxy;
 pub mod routes;
 pub mod state;

@@ -4,8 +4,10 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
+use actix_web::middleware::from_fn;
 use actix_web::{HttpRequest, HttpResponse, web};
 
+use crate::limits;
 use crate::proxy::Proxy;
 use crate::state::State;
 use crate::upstreams::{self, Upstream};
@@ -24,7 +26,12 @@ pub fn configure(service: &mut web::ServiceConfig, state: &Arc<State>) {
             Upstream::Analytics => &analytics,
         };
         let proxy = Rc::clone(proxy);
-        resource.to(move |request: HttpRequest, body: web::Payload| Rc::clone(&proxy).pass(request, body))
+        let limiter = Arc::clone(&state.limiter);
+        resource
+            .to(move |request: HttpRequest, body: web::Payload| Rc::clone(&proxy).pass(request, body))
+            .wrap(from_fn(move |request, next| {
+                limits::middleware(Arc::clone(&limiter), upstream, request, next)
+            }))
     });
 }
 

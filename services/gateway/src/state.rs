@@ -1,10 +1,14 @@
 //! What every request may use.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use millrace_cache::limits::Limits;
 use millrace_http::client_address::TrustedProxies;
+use millrace_runtime::launch::Fault;
 
 use crate::config::Config;
+use crate::limits::Limiter;
 use crate::upstreams::Origins;
 
 /// Shared by all workers of the server. Connections are not in here: each worker has its own.
@@ -18,17 +22,28 @@ pub struct State {
     pub max_body: u64,
     /// Whose word on where a request came from is taken.
     pub trusted_proxies: TrustedProxies,
+    /// Counts requests.
+    pub limiter: Arc<Limiter>,
 }
 
 impl State {
     /// What requests need of the settings.
-    #[must_use]
-    pub fn new(config: &Config) -> Self {
-        Self {
+    ///
+    /// # Errors
+    /// When the address of Redis is not one.
+    pub fn new(config: &Config) -> Result<Self, Fault> {
+        let limiter = Limiter {
+            limits: Limits::new(config.redis_url.as_deref())?,
+            api: config.api_limit.0,
+            address: config.address_limit.0,
+            trusted_proxies: config.trusted_proxies.clone(),
+        };
+        Ok(Self {
             origins: config.origins.clone(),
             upstream_timeout: config.upstream_timeout,
             max_body: config.max_body,
             trusted_proxies: config.trusted_proxies.clone(),
-        }
+            limiter: Arc::new(limiter),
+        })
     }
 }

@@ -1,7 +1,7 @@
 //! Which service answers which path.
 
-use actix_web::Resource;
-use actix_web::web;
+use actix_web::dev::HttpServiceFactory;
+use actix_web::{Resource, web};
 
 pub mod liveness;
 pub mod origin;
@@ -75,14 +75,17 @@ impl Origins {
 
 /// Mounts a resource per prefix. Its first pattern is the bare prefix, and that is what metrics and logs call the
 /// endpoint: what follows it holds ids.
-pub fn mount(service: &mut web::ServiceConfig, handled: impl Fn(Resource, Upstream) -> Resource) {
+pub fn mount<S: HttpServiceFactory + 'static>(
+    service: &mut web::ServiceConfig,
+    handled: impl Fn(Resource, Upstream) -> S,
+) {
     mount_all(ROUTES, service, handled);
 }
 
-fn mount_all(
+fn mount_all<S: HttpServiceFactory + 'static>(
     routes: &[(&'static str, Upstream)],
     service: &mut web::ServiceConfig,
-    handled: impl Fn(Resource, Upstream) -> Resource,
+    handled: impl Fn(Resource, Upstream) -> S,
 ) {
     let mut routes = routes.to_vec();
     // actix takes the first resource that fits. The sort is stable: among equals the order of the table stays, and

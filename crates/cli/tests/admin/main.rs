@@ -4,5 +4,6 @@
 
 mod bootstrap;
 mod command;
+mod event_limits;
 mod keys;
 mod people;

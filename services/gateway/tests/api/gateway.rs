@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use millrace_domain::rate::Limit;
 use millrace_gateway::app::App;
 use millrace_gateway::config::Config;
 use millrace_gateway::upstreams::Origins;
@@ -46,6 +47,9 @@ pub(crate) fn settings(upstream: SocketAddr) -> Config {
         upstream_timeout: DEADLINE,
         max_body: 10 << 20,
         trusted_proxies: "".parse().unwrap(),
+        redis_url: None,
+        api_limit: Limit(None),
+        address_limit: Limit(None),
         shutdown_grace: DEADLINE,
     }
 }

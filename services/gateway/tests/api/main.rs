@@ -10,6 +10,7 @@ mod headers;
 mod health;
 mod limits;
 mod process;
+mod rates;
 mod raw;
 mod routing;
 mod shutdown;

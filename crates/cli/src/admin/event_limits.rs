@@ -1,0 +1,65 @@
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use clap::Args;
+use millrace_domain::ids::ProjectId;
+use millrace_domain::rate::Limit;
+use millrace_messaging::broker::Broker;
+use millrace_messaging::event_limits;
+use millrace_storage::database::Connection;
+use millrace_storage::projects;
+
+use super::{note, say};
+
+/// How long the broker may take.
+const BROKER_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Limit the events that a project may send, at once and until it is changed
+#[derive(Args)]
+pub(super) struct LimitEventsArgs {
+    /// The project's id
+    project: ProjectId,
+    /// Such as `1000/s`, `1000/s burst 20000`, or `off`
+    limit: Limit,
+    #[command(flatten)]
+    broker: BrokerArgs,
+}
+
+/// List the projects that may not send as many events as they like: id, limit
+#[derive(Args)]
+pub(super) struct ListEventLimitsArgs {
+    #[command(flatten)]
+    broker: BrokerArgs,
+}
+
+#[derive(Args)]
+struct BrokerArgs {
+    /// The broker, which keeps the limits and tells the running services
+    #[arg(long, env = "NATS_URL", hide_env_values = true)]
+    nats_url: String,
+}
+
+pub(super) async fn set(conn: &mut Connection, args: &LimitEventsArgs) -> anyhow::Result<()> {
+    ensure!(projects::find(conn, args.project).await?.is_some(), "there is no project {}", args.project);
+    let broker = connect(&args.broker).await?;
+    event_limits::set(&broker, args.project, args.limit).await.context("nothing has changed")?;
+    broker.close().await;
+    match args.limit.0 {
+        Some(rate) => note(format_args!("{} may send {rate} events", args.project)),
+        None => note(format_args!("{} may send as many events as it likes", args.project)),
+    }
+    Ok(())
+}
+
+pub(super) async fn list(args: &ListEventLimitsArgs) -> anyhow::Result<()> {
+    let broker = connect(&args.broker).await?;
+    for (project, rate) in event_limits::all(&broker).await? {
+        say(format_args!("{project}  {rate}"))?;
+    }
+    broker.close().await;
+    Ok(())
+}
+
+async fn connect(args: &BrokerArgs) -> anyhow::Result<Broker> {
+    Ok(Broker::connect(&args.nats_url, "admin", BROKER_TIMEOUT).await?)
+}
