@@ -10,7 +10,7 @@ use millrace_http::client_address::TrustedProxies;
 use millrace_runtime::config::{ConfigError, Env};
 
 use crate::upstreams::Origins;
-use crate::upstreams::origin::Origin;
+use crate::upstreams::origin::{CONNECT_TIMEOUT, Origin};
 
 /// What a caller may ask.
 const API_LIMIT: Limit = Limit(Rate::new(60, 120));
@@ -28,6 +28,10 @@ pub struct Config {
     /// low and slow answers are thrown away after the work was done; too high and clients wait for a service that
     /// hangs.
     pub upstream_timeout: Duration,
+    /// `MILLRACE_UPSTREAM_REQUESTS`: how many requests a service may have in hand; more are refused at once. Too low and
+    /// there is room that nobody may use; too high and a service that hangs takes the memory and the file descriptors
+    /// of all.
+    pub upstream_requests: usize,
     /// `MILLRACE_MAX_BODY`: how many bytes a request's body may have on the wire.
     pub max_body: u64,
     /// `MILLRACE_TRUSTED_PROXIES`: networks, like `10.0.0.0/8,::1`, whose word on where a request came from is taken.
@@ -55,6 +59,7 @@ impl Config {
         let worker = origin(&mut env, "MILLRACE_WORKER_URL", "http://127.0.0.1:8083");
         let analytics = origin(&mut env, "MILLRACE_ANALYTICS_URL", "http://127.0.0.1:8084");
         let upstream_timeout = env.duration("MILLRACE_UPSTREAM_TIMEOUT", Duration::from_secs(30));
+        let upstream_requests = env.or("MILLRACE_UPSTREAM_REQUESTS", 512);
         let max_body = env.bytes("MILLRACE_MAX_BODY", ByteSize::b(MAX_REQUEST_BYTES as u64));
         let trusted_proxies = env.or("MILLRACE_TRUSTED_PROXIES", TrustedProxies::default());
         let redis_url = env.optional("REDIS_URL");
@@ -74,12 +79,18 @@ impl Config {
             "MILLRACE_UPSTREAM_TIMEOUT must be less than MILLRACE_SHUTDOWN_GRACE, \
              or a restart cuts off requests that were about to be answered",
         );
+        env.law(
+            CONNECT_TIMEOUT < upstream_timeout,
+            "MILLRACE_UPSTREAM_TIMEOUT must be more than 3s, which a connection alone may take",
+        );
+        env.law(upstream_requests > 0, "MILLRACE_UPSTREAM_REQUESTS must be more than 0");
         env.law(max_body > 0, "MILLRACE_MAX_BODY must be more than 0");
         env.finish(|| {
             Some(Self {
                 bind,
                 origins: Origins { auth: auth?, ingest: ingest?, worker: worker?, analytics: analytics? },
                 upstream_timeout,
+                upstream_requests,
                 max_body,
                 trusted_proxies,
                 redis_url,

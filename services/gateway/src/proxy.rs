@@ -6,6 +6,7 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Instant;
 
 use actix_web::body::BodySize;
 use actix_web::http::StatusCode;
@@ -28,6 +29,7 @@ use upload::Upload;
 use crate::errors::ProxyError;
 use crate::state::State;
 use crate::upstreams::Upstream;
+use crate::upstreams::circuit::Place;
 
 /// The way from one worker of the server to one service.
 #[derive(Debug)]
@@ -66,10 +68,17 @@ impl Proxy {
             Upload::new(&request, body, self.state.max_body).map_err(|error| problem(error.into()))?;
         let mut onward = head(&request)?;
         onward.headers = headers::onward(&request, upload.announced(), &self.state.trusted_proxies);
-        onward.headers.insert(hyper::header::HOST, self.pool.origin().authority().clone());
         let head_alone = onward.method == Method::HEAD;
-        let (answer, connection) = self.send(onward, upload).await.map_err(problem)?;
-        Ok(self.respond(answer, connection, head_alone))
+        let circuit = self.state.circuits.of(self.upstream);
+        let place = circuit.enter(Instant::now()).map_err(|no_way| problem(no_way.into()))?;
+        let (answer, connection) = self.send(onward, upload).await.map_err(|error| {
+            if error.is_the_services() {
+                circuit.failed(Instant::now());
+            }
+            problem(error)
+        })?;
+        circuit.answered();
+        Ok(self.respond(answer, connection, place, head_alone))
     }
 
     /// Sends a request, a second time if the service had closed a kept connection just when it was taken up again.
@@ -89,7 +98,7 @@ impl Proxy {
         };
         let again = match (refused.unsent, &refused.error, spare) {
             (Some(unsent), ..) if kept => *unsent,
-            (None, ProxyError::Closed(_), Some(spare)) => Request::from_parts(spare, Upload::none()),
+            (None, ProxyError::Stale(_), Some(spare)) => Request::from_parts(spare, Upload::none()),
             _ => return Err(refused.error),
         };
         metrics::counter!("upstream_retries_total", "upstream" => self.upstream.name()).increment(1);
@@ -103,13 +112,17 @@ impl Proxy {
         mut connection: Connection,
         request: Request<Upload>,
     ) -> Result<(Response<Incoming>, Connection), Refused> {
-        let progress = request.body().progress();
+        let (kept, progress) = (connection.was_kept(), request.body().progress());
         let answer = connection.send(request);
         match progress.wait_for(answer, self.state.upstream_timeout).await {
             Ok(Ok(answer)) => Ok((answer, connection)),
             Ok(Err(mut refused)) => {
                 let unsent = refused.take_message().map(Box::new);
-                Err(Refused { error: refused.into_error().into(), unsent })
+                let error = match refused.into_error().into() {
+                    ProxyError::Closed(error) if kept => ProxyError::Stale(error),
+                    error => error,
+                };
+                Err(Refused { error, unsent })
             }
             Err(error) => Err(Refused { error, unsent: None }),
         }
@@ -119,13 +132,14 @@ impl Proxy {
         self: Rc<Self>,
         answer: Response<Incoming>,
         connection: Connection,
+        place: Place,
         head_alone: bool,
     ) -> HttpResponse<Download> {
         let (head, body) = answer.into_parts();
         let length =
             if head_alone { headers::content_length(&head.headers) } else { body.size_hint().exact() };
         let size = length.map_or(BodySize::Stream, BodySize::Sized);
-        let download = Download::new(self, body, size, connection);
+        let download = Download::new(self, body, size, connection, place);
         // Both sides know the same codes, from 100 to 999.
         let status = StatusCode::from_u16(head.status.as_u16()).unwrap_or(StatusCode::BAD_GATEWAY);
         let mut response = HttpResponse::with_body(status, download);

@@ -10,22 +10,15 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use crate::limits;
 use crate::proxy::Proxy;
 use crate::state::State;
-use crate::upstreams::{self, Upstream};
+use crate::upstreams::{self, PerUpstream};
 
 /// Mounts the routes, with connections to the services of this worker's own.
 pub fn configure(service: &mut web::ServiceConfig, state: &Arc<State>) {
     service.route("/", web::get().to(welcome));
     let proxy = |upstream| Rc::new(Proxy::new(upstream, Arc::clone(state)));
-    let [auth, ingest, worker, analytics] =
-        [Upstream::Auth, Upstream::Ingest, Upstream::Worker, Upstream::Analytics].map(proxy);
+    let proxies = PerUpstream::each(proxy);
     upstreams::mount(service, |resource, upstream| {
-        let proxy = match upstream {
-            Upstream::Auth => &auth,
-            Upstream::Ingest => &ingest,
-            Upstream::Worker => &worker,
-            Upstream::Analytics => &analytics,
-        };
-        let proxy = Rc::clone(proxy);
+        let proxy = Rc::clone(proxies.of(upstream));
         let limiter = Arc::clone(&state.limiter);
         resource
             .to(move |request: HttpRequest, body: web::Payload| Rc::clone(&proxy).pass(request, body))

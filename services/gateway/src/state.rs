@@ -9,13 +9,16 @@ use millrace_runtime::launch::Fault;
 
 use crate::config::Config;
 use crate::limits::Limiter;
-use crate::upstreams::Origins;
+use crate::upstreams::circuit::Circuit;
+use crate::upstreams::{Origins, PerUpstream, Upstream};
 
 /// Shared by all workers of the server. Connections are not in here: each worker has its own.
 #[derive(Clone, Debug)]
 pub struct State {
     /// Where the services are.
     pub origins: Origins,
+    /// Whether they are asked.
+    pub circuits: PerUpstream<Arc<Circuit>>,
     /// How long one of them may be silent.
     pub upstream_timeout: Duration,
     /// How many bytes a request's body may have on the wire.
@@ -38,7 +41,9 @@ impl State {
             address: config.address_limit.0,
             trusted_proxies: config.trusted_proxies.clone(),
         };
+        let circuit = |upstream: Upstream| Arc::new(Circuit::new(upstream.name(), config.upstream_requests));
         Ok(Self {
+            circuits: PerUpstream::each(circuit),
             origins: config.origins.clone(),
             upstream_timeout: config.upstream_timeout,
             max_body: config.max_body,

@@ -3,6 +3,7 @@
 use actix_web::dev::HttpServiceFactory;
 use actix_web::{Resource, web};
 
+pub mod circuit;
 pub mod liveness;
 pub mod origin;
 
@@ -47,23 +48,32 @@ impl Upstream {
     }
 }
 
-/// Where the services are.
+/// Something of each service.
 #[derive(Clone, Debug)]
-pub struct Origins {
-    /// `MILLRACE_AUTH_URL`.
-    pub auth: Origin,
-    /// `MILLRACE_INGEST_URL`.
-    pub ingest: Origin,
-    /// `MILLRACE_WORKER_URL`.
-    pub worker: Origin,
-    /// `MILLRACE_ANALYTICS_URL`.
-    pub analytics: Origin,
+pub struct PerUpstream<T> {
+    /// Of auth.
+    pub auth: T,
+    /// Of ingest.
+    pub ingest: T,
+    /// Of the worker.
+    pub worker: T,
+    /// Of analytics.
+    pub analytics: T,
 }
 
-impl Origins {
-    /// Where one of them is.
+/// Where the services are: `MILLRACE_AUTH_URL`, `MILLRACE_INGEST_URL`, `MILLRACE_WORKER_URL`, `MILLRACE_ANALYTICS_URL`.
+pub type Origins = PerUpstream<Origin>;
+
+impl<T> PerUpstream<T> {
+    /// The same of each.
+    pub fn each(make: impl Fn(Upstream) -> T) -> Self {
+        let [auth, ingest, worker, analytics] = [Auth, Ingest, Upstream::Worker, Analytics].map(make);
+        Self { auth, ingest, worker, analytics }
+    }
+
+    /// That of one of them.
     #[must_use]
-    pub fn of(&self, upstream: Upstream) -> &Origin {
+    pub fn of(&self, upstream: Upstream) -> &T {
         match upstream {
             Auth => &self.auth,
             Ingest => &self.ingest,

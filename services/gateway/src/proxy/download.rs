@@ -16,6 +16,7 @@ use super::Proxy;
 use super::connections::Connection;
 use super::upload::Progress;
 use crate::errors::note_failure;
+use crate::upstreams::circuit::Place;
 
 /// The body, chunk by chunk: the next one is taken from the service when the client has room for it.
 #[derive(Debug)]
@@ -25,6 +26,8 @@ pub struct Download {
     size: BodySize,
     /// Until the last byte. Dropped before that, it is closed.
     connection: Option<Connection>,
+    #[expect(dead_code, reason = "held for its Drop: the request is in hand until the last byte")]
+    place: Place,
     /// While the service is waited for.
     silence: Option<Pin<Box<Sleep>>>,
     request_id: Option<RequestId>,
@@ -42,10 +45,16 @@ pub enum DownloadError {
 }
 
 impl Download {
-    pub(super) fn new(proxy: Rc<Proxy>, body: Incoming, size: BodySize, connection: Connection) -> Self {
+    pub(super) fn new(
+        proxy: Rc<Proxy>,
+        body: Incoming,
+        size: BodySize,
+        connection: Connection,
+        place: Place,
+    ) -> Self {
         let request_id = RequestId::current();
         let mut download =
-            Self { proxy, body, size, connection: Some(connection), silence: None, request_id };
+            Self { proxy, body, size, connection: Some(connection), place, silence: None, request_id };
         if download.body.is_end_stream() {
             download.end();
         }

@@ -45,6 +45,7 @@ pub(crate) fn settings(upstream: SocketAddr) -> Config {
             analytics: origin(upstream),
         },
         upstream_timeout: DEADLINE,
+        upstream_requests: 512,
         max_body: 10 << 20,
         trusted_proxies: "".parse().unwrap(),
         redis_url: None,

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot be set up must fail")]
 #![expect(clippy::indexing_slicing, reason = "so must one that gets something else than it looks for")]
 
+mod circuits;
 mod connections;
 mod failures;
 mod gateway;
@@ -12,6 +13,7 @@ mod limits;
 mod process;
 mod rates;
 mod raw;
+mod restart;
 mod routing;
 mod shutdown;
 mod streaming;

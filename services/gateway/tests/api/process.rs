@@ -39,13 +39,19 @@ async fn it_counts_and_logs_by_prefix_keeps_queries_to_itself_and_stops_when_ask
     assert_eq!(ask("/api/v1/stats").await.unwrap().status(), 429);
     assert_eq!(ask("/api/v1/events?token=secret").await.unwrap().status(), 503);
 
+    for _ in 1..5 {
+        assert_eq!(ask("/api/v1/events").await.unwrap().status(), 503);
+    }
+
     let metrics = ask("/metrics").await.unwrap().text().await.unwrap();
     for line in [
         r#"api_requests_total{method="GET",endpoint="/api/v1/stats",status_code="200"} 1"#,
         r#"api_requests_total{method="GET",endpoint="/api/v1/stats",status_code="429"} 1"#,
         r#"rate_limit_exceeded_total{scope="api"} 1"#,
-        r#"api_requests_total{method="GET",endpoint="/api/v1/events",status_code="503"} 1"#,
-        r#"upstream_failures_total{upstream="ingest",reason="connect"} 1"#,
+        r#"api_requests_total{method="GET",endpoint="/api/v1/events",status_code="503"} 5"#,
+        r#"upstream_failures_total{upstream="ingest",reason="connect"} 5"#,
+        r#"upstream_circuit_state{upstream="ingest"} 2"#,
+        r#"upstream_circuit_state{upstream="analytics"} 0"#,
     ] {
         assert!(metrics.lines().any(|metric| metric == line), "{line} not in {metrics}");
     }
