@@ -62,6 +62,8 @@ codes! {
     Conflict, "conflict", CONFLICT, "The request conflicts with the present state";
     /// More bytes or more events than one request may carry.
     TooLarge, "too_large", PAYLOAD_TOO_LARGE, "The request is too large";
+    /// More bytes of headers, or more of them, than one request may carry.
+    HeadersTooLarge, "headers_too_large", REQUEST_HEADER_FIELDS_TOO_LARGE, "The headers of the request are too large";
     /// An encoding or media type that is not spoken here.
     UnsupportedMedia, "unsupported_media", UNSUPPORTED_MEDIA_TYPE, "The media type or encoding is not supported";
     /// The client stopped sending in the middle of its request.

@@ -27,8 +27,7 @@ impl Quota {
     /// The policy of a rate: a burst, within the time in which the rate brings another.
     #[must_use]
     pub fn of(policy: &'static str, rate: Rate) -> Self {
-        let window = Duration::from_secs(rate.burst().div_ceil(rate.per_second()).into());
-        Self { policy, limit: rate.burst(), window }
+        Self { policy, limit: rate.burst(), window: rate.window() }
     }
 
     /// Both fields: the policy, and that no more than `remaining` can be had within `more`.
@@ -57,10 +56,9 @@ mod tests {
 
     #[test]
     fn the_fields_are_as_the_draft_has_them() {
-        let quota = Quota::of("api", Rate::new(60, 120).unwrap());
+        let quota = Quota::of("api", "60/s burst 120".parse().unwrap());
         let [(_, policy), (_, limit)] = quota.fields(119, Duration::from_millis(17));
         assert_eq!(policy, r#""api";q=120;w=2"#);
         assert_eq!(limit, r#""api";r=119;t=1"#);
-        assert_eq!(Quota::of("api", Rate::new(60, 1).unwrap()).window, Duration::from_secs(1));
     }
 }

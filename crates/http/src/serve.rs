@@ -12,7 +12,7 @@ use crate::problem::{Code, Problem};
 use crate::{early_answer, observe, request_id};
 
 /// How long a client may take to send a request's head.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+pub const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long an idle connection is kept. Longer than any client of ours keeps one, so that it is always the client
 /// who closes and no request meets a closing connection.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(75);
@@ -47,6 +47,10 @@ where
     Ok(server)
 }
 
-async fn nothing_here(request: HttpRequest) -> Result<HttpResponse, Problem> {
+/// Answers for a path that nobody has.
+///
+/// # Errors
+/// Always: 404.
+pub async fn nothing_here(request: HttpRequest) -> Result<HttpResponse, Problem> {
     Err(Problem::new(Code::NotFound, format!("there is no {} {}", request.method(), request.path())))
 }

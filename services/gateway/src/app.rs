@@ -5,20 +5,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::web;
-use millrace_http::serve::serve;
 use millrace_runtime::health::{self, Health};
 use millrace_runtime::launch::{Fault, Process, listen};
 use millrace_runtime::lifecycle::Components;
+use rustls::ServerConfig;
 
 use crate::config::Config;
+use crate::plain::{self, Redirect};
 use crate::routes;
+use crate::server::serve;
 use crate::state::State;
+use crate::tls::{self, Certificates};
 use crate::upstreams::{Upstream, liveness};
 
 /// The gateway, ready to run.
 #[derive(Debug)]
 pub struct App {
     listener: TcpListener,
+    tls: Option<(ServerConfig, Certificates)>,
+    plain: Option<(TcpListener, Option<Redirect>)>,
     state: Arc<State>,
     health: Arc<Health>,
     process: Process,
@@ -29,12 +34,17 @@ impl App {
     /// Takes its address. The services behind it may still be away: it tells clients so until they are there.
     ///
     /// # Errors
-    /// When the address is taken, or that of Redis is not one.
+    /// When the address is taken, that of Redis is not one, or a certificate cannot be used.
     pub fn build(config: Config, process: Process) -> Result<Self, Fault> {
         let listener = listen(config.bind)?;
+        let plain =
+            config.plain_bind.map(listen).transpose()?.map(|plain| (plain, config.redirect_to.clone()));
+        let tls = config.tls.clone().map(tls::load).transpose()?;
         let state = Arc::new(State::new(&config)?);
         Ok(Self {
             listener,
+            plain,
+            tls,
             health: Arc::new(health(&state, config.redis_url.is_some(), &process)),
             state,
             process,
@@ -50,6 +60,12 @@ impl App {
         self.listener.local_addr()
     }
 
+    /// Where it listens without TLS beside TLS.
+    #[must_use]
+    pub fn plain_address(&self) -> Option<SocketAddr> {
+        self.plain.as_ref().and_then(|(listener, _)| listener.local_addr().ok())
+    }
+
     /// Serves until the process is asked to stop.
     ///
     /// # Errors
@@ -58,12 +74,21 @@ impl App {
         tracing::info!(address = %self.address()?, "listening");
         let shutdown = self.process.shutdown;
         let mut components = Components::new(shutdown.clone(), self.grace);
+        if let Some((listener, redirect)) = self.plain {
+            let served = plain::serve(listener, Arc::clone(&self.health), redirect, shutdown.clone())?;
+            components.spawn("plain http", served);
+        }
+        let tls = self.tls.map(|(tls, certificates)| {
+            components.spawn("certificates", certificates.reload_on_hangup(shutdown.clone()));
+            tls
+        });
         let (state, health) = (self.state, web::Data::from(self.health));
+        let served = Arc::clone(&state);
         let configure = move |service: &mut web::ServiceConfig| {
             service.app_data(health.clone()).configure(health::routes);
             routes::configure(service, &state);
         };
-        components.spawn("http", serve(self.listener, configure, shutdown, self.grace)?);
+        components.spawn("http", serve(self.listener, configure, &served, tls, shutdown, self.grace)?);
         components.run().await?;
         Ok(())
     }

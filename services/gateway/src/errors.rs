@@ -19,9 +19,9 @@ pub enum ProxyError {
     /// The client's body is too large, or broken.
     #[error(transparent)]
     Upload(#[from] UploadError),
-    /// The client stopped in the middle of its body.
-    #[error("nothing more of the body arrived within {0:?}")]
-    UploadStalled(Duration),
+    /// The client stopped in the middle of its body, or is too slow.
+    #[error("the body arrives too slowly")]
+    UploadStalled,
     /// The service is not asked.
     #[error(transparent)]
     NoWay(#[from] NoWay),
@@ -65,7 +65,7 @@ impl ProxyError {
         let (reason, code) = match &self {
             Self::Upload(UploadError::TooLarge(_)) => return Problem::new(Code::TooLarge, self.to_string()),
             Self::Upload(UploadError::Broken(_)) => return Problem::new(Code::Malformed, self.to_string()),
-            Self::UploadStalled(_) => return Problem::new(Code::RequestTimeout, self.to_string()),
+            Self::UploadStalled => return Problem::new(Code::RequestTimeout, self.to_string()),
             Self::NoWay(NoWay::Open) => ("open", Code::Unavailable),
             Self::NoWay(NoWay::Full) => ("full", Code::Unavailable),
             Self::Connect(_) => ("connect", Code::Unavailable),

@@ -24,7 +24,7 @@ pub mod upload;
 
 use connections::{Connection, Pool};
 use download::Download;
-use upload::Upload;
+use upload::{Patience, Upload};
 
 use crate::errors::ProxyError;
 use crate::state::State;
@@ -81,30 +81,36 @@ impl Proxy {
         Ok(self.respond(answer, connection, place, head_alone))
     }
 
-    /// Sends a request, a second time if the service had closed a kept connection just when it was taken up again.
-    /// Only what cannot have had an effect is repeated: a request of which nothing was sent, and one that is safe to
-    /// repeat by its method and has no body that would be gone.
+    /// Sends a request, again if the service had closed a kept connection just when it was taken up again, or if an
+    /// instance of it closed a new one and there are others. Only what cannot have had an effect is repeated: a request
+    /// of which nothing was sent, and one that is safe to repeat by its method and has no body that would be gone.
     async fn send(
         &self,
-        onward: Parts,
-        upload: Upload,
+        mut onward: Parts,
+        mut upload: Upload,
     ) -> Result<(Response<Incoming>, Connection), ProxyError> {
-        let connection = self.pool.take().await.map_err(ProxyError::Connect)?;
-        let kept = connection.was_kept();
-        let spare = (kept && upload.is_none() && onward.method.is_safe()).then(|| onward.clone());
-        let refused = match self.attempt(connection, Request::from_parts(onward, upload)).await {
-            Ok(answered) => return Ok(answered),
-            Err(refused) => refused,
-        };
-        let again = match (refused.unsent, &refused.error, spare) {
-            (Some(unsent), ..) if kept => *unsent,
-            (None, ProxyError::Stale(_), Some(spare)) => Request::from_parts(spare, Upload::none()),
-            _ => return Err(refused.error),
-        };
-        metrics::counter!("upstream_retries_total", "upstream" => self.upstream.name()).increment(1);
-        // A new one: others that were kept may have gone the same way.
-        let connection = self.pool.connect().await.map_err(ProxyError::Connect)?;
-        self.attempt(connection, again).await.map_err(|refused| refused.error)
+        let mut connection = self.pool.take().await.map_err(ProxyError::Connect)?;
+        let mut new_ones = self.pool.other_instances();
+        loop {
+            let kept = connection.was_kept();
+            let elsewhere = kept || new_ones > 0;
+            let spare = (elsewhere && upload.is_none() && onward.method.is_safe()).then(|| onward.clone());
+            let refused = match self.attempt(connection, Request::from_parts(onward, upload)).await {
+                Ok(answered) => return Ok(answered),
+                Err(refused) => refused,
+            };
+            (onward, upload) = match (refused.unsent, &refused.error, spare) {
+                (Some(unsent), ..) if elsewhere => unsent.into_parts(),
+                (None, ProxyError::Stale(_) | ProxyError::Closed(_), Some(spare)) => (spare, Upload::none()),
+                _ => return Err(refused.error),
+            };
+            metrics::counter!("upstream_retries_total", "upstream" => self.upstream.name()).increment(1);
+            if !kept {
+                new_ones -= 1;
+            }
+            // A new one: others that were kept may have gone the same way.
+            connection = self.pool.connect().await.map_err(ProxyError::Connect)?;
+        }
     }
 
     async fn attempt(
@@ -114,7 +120,8 @@ impl Proxy {
     ) -> Result<(Response<Incoming>, Connection), Refused> {
         let (kept, progress) = (connection.was_kept(), request.body().progress());
         let answer = connection.send(request);
-        match progress.wait_for(answer, self.state.upstream_timeout).await {
+        let patience = Patience { service: self.state.upstream_timeout, client: self.state.client_timeout };
+        match progress.wait_for(answer, patience).await {
             Ok(Ok(answer)) => Ok((answer, connection)),
             Ok(Err(mut refused)) => {
                 let unsent = refused.take_message().map(Box::new);

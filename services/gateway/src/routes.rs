@@ -4,13 +4,13 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use actix_web::middleware::from_fn;
+use actix_web::middleware::{Condition, from_fn};
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use crate::limits;
 use crate::proxy::Proxy;
 use crate::state::State;
-use crate::upstreams::{self, PerUpstream};
+use crate::upstreams::{self, PerUpstream, Upstream};
 
 /// Mounts the routes, with connections to the services of this worker's own.
 pub fn configure(service: &mut web::ServiceConfig, state: &Arc<State>) {
@@ -19,12 +19,15 @@ pub fn configure(service: &mut web::ServiceConfig, state: &Arc<State>) {
     let proxies = PerUpstream::each(proxy);
     upstreams::mount(service, |resource, upstream| {
         let proxy = Rc::clone(proxies.of(upstream));
+        let origins = if upstream == Upstream::Ingest { &state.cors_ingest } else { &state.cors_api };
         let limiter = Arc::clone(&state.limiter);
         resource
             .to(move |request: HttpRequest, body: web::Payload| Rc::clone(&proxy).pass(request, body))
             .wrap(from_fn(move |request, next| {
                 limits::middleware(Arc::clone(&limiter), upstream, request, next)
             }))
+            // Outside the limits: a preflight costs nothing, and a page may read why it was refused.
+            .wrap(Condition::new(origins.some(), origins.policy()))
     });
 }
 

@@ -8,6 +8,7 @@ use millrace_http::client_address::TrustedProxies;
 use millrace_runtime::launch::Fault;
 
 use crate::config::Config;
+use crate::cors::AllowedOrigins;
 use crate::limits::Limiter;
 use crate::upstreams::circuit::Circuit;
 use crate::upstreams::{Origins, PerUpstream, Upstream};
@@ -21,6 +22,12 @@ pub struct State {
     pub circuits: PerUpstream<Arc<Circuit>>,
     /// How long one of them may be silent.
     pub upstream_timeout: Duration,
+    /// How long a client may be slow.
+    pub client_timeout: Duration,
+    /// The origins whose pages may send events.
+    pub cors_ingest: AllowedOrigins,
+    /// The origins whose pages may do everything else.
+    pub cors_api: AllowedOrigins,
     /// How many bytes a request's body may have on the wire.
     pub max_body: u64,
     /// Whose word on where a request came from is taken.
@@ -46,6 +53,9 @@ impl State {
             circuits: PerUpstream::each(circuit),
             origins: config.origins.clone(),
             upstream_timeout: config.upstream_timeout,
+            client_timeout: config.client_timeout,
+            cors_ingest: config.cors_ingest.clone(),
+            cors_api: config.cors_api.clone(),
             max_body: config.max_body,
             trusted_proxies: config.trusted_proxies.clone(),
             limiter: Arc::new(limiter),

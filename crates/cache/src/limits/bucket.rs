@@ -35,7 +35,7 @@ impl Bucket {
     /// What is in it at a later time.
     fn leaked(self, rate: Rate, now: u64) -> Self {
         let elapsed = micros(now.saturating_sub(self.at));
-        let leaked = elapsed * f64::from(rate.per_second()) / MICROS;
+        let leaked = elapsed * rate.per_second() / MICROS;
         Self { at: now, level: (self.level - leaked).max(0.0) }
     }
 
@@ -45,7 +45,7 @@ impl Bucket {
     }
 
     fn standing(self, rate: Rate, waits_for: Option<u32>) -> Standing {
-        let (per_second, burst) = (f64::from(rate.per_second()), f64::from(rate.burst()));
+        let (per_second, burst) = (rate.per_second(), f64::from(rate.burst()));
         let until = |surplus: f64| from_micros((surplus / per_second * MICROS).ceil());
         let remaining = (burst - self.level + SLACK).floor().max(0.0);
         Standing {

@@ -2,6 +2,7 @@
 
 use deadpool_redis::redis::{Script, cmd};
 use millrace_domain::ids::ProjectId;
+use millrace_domain::rate::Period;
 use millrace_testkit::{servers, wait};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -39,7 +40,7 @@ async fn redis_and_this_process_count_alike() {
             .iter()
             .enumerate()
             .map(|(i, (per_second, burst))| {
-                let rate = Rate::new(*per_second, *burst).unwrap();
+                let rate = Rate::new(*per_second, Period::Minute, *burst).unwrap();
                 Allowance::of_project(&format!("test{i}"), project, rate)
             })
             .collect();
@@ -65,7 +66,7 @@ async fn redis_and_this_process_count_alike() {
 #[tokio::test]
 async fn a_bucket_that_is_empty_again_leaves_nothing_behind() {
     let limits = Limits::new(Some(&servers::redis_url())).unwrap();
-    let bucket = Allowance::of_project("test", ProjectId::new(), Rate::new(20, 1).unwrap());
+    let bucket = Allowance::of_project("test", ProjectId::new(), Rate::new(20, Period::Second, 1).unwrap());
     let link = limits.link.clone().unwrap();
     let exists = async || {
         let mut exists = cmd("EXISTS");

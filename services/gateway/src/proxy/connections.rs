@@ -81,6 +81,12 @@ impl Pool {
         Self { origin, idle: RefCell::default() }
     }
 
+    /// How many instances of the service there are besides the one that a connection is to; twice, because a request does
+    /// not choose among them.
+    pub(super) fn other_instances(&self) -> usize {
+        2 * (self.origin.instances() - 1)
+    }
+
     /// A kept connection, or a new one.
     pub(super) async fn take(&self) -> io::Result<Connection> {
         match self.take_idle() {

@@ -85,6 +85,12 @@ impl fmt::Display for Origin {
 }
 
 impl Origin {
+    /// How many there are: at least one.
+    #[must_use]
+    pub fn instances(&self) -> usize {
+        self.instances.len().max(1)
+    }
+
     /// A new connection to the instance whose turn it is, or to the next one that takes it, and the value of `Host` in a
     /// request to it.
     ///

@@ -118,6 +118,7 @@ async fn a_service_that_hangs_does_not_take_the_others_with_it() {
     assert_eq!(asking.await.unwrap().unwrap().text().await.unwrap(), "ok");
     let next = tokio::spawn(client().get(gateway.url("/api/v1/projects")).send());
     let mut slow = Wire::accepted(&hanging).await;
+    slow.read_head().await;
     slow.send(OK).await;
     assert_eq!(next.await.unwrap().unwrap().status(), 200, "there is room again");
 }

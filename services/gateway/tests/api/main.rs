@@ -3,7 +3,10 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot be set up must fail")]
 #![expect(clippy::indexing_slicing, reason = "so must one that gets something else than it looks for")]
 
+mod attacks;
+mod browsers;
 mod circuits;
+mod compression;
 mod connections;
 mod failures;
 mod gateway;
@@ -17,4 +20,5 @@ mod restart;
 mod routing;
 mod shutdown;
 mod streaming;
+mod tls;
 mod upstream;

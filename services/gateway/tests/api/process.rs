@@ -17,7 +17,7 @@ async fn it_counts_and_logs_by_prefix_keeps_queries_to_itself_and_stops_when_ask
         .env_clear()
         .env("MILLRACE_BIND", "127.0.0.1:0")
         .env("MILLRACE_ANALYTICS_URL", format!("http://{}", analytics.address))
-        .env("MILLRACE_API_LIMIT", "1/s")
+        .env("MILLRACE_API_LIMIT", "1/h")
         .env("MILLRACE_INGEST_URL", format!("http://{}", nobody()))
         .stdout(Stdio::piped())
         .kill_on_drop(true)
@@ -71,7 +71,9 @@ async fn it_counts_and_logs_by_prefix_keeps_queries_to_itself_and_stops_when_ask
     let entries: Vec<Value> = lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
     let answered =
         |endpoint: &str| entries.iter().find(|e| e["message"] == "answered" && e["endpoint"] == endpoint);
-    assert_eq!(answered("/api/v1/stats").unwrap()["status"], 200);
+    let asked = answered("/api/v1/stats").unwrap();
+    assert_eq!((&asked["status"], &asked["span"]["client"]), (&200.into(), &"127.0.0.1".into()));
+    assert_eq!(asked["span"]["parameters"], "email");
     let failure = entries.iter().find(|e| e["upstream"] == "ingest").expect("the failure is logged");
     assert_eq!((&failure["level"], &failure["reason"]), (&"WARN".into(), &"connect".into()));
 }

@@ -1,7 +1,7 @@
 //! How often a client may ask, and how it is told.
 
 use actix_web::{HttpResponse, web};
-use millrace_domain::rate::{Limit, Rate};
+use millrace_domain::rate::{Limit, Period, Rate};
 use millrace_gateway::config::Config;
 use millrace_security::api_key::ApiKey;
 use millrace_testkit::redis::TestRedis;
@@ -13,7 +13,7 @@ use crate::upstream::Upstream;
 
 /// So slow that nothing comes back while a test is running.
 fn slow(burst: u32) -> Limit {
-    Limit(Rate::new(1, burst))
+    Limit(Rate::new(1, Period::Hour, burst))
 }
 
 fn limited(upstream: &Upstream, redis: &TestRedis) -> Config {
@@ -41,13 +41,13 @@ async fn a_caller_sees_what_is_left_and_is_refused_when_nothing_is() {
     for left in [4, 3, 2, 1, 0] {
         let answer = ask(&gateway, "/api/v1/stats", &key).await;
         assert_eq!(answer.status(), 200);
-        assert_eq!(answer.headers()["ratelimit-policy"], r#""api";q=5;w=5"#);
-        assert_eq!(answer.headers()["ratelimit"], format!(r#""api";r={left};t=1"#));
+        assert_eq!(answer.headers()["ratelimit-policy"], r#""api";q=5;w=18000"#);
+        assert_eq!(answer.headers()["ratelimit"], format!(r#""api";r={left};t=3600"#));
     }
     let answer = ask(&gateway, "/api/v1/stats", &key).await;
     assert_eq!(answer.status(), 429);
-    assert_eq!(answer.headers()["ratelimit"], r#""api";r=0;t=1"#);
-    assert_eq!(answer.headers()["retry-after"], "1");
+    assert_eq!(answer.headers()["ratelimit"], r#""api";r=0;t=3600"#);
+    assert_eq!(answer.headers()["retry-after"], "3600");
     let problem: Value = answer.json().await.unwrap();
     assert_eq!(problem["code"], "too_many_requests");
 
@@ -60,7 +60,7 @@ async fn an_answer_that_is_none_tells_what_is_left_too() {
     let gateway = Gateway::with(Config { api_limit: slow(5), ..settings(nobody()) });
     let answer = gateway.get("/api/v1/stats").await;
     assert_eq!(answer.status(), 503);
-    assert_eq!(answer.headers()["ratelimit"], r#""api";r=4;t=1"#);
+    assert_eq!(answer.headers()["ratelimit"], r#""api";r=4;t=3600"#);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -94,7 +94,7 @@ async fn made_up_credentials_are_of_no_use() {
         let answer = ask(&gateway, "/api/v1/stats", &ApiKey::generate().unwrap()).await;
         assert_eq!(answer.status(), if asked < 7 { 200 } else { 429 });
         if asked >= 7 {
-            assert_eq!(answer.headers()["ratelimit-policy"], r#""address";q=7;w=7"#);
+            assert_eq!(answer.headers()["ratelimit-policy"], r#""address";q=7;w=25200"#);
         }
     }
 }

@@ -103,20 +103,20 @@ fn events(n: usize) -> String {
 
 #[actix_web::test]
 async fn a_project_sends_as_many_events_as_it_may() {
-    let stage = limited("1/s burst 10").await;
+    let stage = limited("1/h burst 10").await;
     let answer = stage.send(events(7)).send().await.unwrap();
     assert_eq!(answer.status(), 202);
-    assert_eq!(answer.headers()["ratelimit-policy"], r#""ingest";q=10;w=10"#);
-    assert_eq!(answer.headers()["ratelimit"], r#""ingest";r=3;t=1"#);
+    assert_eq!(answer.headers()["ratelimit-policy"], r#""ingest";q=10;w=36000"#);
+    assert_eq!(answer.headers()["ratelimit"], r#""ingest";r=3;t=3600"#);
     let answer = stage.send(events(5)).send().await.unwrap();
-    assert_eq!((answer.status().as_u16(), &answer.headers()["retry-after"]), (429, &"2".parse().unwrap()));
+    assert_eq!((answer.status().as_u16(), &answer.headers()["retry-after"]), (429, &"7200".parse().unwrap()));
     assert_eq!(stage.messages_in_the_log().await, 1, "all of a request or nothing");
     assert_eq!(stage.send(events(3)).send().await.unwrap().status(), 202);
 }
 
 #[actix_web::test]
 async fn what_may_be_sent_changes_while_ingest_runs() {
-    let stage = limited("1/s burst 1").await;
+    let stage = limited("1/h burst 1").await;
     assert_eq!(stage.send(events(1)).send().await.unwrap().status(), 202);
     assert_eq!(stage.send(events(1)).send().await.unwrap().status(), 429);
     let broker = Broker::connect(stage.nats.url(), "test", Duration::from_secs(2)).await.unwrap();
@@ -128,7 +128,7 @@ async fn what_may_be_sent_changes_while_ingest_runs() {
 
 #[actix_web::test]
 async fn a_limit_outlives_redis() {
-    let stage = limited("1/s burst 2").await;
+    let stage = limited("1/h burst 2").await;
     stage.redis_wire.cut();
     assert_eq!(stage.send(events(2)).send().await.unwrap().status(), 202);
     assert_eq!(stage.send(events(2)).send().await.unwrap().status(), 429);

@@ -1,10 +1,13 @@
+use millrace_domain::rate::Period;
 use proptest::prelude::*;
 
 use super::*;
 
 fn rates() -> impl Strategy<Value = Rate> {
     let numbers = || prop_oneof![1..10_u32, 1..1_000_u32, 1..1_000_000_u32];
-    (numbers(), numbers()).prop_map(|(per_second, burst)| Rate::new(per_second, burst).unwrap())
+    let periods = prop_oneof![Just(Period::Second), Just(Period::Minute), Just(Period::Hour)];
+    (numbers(), periods, numbers())
+        .prop_map(|(per_second, period, burst)| Rate::new(per_second, period, burst).unwrap())
 }
 
 /// Takes from one bucket: whether it was taken, and how the bucket stands.
@@ -21,7 +24,7 @@ fn micros_of(length: Duration) -> u64 {
 
 #[test]
 fn a_burst_passes_at_once_and_one_more_does_not() {
-    let rate = Rate::new(60, 120).unwrap();
+    let rate = Rate::new(60, Period::Second, 120).unwrap();
     let mut bucket = Bucket::default();
     for taken in 1..=120 {
         let (passed, standing) = take_one(&mut bucket, rate, 1, 1_000);
@@ -37,7 +40,7 @@ fn a_burst_passes_at_once_and_one_more_does_not() {
 
 #[test]
 fn what_is_larger_than_the_burst_goes_alone_and_is_paid_for_afterwards() {
-    let rate = Rate::new(100, 200).unwrap();
+    let rate = Rate::new(100, Period::Second, 200).unwrap();
     let mut bucket = Bucket::default();
     assert!(take_one(&mut bucket, rate, 1_000, 0).0);
     let (passed, standing) = take_one(&mut bucket, rate, 1, 0);
@@ -49,7 +52,8 @@ fn what_is_larger_than_the_burst_goes_alone_and_is_paid_for_afterwards() {
 
 #[test]
 fn all_are_taken_from_or_none() {
-    let (wide, narrow) = (Rate::new(1, 10).unwrap(), Rate::new(1, 1).unwrap());
+    let (wide, narrow) =
+        (Rate::new(1, Period::Second, 10).unwrap(), Rate::new(1, Period::Second, 1).unwrap());
     let mut buckets = [(Bucket::default(), wide), (Bucket::default(), narrow)];
     assert_eq!(take(&mut buckets, 1, 0).0, None);
     let (refused, standings) = take(&mut buckets, 1, 0);
@@ -59,7 +63,7 @@ fn all_are_taken_from_or_none() {
 
 #[test]
 fn a_clock_that_goes_back_gives_nothing_away() {
-    let rate = Rate::new(1, 1).unwrap();
+    let rate = Rate::new(1, Period::Second, 1).unwrap();
     let mut bucket = Bucket::default();
     assert!(take_one(&mut bucket, rate, 1, 5_000_000).0);
     assert!(!take_one(&mut bucket, rate, 1, 1_000_000).0);
@@ -85,7 +89,7 @@ proptest! {
             let mut sum = 0.0;
             for (until, cost) in &taken[first..] {
                 sum += f64::from(*cost);
-                let may = f64::from(rate.burst()) + micros(until - from) * f64::from(rate.per_second()) / MICROS;
+                let may = f64::from(rate.burst()) + micros(until - from) * rate.per_second() / MICROS;
                 prop_assert!(sum <= may + 1e-3, "{sum} of {may}");
             }
         }
@@ -114,7 +118,8 @@ proptest! {
         if !passed {
             let wait = micros_of(standing.wait);
             prop_assert!(take_one(&mut bucket.clone(), rate, cost, now + wait).0);
-            prop_assert!(!take_one(&mut bucket.clone(), rate, cost, now + wait.saturating_sub(3)).0);
+            let slack = 3 + micros_of(from_micros(2.0 * SLACK / rate.per_second() * MICROS));
+            prop_assert!(!take_one(&mut bucket.clone(), rate, cost, now + wait.saturating_sub(slack)).0);
         }
     }
 }
