@@ -41,10 +41,21 @@ where
     .client_request_timeout(HEAD_TIMEOUT)
     .keep_alive(KEEP_ALIVE)
     .shutdown_timeout(grace.as_secs())
-    .shutdown_signal(shutdown.cancelled_owned())
+    .disable_signals()
     .listen(listener)?
     .run();
+    stop_when_cancelled(&server, shutdown);
     Ok(server)
+}
+
+/// Has a server without signals of its own let its requests in hand finish when `shutdown` is cancelled. Not
+/// `shutdown_signal`: where actix's own runtime is, as in tests, that ends every server in it.
+pub fn stop_when_cancelled(server: &Server, shutdown: CancellationToken) {
+    let handle = server.handle();
+    tokio::spawn(async move {
+        shutdown.cancelled().await;
+        handle.stop(true).await;
+    });
 }
 
 /// Answers for a path that nobody has.

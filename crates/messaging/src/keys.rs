@@ -52,6 +52,11 @@ impl KeyResolver {
         self.grants.recall(hash, ask).await
     }
 
+    /// Forgets everything.
+    pub fn forget(&self) {
+        self.grants.forget();
+    }
+
     /// Forgets everything whenever something is revoked, and whenever a revocation may have been missed.
     ///
     /// # Errors

@@ -110,7 +110,8 @@ impl<A: Send + Sync + 'static> Remembered<A> {
         revocations::listen(&self.broker, shutdown, |_anything| self.forget()).await
     }
 
-    fn forget(&self) {
+    /// Forgets everything.
+    pub(crate) fn forget(&self) {
         self.forgotten.fetch_add(1, Ordering::AcqRel);
         self.memory.invalidate_all();
     }

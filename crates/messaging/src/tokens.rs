@@ -85,6 +85,11 @@ impl TokenVerifier {
         Ok(claims.filter(|claims| claims.is_live(Utc::now())))
     }
 
+    /// Forgets everything.
+    pub fn forget(&self) {
+        self.claims.forget();
+    }
+
     /// Forgets everything whenever something is revoked, and whenever a revocation may have been missed.
     ///
     /// # Errors

@@ -155,8 +155,14 @@ pub fn serve(
     let server = HttpServer::new(move || App::new().app_data(health.clone()).configure(routes))
         .workers(1)
         .listen(listener)?
-        .shutdown_signal(shutdown.cancelled_owned())
+        .disable_signals()
         .run();
+    // Not `shutdown_signal`: where actix's own runtime is, as in tests, that ends every server in it.
+    let handle = server.handle();
+    tokio::spawn(async move {
+        shutdown.cancelled().await;
+        handle.stop(true).await;
+    });
     Ok(server)
 }
 

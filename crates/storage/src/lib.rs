@@ -2,6 +2,15 @@
 //!
 //! Functions take a connection, never the pool: a function that held one connection while asking for another could
 //! wait for itself. [`append`] has connections of its own (see there).
+//!
+//! What touches the rows of a project takes a [`ProjectId`](millrace_domain::ids::ProjectId): a question that forgets
+//! whose rows it asks for does not compile.
+//!
+//! ```compile_fail,E0061
+//! # async fn ask(conn: &mut diesel_async::AsyncPgConnection) {
+//! millrace_storage::members::of_project(conn).await;
+//! # }
+//! ```
 
 pub mod accounts;
 pub mod activity;

@@ -5,6 +5,7 @@
 
 pub mod database;
 pub mod nats;
+pub mod peers;
 pub mod proxy;
 pub mod recount;
 pub mod redis;

@@ -4,6 +4,7 @@ use actix_web::http::header::{CACHE_CONTROL, ETAG, EntityTag, Header, HeaderName
 use actix_web::{HttpRequest, HttpResponse};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bytes::Bytes;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -11,13 +12,15 @@ use crate::plan::Source;
 
 /// Says what the answer was read from: `rollup`, or `raw` if events were needed.
 pub const SOURCE: HeaderName = HeaderName::from_static("x-millrace-source");
+/// Says whether the answer was kept from before: `hit` or `miss`.
+pub const CACHE: HeaderName = HeaderName::from_static("x-cache");
 /// Only the caller may keep it, and must ask whether it still holds: events can arrive late.
 const CACHING: &str = "private, no-cache";
 
 /// An answer as it is sent.
 #[derive(Clone, Debug)]
 pub struct Answer {
-    body: Vec<u8>,
+    body: Bytes,
     tag: EntityTag,
     source: Source,
 }
@@ -28,9 +31,39 @@ impl Answer {
     /// # Errors
     /// When it cannot be written.
     pub fn of(body: &impl Serialize, source: Source) -> Result<Self, serde_json::Error> {
-        let body = serde_json::to_vec(body)?;
+        Ok(Self::new(serde_json::to_vec(body)?.into(), source))
+    }
+
+    fn new(body: Bytes, source: Source) -> Self {
         let tag = EntityTag::new_strong(URL_SAFE_NO_PAD.encode(Sha256::digest(&body)));
-        Ok(Self { body, tag, source })
+        Self { body, tag, source }
+    }
+
+    /// The answer as it is kept: its source in a byte, then its body.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let source = match self.source {
+            Source::RollUp => 0,
+            Source::Raw => 1,
+        };
+        [&[source], &*self.body].concat()
+    }
+
+    /// Reads what [`Answer::to_bytes`] wrote.
+    #[must_use]
+    pub fn from_bytes(kept: Vec<u8>) -> Option<Self> {
+        let source = match kept.first()? {
+            0 => Source::RollUp,
+            1 => Source::Raw,
+            _ => return None,
+        };
+        Some(Self::new(Bytes::from(kept).slice(1..), source))
+    }
+
+    /// How many bytes its body has.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.body.len()
     }
 
     /// What it was read from.
@@ -39,19 +72,20 @@ impl Answer {
         self.source
     }
 
-    /// The answer, or 304 for a client that has it already.
+    /// The answer, or 304 for a client that has it already. `kept`: whether it was kept from before.
     #[must_use]
-    pub fn respond(self, request: &HttpRequest) -> HttpResponse {
+    pub fn respond(&self, request: &HttpRequest, kept: bool) -> HttpResponse {
         let mut response =
             if self.is_known_to(request) { HttpResponse::NotModified() } else { HttpResponse::Ok() };
         response
             .insert_header((ETAG, self.tag.to_string()))
             .insert_header((CACHE_CONTROL, CACHING))
-            .insert_header((SOURCE, self.source.as_str()));
+            .insert_header((SOURCE, self.source.as_str()))
+            .insert_header((CACHE, if kept { "hit" } else { "miss" }));
         if self.is_known_to(request) {
             response.finish()
         } else {
-            response.content_type("application/json").body(self.body)
+            response.content_type("application/json").body(self.body.clone())
         }
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::web;
+use millrace_cache::revocations::RevocationCount;
 use millrace_http::authorized::Authenticator;
 use millrace_http::serve::serve;
 use millrace_messaging::broker::Broker;
@@ -18,6 +19,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::authenticator::BrokerAuthenticator;
 use crate::config::Config;
+use crate::kept::KeptAnswers;
 use crate::routes;
 use crate::state::State;
 
@@ -30,6 +32,7 @@ pub struct App {
     listener: TcpListener,
     state: State,
     broker: Broker,
+    revocations: RevocationCount,
     health: Arc<Health>,
     process: Process,
     grace: Duration,
@@ -46,8 +49,10 @@ impl App {
         let settings =
             PoolSettings { statement_timeout: config.statement_timeout, ..PoolSettings::named("analytics") };
         let database = Database::new(&config.database_url, settings)?;
+        let revocations = RevocationCount::new(&config.redis_url)?;
         let health = {
             let (database, broker) = (database.clone(), broker.clone());
+            let revocations = revocations.clone();
             Health::new("analytics", env!("CARGO_PKG_VERSION"), process.shutdown.clone())
                 .with_metrics(process.metrics.clone())
                 .requires("postgres", move || {
@@ -59,9 +64,22 @@ impl App {
                     let broker = broker.clone();
                     async move { broker.ping().await.map_err(|e| e.to_string()) }
                 })
+                .prefers("redis", move || {
+                    let revocations = revocations.clone();
+                    async move { revocations.ping().await.map_err(|e| e.to_string()) }
+                })
         };
-        let state = State { database, patience: config.statement_timeout, clock: config.clock };
-        Ok(Self { listener, state, broker, health: Arc::new(health), process, grace: config.shutdown_grace })
+        let answers = KeptAnswers::new(&config.redis_url, config.answers_kept)?;
+        let state = State { database, answers, patience: config.statement_timeout, clock: config.clock };
+        Ok(Self {
+            listener,
+            state,
+            broker,
+            revocations,
+            health: Arc::new(health),
+            process,
+            grace: config.shutdown_grace,
+        })
     }
 
     /// Where it listens.
@@ -82,6 +100,14 @@ impl App {
         let mut components = Components::new(shutdown.clone(), self.grace);
         components.spawn("key revocations", keys.clone().listen(shutdown.clone()));
         components.spawn("token revocations", tokens.clone().listen(shutdown.clone()));
+        let forget = {
+            let (keys, tokens) = (keys.clone(), tokens.clone());
+            move || {
+                keys.forget();
+                tokens.forget();
+            }
+        };
+        components.spawn("revocations by Redis", self.revocations.watch(shutdown.clone(), forget));
         let authenticator: Arc<dyn Authenticator> = Arc::new(BrokerAuthenticator::new(keys, tokens));
         let (state, health) = (web::Data::new(self.state), web::Data::from(self.health));
         let configure = move |service: &mut web::ServiceConfig| {

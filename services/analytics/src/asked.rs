@@ -1,5 +1,9 @@
 //! The time and zone of a question, as every question spells them.
 
+use std::ops::{Range, RangeInclusive};
+
+use chrono::TimeDelta;
+use millrace_cache::data_versions::Month;
 use millrace_domain::analytics::period::Period;
 use millrace_domain::analytics::time_zone::TimeZone;
 
@@ -34,6 +38,16 @@ impl Asked {
         let timezone =
             timezone.map(TimeZone::parse).transpose().map_err(|e| AnalyticsError::Refused(e.into()))?;
         Ok(Self { from, to, period, timezone })
+    }
+
+    /// The months whose events can change an answer about this time and `days_before` it. No zone's days are a day off.
+    #[must_use]
+    pub fn months(&self, days_before: u32) -> RangeInclusive<Month> {
+        let Range { start, end } = self.period.instants(TimeZone::UTC);
+        let margin = TimeDelta::days(1);
+        let first = start.checked_sub_signed(margin + TimeDelta::days(days_before.into()));
+        let last = end.checked_add_signed(margin);
+        first.map_or(Month::FIRST, Month::of)..=last.map_or(Month::LAST, Month::of)
     }
 
     /// The zone whose days are meant, in a project with this one.

@@ -15,8 +15,12 @@ pub struct Config {
     pub database_url: String,
     /// `NATS_URL`.
     pub nats_url: String,
+    /// `REDIS_URL`.
+    pub redis_url: String,
     /// `MILLRACE_STATEMENT_TIMEOUT`: how long the database may work on a question, all of its statements together.
     pub statement_timeout: Duration,
+    /// `MILLRACE_ANSWERS_KEPT`: how long an answer may be given again while nothing says that its data have changed.
+    pub answers_kept: Duration,
     /// `MILLRACE_SHUTDOWN_GRACE`: how long requests in hand may take once the service is asked to stop.
     pub shutdown_grace: Duration,
     /// What time it is, which decides what is complete. Not from the environment: tests stop it.
@@ -33,11 +37,17 @@ impl Config {
         let replica: Option<String> = env.optional("ANALYTICS_DATABASE_URL");
         let database_url = replica.or_else(|| env.required("DATABASE_URL"));
         let nats_url = env.required("NATS_URL");
+        let redis_url = env.required("REDIS_URL");
         let statement_timeout = env.duration("MILLRACE_STATEMENT_TIMEOUT", Duration::from_secs(20));
+        let answers_kept = env.duration("MILLRACE_ANSWERS_KEPT", Duration::from_secs(10));
         let shutdown_grace = env.duration("MILLRACE_SHUTDOWN_GRACE", Duration::from_secs(30));
         env.law(
             statement_timeout >= Duration::from_millis(1),
             "MILLRACE_STATEMENT_TIMEOUT must be at least 1ms: PostgreSQL takes 0 for no limit",
+        );
+        env.law(
+            answers_kept >= Duration::from_millis(1),
+            "MILLRACE_ANSWERS_KEPT must be at least 1ms: Redis takes no shorter time",
         );
         env.law(
             statement_timeout < shutdown_grace,
@@ -49,7 +59,9 @@ impl Config {
                 bind,
                 database_url: database_url?,
                 nats_url: nats_url?,
+                redis_url: redis_url?,
                 statement_timeout,
+                answers_kept,
                 shutdown_grace,
                 clock: Utc::now,
             })
@@ -63,17 +75,17 @@ mod tests {
 
     #[test]
     fn a_replica_is_preferred_to_the_primary() {
-        let vars = [("DATABASE_URL", "primary"), ("ANALYTICS_DATABASE_URL", "replica"), ("NATS_URL", "nats")];
+        let mut vars = vec![("DATABASE_URL", "primary"), ("NATS_URL", "nats"), ("REDIS_URL", "redis")];
+        assert_eq!(Config::from_env(Env::of(vars.clone())).unwrap().database_url, "primary");
+        vars.push(("ANALYTICS_DATABASE_URL", "replica"));
         assert_eq!(Config::from_env(Env::of(vars)).unwrap().database_url, "replica");
-        let vars = [("DATABASE_URL", "primary"), ("NATS_URL", "nats")];
-        assert_eq!(Config::from_env(Env::of(vars)).unwrap().database_url, "primary");
     }
 
     #[test]
     fn every_mistake_is_reported() {
         let vars = [("MILLRACE_STATEMENT_TIMEOUT", "1h"), ("MILLRACE_BIND", "here")];
         let error = Config::from_env(Env::of(vars)).unwrap_err().to_string();
-        for name in ["DATABASE_URL", "NATS_URL", "MILLRACE_BIND", "MILLRACE_SHUTDOWN_GRACE"] {
+        for name in ["DATABASE_URL", "NATS_URL", "REDIS_URL", "MILLRACE_BIND", "MILLRACE_SHUTDOWN_GRACE"] {
             assert!(error.contains(name), "{name}: {error}");
         }
     }

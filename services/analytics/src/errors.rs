@@ -34,7 +34,13 @@ pub enum AnalyticsError {
 
 impl From<AnalyticsError> for Problem {
     fn from(error: AnalyticsError) -> Self {
-        match &error {
+        Self::from(&error)
+    }
+}
+
+impl From<&AnalyticsError> for Problem {
+    fn from(error: &AnalyticsError) -> Self {
+        match error {
             AnalyticsError::Absent(field) => Self::field(field, "required", error.to_string()),
             AnalyticsError::Refused(cause) => Self::field(cause.field(), cause.code(), cause.to_string()),
             AnalyticsError::NotACursor => Self::field("cursor", "invalid_cursor", error.to_string()),
@@ -42,7 +48,7 @@ impl From<AnalyticsError> for Problem {
             AnalyticsError::Storage(StorageError::Unavailable(cause)) => {
                 Self::unavailable("the database", cause)
             }
-            AnalyticsError::Storage(_) | AnalyticsError::Unwritable(_) => Self::internal(&error),
+            AnalyticsError::Storage(_) | AnalyticsError::Unwritable(_) => Self::internal(error),
             AnalyticsError::Cancelled => {
                 Self::new(Code::Unavailable, error.to_string()).retry_after(Duration::from_secs(1))
             }

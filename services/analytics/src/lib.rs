@@ -1,7 +1,7 @@
 //! Exact answers to questions about events.
 //!
-//! `GET /api/v1/stats/…` → who is it ([`authenticator`]) → read the question ([`routes`], [`asked`]) → part the time it
-//! covers into what the roll-ups hold and what only the events know ([`plan`]) → read both in one snapshot of the
+//! `GET /api/v1/stats/…` → who is it ([`authenticator`]) → read the question ([`routes`], [`asked`]) → give the answer that
+//! is kept from a moment ago ([`kept`]), or part the time it covers into what the roll-ups hold and what only the events know ([`plan`]) → read both in one snapshot of the
 //! database ([`reader`]) → answer with the set algebra of [`millrace_domain::analytics`] ([`questions`]) → send it with
 //! a tag that tells whether it changed ([`answer`]).
 //!
@@ -13,6 +13,7 @@ pub mod asked;
 pub mod authenticator;
 pub mod config;
 pub mod errors;
+pub mod kept;
 pub mod page;
 pub mod plan;
 pub mod questions;

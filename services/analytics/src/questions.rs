@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use actix_web::web;
+use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::{DateTime, Utc};
+use millrace_http::problem::Problem;
 use millrace_storage::database::Connection;
 use serde::Serialize;
 use tokio::runtime::Handle;
@@ -11,6 +12,7 @@ use tracing::Span;
 
 use crate::answer::Answer;
 use crate::errors::AnalyticsError;
+use crate::kept::Asking;
 use crate::reader::Reader;
 use crate::state::State;
 
@@ -19,15 +21,31 @@ pub mod event_types;
 pub mod retention;
 pub mod top_events;
 
-/// Answers a question of this `kind`.
+/// Answers a question, from what is kept where that will do.
+///
+/// # Errors
+/// When the question cannot be answered.
+pub async fn ask<A, Q>(
+    state: &State,
+    request: &HttpRequest,
+    asking: Asking,
+    question: Q,
+) -> Result<HttpResponse, Problem>
+where
+    A: Serialize,
+    Q: AsyncFnOnce(&mut Reader) -> Result<A, AnalyticsError> + Send + 'static,
+{
+    let recalled = state.answers.recall(&asking, work_out(state, asking.kind, question)).await;
+    let (answer, kept) = recalled.map_err(|error| Problem::from(&*error))?;
+    Ok(answer.respond(request, kept))
+}
+
+/// Works out the answer to a question of this `kind`.
 ///
 /// Reading and computing are one piece of work on a thread of its own: sets of a million users take milliseconds to
 /// unpack and to intersect, and the server's threads have other requests to see to. Nothing starts without a
 /// connection, so the pool bounds how many questions are in memory at once.
-///
-/// # Errors
-/// When the question cannot be answered.
-pub async fn ask<A, Q>(state: &State, kind: &'static str, question: Q) -> Result<Answer, AnalyticsError>
+async fn work_out<A, Q>(state: &State, kind: &'static str, question: Q) -> Result<Answer, AnalyticsError>
 where
     A: Serialize,
     Q: AsyncFnOnce(&mut Reader) -> Result<A, AnalyticsError> + Send + 'static,

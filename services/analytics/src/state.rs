@@ -5,11 +5,15 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use millrace_storage::database::Database;
 
+use crate::kept::KeptAnswers;
+
 /// Shared by all workers of the server.
 #[derive(Clone, Debug)]
 pub struct State {
     /// Where the events and their roll-ups are.
     pub database: Database,
+    /// Answers that were given a moment ago.
+    pub answers: KeptAnswers,
     /// How long the database may work on a question.
     pub patience: Duration,
     /// What time it is.

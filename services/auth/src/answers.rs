@@ -6,12 +6,11 @@ use millrace_messaging::error::MessagingError;
 use millrace_messaging::keys::{KeyAnswer, KeyQuestion};
 use millrace_messaging::requests::{self, Unanswered};
 use millrace_messaging::subjects;
-use millrace_messaging::tokens::{TokenAnswer, TokenQuestion};
+use millrace_messaging::tokens::{TokenAnswer, TokenClaims, TokenQuestion};
 use millrace_security::api_key::KeyHash;
 use millrace_storage::api_keys;
 use tokio_util::sync::CancellationToken;
 
-use crate::caller::Caller;
 use crate::errors::AuthError;
 use crate::state::State;
 
@@ -55,8 +54,8 @@ async fn find(state: &State, hash: KeyHash) -> Result<Option<KeyGrant>, AuthErro
 }
 
 async fn verify(state: &State, question: TokenQuestion) -> Result<TokenAnswer, Unanswered> {
-    match Caller::by_token(state, &question.token).await {
-        Ok(caller) => Ok(TokenAnswer { claims: Some(caller.claims) }),
+    match state.known_tokens.claims(state, &question.token).await {
+        Ok(claims) => Ok(TokenAnswer { claims: Some(TokenClaims::clone(&claims)) }),
         Err(AuthError::Token(_) | AuthError::SessionEnded) => Ok(TokenAnswer { claims: None }),
         Err(error) => Err(unavailable(subjects::VERIFY_TOKEN, &error)),
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use actix_web::web;
 use millrace_cache::attempts::{Attempts, Law};
+use millrace_cache::revocations::RevocationCount;
 use millrace_http::serve::serve;
 use millrace_messaging::broker::Broker;
 use millrace_runtime::health::{self, Health};
@@ -15,10 +16,11 @@ use millrace_storage::database::{Database, PoolSettings};
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::config::Config;
+use crate::known_tokens::KnownTokens;
 use crate::passwords::Passwords;
 use crate::state::State;
 use crate::tokens::Tokens;
-use crate::{answers, key_succession, routes};
+use crate::{announcements, answers, key_succession, routes};
 
 /// Auth does not write to the log; this bounds the broker's word on its health.
 const BROKER_TIMEOUT: Duration = Duration::from_secs(2);
@@ -53,7 +55,8 @@ impl App {
                     let database = database.clone();
                     async move { database.ping().await.map_err(|e| e.to_string()) }
                 })
-                .requires("nats", move || {
+                // Without it people still sign in; only other services cannot ask.
+                .prefers("nats", move || {
                     let broker = broker.clone();
                     async move { broker.ping().await.map_err(|e| e.to_string()) }
                 })
@@ -69,6 +72,8 @@ impl App {
                 database,
                 broker,
                 tokens: Arc::new(tokens),
+                known_tokens: KnownTokens::default(),
+                revocations: RevocationCount::new(&config.redis_url)?,
                 passwords: Passwords::new(config.bcrypt_cost),
                 attempts,
                 trusted_proxies: config.trusted_proxies,
@@ -97,6 +102,7 @@ impl App {
         let mut components = Components::new(shutdown.clone(), self.grace);
         components.spawn("key answers", answers::keys(self.state.clone(), shutdown.clone()));
         components.spawn("token answers", answers::tokens(self.state.clone(), shutdown.clone()));
+        components.spawn("revocations", announcements::follow(self.state.clone(), shutdown.clone()));
         components.spawn("signing keys", key_succession::follow(self.state.clone(), shutdown.clone()));
         let (state, health) = (web::Data::new(self.state), web::Data::from(self.health));
         let configure = move |service: &mut web::ServiceConfig| {

@@ -52,13 +52,21 @@ impl FromRequest for Caller {
             let state = request
                 .app_data::<web::Data<State>>()
                 .ok_or_else(|| Problem::internal(&"this service has no state"))?;
-            match Credentials::read(request.headers())? {
-                Credentials::Token(token) => Ok(Self::by_token(state, &token).await?),
-                Credentials::Key(_) => Err(Problem::new(
-                    Code::Forbidden,
-                    "this is for people: send an access token, not an API key",
-                )),
-            }
+            let token = token(Credentials::read(request.headers())?)?;
+            Ok(Self::by_token(state, &token).await?)
         })
+    }
+}
+
+/// The access token that somebody shows.
+///
+/// # Errors
+/// 403 for an API key, which is nobody's.
+pub fn token(credentials: Credentials) -> Result<String, Problem> {
+    match credentials {
+        Credentials::Token(token) => Ok(token),
+        Credentials::Key(_) => {
+            Err(Problem::new(Code::Forbidden, "this is for people: send an access token, not an API key"))
+        }
     }
 }

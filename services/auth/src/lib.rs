@@ -16,6 +16,7 @@ pub mod caller;
 pub mod config;
 pub mod errors;
 pub mod key_succession;
+mod known_tokens;
 pub mod passwords;
 pub mod project_access;
 pub mod routes;

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use millrace_cache::attempts::Attempts;
+use millrace_cache::revocations::RevocationCount;
 use millrace_http::client_address::TrustedProxies;
 use millrace_messaging::broker::Broker;
 use millrace_storage::database::{Connection, Database};
 
 use crate::errors::AuthError;
+use crate::known_tokens::KnownTokens;
 use crate::passwords::Passwords;
 use crate::tokens::Tokens;
 
@@ -20,6 +22,10 @@ pub struct State {
     pub broker: Broker,
     /// Makes and believes access tokens.
     pub tokens: Arc<Tokens>,
+    /// Tokens that were checked a moment ago.
+    pub known_tokens: KnownTokens,
+    /// Tells whom the broker does not reach.
+    pub revocations: RevocationCount,
     /// Tries and makes passwords.
     pub passwords: Passwords,
     /// Counts the tries.

@@ -10,6 +10,7 @@
 //! What goes wrong on the way is told as a problem ([`errors`]), unless part of the answer is already out: then the
 //! connection is cut, because half an answer must not look like a whole one.
 
+pub mod api_document;
 pub mod app;
 pub mod compression;
 pub mod config;

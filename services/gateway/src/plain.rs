@@ -9,7 +9,7 @@ use actix_web::http::header::LOCATION;
 use actix_web::middleware::from_fn;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use millrace_http::problem::Problem;
-use millrace_http::serve::{HEAD_TIMEOUT, nothing_here};
+use millrace_http::serve::{HEAD_TIMEOUT, nothing_here, stop_when_cancelled};
 use millrace_http::{observe, request_id};
 use millrace_runtime::health::{self, Health};
 use tokio_util::sync::CancellationToken;
@@ -58,9 +58,10 @@ pub fn serve(
     })
     .workers(1)
     .client_request_timeout(HEAD_TIMEOUT)
-    .shutdown_signal(shutdown.cancelled_owned())
+    .disable_signals()
     .listen(listener)?
     .run();
+    stop_when_cancelled(&server, shutdown);
     Ok(server)
 }
 

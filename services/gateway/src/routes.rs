@@ -4,17 +4,31 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
+use actix_web::http::header::CACHE_CONTROL;
 use actix_web::middleware::{Condition, from_fn};
+use actix_web::web::{Bytes, Redirect};
 use actix_web::{HttpRequest, HttpResponse, web};
+use utoipa_swagger_ui::{self as swagger_ui, SwaggerUi};
 
 use crate::limits;
 use crate::proxy::Proxy;
 use crate::state::State;
 use crate::upstreams::{self, PerUpstream, Upstream};
 
+/// Where the API is described for programs.
+const API_DOCUMENT: &str = "/api/v1/openapi.json";
+/// Where it is described for people.
+pub(crate) const DOCUMENTATION: &str = "/docs/";
+
 /// Mounts the routes, with connections to the services of this worker's own.
 pub fn configure(service: &mut web::ServiceConfig, state: &Arc<State>) {
-    service.route("/", web::get().to(welcome));
+    let document = state.api_document.clone();
+    let swagger = SwaggerUi::new("/docs/{file:.*}").config(swagger_ui::Config::from(API_DOCUMENT));
+    service
+        .route("/", web::get().to(welcome))
+        .route(API_DOCUMENT, web::get().to(move || describe(document.clone())))
+        .route("/docs", web::get().to(|| async { Redirect::to(DOCUMENTATION).permanent() }))
+        .service(swagger);
     let proxy = |upstream| Rc::new(Proxy::new(upstream, Arc::clone(state)));
     let proxies = PerUpstream::each(proxy);
     upstreams::mount(service, |resource, upstream| {
@@ -36,6 +50,14 @@ async fn welcome() -> HttpResponse {
     HttpResponse::Ok().json(serde_json::json!({
         "name": "millrace",
         "version": env!("CARGO_PKG_VERSION"),
-        "links": {"documentation": env!("CARGO_PKG_REPOSITORY"), "health": "/health", "ready": "/health/ready"},
+        "links": {"documentation": DOCUMENTATION, "api": API_DOCUMENT, "source": env!("CARGO_PKG_REPOSITORY"), "health": "/health", "ready": "/health/ready"},
     }))
+}
+
+/// What the API has, in OpenAPI.
+async fn describe(document: Bytes) -> HttpResponse {
+    HttpResponse::Ok()
+        .content_type("application/json")
+        .insert_header((CACHE_CONTROL, "public, max-age=300"))
+        .body(document)
 }

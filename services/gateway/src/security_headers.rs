@@ -10,6 +10,8 @@ use actix_web::http::header::{
 };
 use actix_web::middleware::Next;
 
+use crate::routes;
+
 /// An answer of the API is data: shown as a page, it loads nothing, runs nothing, and is in nobody's frame.
 const ALWAYS: [(HeaderName, &str); 5] = [
     (
@@ -21,6 +23,9 @@ const ALWAYS: [(HeaderName, &str); 5] = [
     (REFERRER_POLICY, "no-referrer"),
     (PERMISSIONS_POLICY, "camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
 ];
+/// The pages of the documentation load what is beside them, and pictures that are written into their styles.
+const DOCUMENTATION: &str = "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'; \
+    form-action 'none'; object-src 'none'";
 /// For a year: the host has TLS. Without TLS it must not be said, and browsers would not listen.
 const TLS: &str = "max-age=31536000";
 
@@ -33,8 +38,12 @@ pub async fn middleware<B: MessageBody>(
     next: Next<B>,
 ) -> Result<ServiceResponse<B>, Error> {
     let secure = request.app_config().secure();
+    let is_documentation = request.path().starts_with(routes::DOCUMENTATION);
     let mut answer = next.call(request).await?;
     let headers = answer.headers_mut();
+    if is_documentation {
+        headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(DOCUMENTATION));
+    }
     let told = ALWAYS.into_iter().chain(secure.then_some((STRICT_TRANSPORT_SECURITY, TLS)));
     for (name, value) in told {
         if !headers.contains_key(&name) {

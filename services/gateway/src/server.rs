@@ -7,7 +7,7 @@ use std::time::Duration;
 use actix_web::dev::Server;
 use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
-use millrace_http::serve::{KEEP_ALIVE, nothing_here};
+use millrace_http::serve::{KEEP_ALIVE, nothing_here, stop_when_cancelled};
 use millrace_http::{early_answer, observe, request_id};
 use rustls::ServerConfig;
 use tokio_util::sync::CancellationToken;
@@ -47,10 +47,12 @@ where
     .client_request_timeout(client_timeout)
     .keep_alive(KEEP_ALIVE)
     .shutdown_timeout(grace.as_secs())
-    .shutdown_signal(shutdown.cancelled_owned());
+    .disable_signals();
     let server = match tls {
         Some(tls) => server.tls_handshake_timeout(client_timeout).listen_rustls_0_23(listener, tls)?,
         None => server.listen(listener)?,
     };
-    Ok(server.run())
+    let server = server.run();
+    stop_when_cancelled(&server, shutdown);
+    Ok(server)
 }

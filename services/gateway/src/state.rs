@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix_web::web::Bytes;
 use millrace_cache::limits::Limits;
 use millrace_http::client_address::TrustedProxies;
 use millrace_runtime::launch::Fault;
 
+use crate::api_document;
 use crate::config::Config;
 use crate::cors::AllowedOrigins;
 use crate::limits::Limiter;
@@ -32,6 +34,8 @@ pub struct State {
     pub max_body: u64,
     /// Whose word on where a request came from is taken.
     pub trusted_proxies: TrustedProxies,
+    /// The description of the API, as JSON.
+    pub api_document: Bytes,
     /// Counts requests.
     pub limiter: Arc<Limiter>,
 }
@@ -40,7 +44,7 @@ impl State {
     /// What requests need of the settings.
     ///
     /// # Errors
-    /// When the address of Redis is not one.
+    /// When the address of Redis is not one, or the services' descriptions do not go together.
     pub fn new(config: &Config) -> Result<Self, Fault> {
         let limiter = Limiter {
             limits: Limits::new(config.redis_url.as_deref())?,
@@ -59,6 +63,7 @@ impl State {
             max_body: config.max_body,
             trusted_proxies: config.trusted_proxies.clone(),
             limiter: Arc::new(limiter),
+            api_document: api_document::merged()?.to_string().into(),
         })
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use actix_web::web;
 use millrace_cache::duplicates::DuplicateMemory;
 use millrace_cache::limits::Limits;
+use millrace_cache::revocations::RevocationCount;
 use millrace_http::authorized::Authenticator;
 use millrace_http::serve::serve;
 use millrace_messaging::broker::Broker;
@@ -33,6 +34,7 @@ pub struct App {
     state: State,
     gatherer: Gatherer,
     resolver: KeyResolver,
+    revocations: RevocationCount,
     health: Arc<Health>,
     process: Process,
     grace: Duration,
@@ -68,6 +70,7 @@ impl App {
             listener,
             gatherer,
             resolver: KeyResolver::new(broker.clone()),
+            revocations: RevocationCount::new(&config.redis_url)?,
             state: State {
                 broker,
                 publisher,
@@ -104,6 +107,9 @@ impl App {
         components.spawn("gatherer", self.gatherer.run());
         components.spawn("key revocations", self.resolver.clone().listen(shutdown.clone()));
         components.spawn("event limits", self.state.event_limits.clone().listen(shutdown.clone()));
+        let resolver = self.resolver.clone();
+        let counted = self.revocations.watch(shutdown.clone(), move || resolver.forget());
+        components.spawn("key revocations by Redis", counted);
         let authenticator: Arc<dyn Authenticator> = Arc::new(BrokerAuthenticator::new(self.resolver));
         let (state, health) = (web::Data::new(self.state), web::Data::from(self.health));
         let configure = move |service: &mut web::ServiceConfig| {

@@ -3,6 +3,7 @@
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
+use millrace_cache::data_versions::DataVersions;
 use millrace_messaging::broker::Broker;
 use millrace_messaging::consumer::EventConsumer;
 use millrace_messaging::streams;
@@ -25,6 +26,7 @@ const PUBLISH_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);
 pub struct App {
     listener: TcpListener,
     broker: Broker,
+    versions: DataVersions,
     consumer: EventConsumer,
     database: Database,
     config: Config,
@@ -40,11 +42,12 @@ impl App {
         let listener = listen(config.bind)?;
         let broker = Broker::connect(&config.nats_url, "worker", PUBLISH_TIMEOUT).await?;
         streams::ensure(&broker, config.streams).await?;
+        let versions = DataVersions::new(&config.redis_url)?;
         let consumer = EventConsumer::join(&broker, config.pull).await?;
         let pool =
             PoolSettings { statement_timeout: config.statement_timeout, ..PoolSettings::named("worker") };
         let database = Database::new(&config.database_url, pool)?;
-        Ok(Self { listener, broker, consumer, database, config, process })
+        Ok(Self { listener, broker, versions, consumer, database, config, process })
     }
 
     /// Where the health routes listen.
@@ -60,9 +63,9 @@ impl App {
     /// # Errors
     /// When a component fails.
     pub async fn run(self) -> Result<(), Fault> {
-        let Self { listener, broker, consumer, database, config, process } = self;
+        let Self { listener, broker, versions, consumer, database, config, process } = self;
         let shutdown = process.shutdown.clone();
-        let health = health(&process, &broker, &database);
+        let health = health(&process, &broker, &database, &versions);
         let labels = Arc::new(CappedLabels::new(EVENT_TYPE_LABELS));
         let mut components = Components::new(shutdown.clone(), config.shutdown_grace);
         for _ in 0..config.pipelines {
@@ -72,6 +75,7 @@ impl App {
                 pull: config.pull,
                 streams: config.streams,
                 appender: Appender::new(&config.database_url, config.statement_timeout),
+                versions: versions.clone(),
                 labels: Arc::clone(&labels),
                 shutdown: shutdown.clone(),
             };
@@ -86,8 +90,8 @@ impl App {
     }
 }
 
-fn health(process: &Process, broker: &Broker, database: &Database) -> Health {
-    let (broker, database) = (broker.clone(), database.clone());
+fn health(process: &Process, broker: &Broker, database: &Database, versions: &DataVersions) -> Health {
+    let (broker, database, versions) = (broker.clone(), database.clone(), versions.clone());
     Health::new("worker", env!("CARGO_PKG_VERSION"), process.shutdown.clone())
         .with_metrics(process.metrics.clone())
         .requires("nats", move || {
@@ -97,5 +101,10 @@ fn health(process: &Process, broker: &Broker, database: &Database) -> Health {
         .requires("postgres", move || {
             let database = database.clone();
             async move { database.ping().await.map_err(|e| e.to_string()) }
+        })
+        // Without it answers that analytics keeps may be some seconds old.
+        .prefers("redis", move || {
+            let versions = versions.clone();
+            async move { versions.ping().await.map_err(|e| e.to_string()) }
         })
 }

@@ -17,6 +17,8 @@ pub struct Config {
     pub database_url: String,
     /// `NATS_URL`.
     pub nats_url: String,
+    /// `REDIS_URL`.
+    pub redis_url: String,
     /// `MILLRACE_PIPELINES`: how many batches are stored at the same time. More than the database has cores to spare
     /// only makes them wait for each other.
     pub pipelines: usize,
@@ -42,6 +44,7 @@ impl Config {
         let bind = env.or("MILLRACE_BIND", SocketAddr::from((Ipv4Addr::LOCALHOST, 8083)));
         let database_url = env.required("DATABASE_URL");
         let nats_url = env.required("NATS_URL");
+        let redis_url = env.required("REDIS_URL");
         let pipelines = env.or("MILLRACE_PIPELINES", 2);
         let batch_bytes = env.bytes("MILLRACE_BATCH_BYTES", ByteSize::mib(4));
         let pull = PullSettings {
@@ -78,6 +81,7 @@ impl Config {
                 bind,
                 database_url: database_url?,
                 nats_url: nats_url?,
+                redis_url: redis_url?,
                 pipelines,
                 pull,
                 statement_timeout,
@@ -98,6 +102,7 @@ mod tests {
         let env = Env::of([
             ("DATABASE_URL", "postgres://localhost/x"),
             ("NATS_URL", "nats://localhost"),
+            ("REDIS_URL", "redis://localhost"),
             ("MILLRACE_ACK_WAIT", "5s"),
             ("MILLRACE_PIPELINES", "0"),
         ]);

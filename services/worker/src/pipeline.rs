@@ -1,9 +1,11 @@
 //! One line of work: pull, decode, store, settle, and again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
+use millrace_cache::data_versions::{DataVersions, Month};
+use millrace_domain::ids::ProjectId;
 use millrace_messaging::broker::Broker;
 use millrace_messaging::consumer::{Delivery, EventConsumer, PullSettings};
 use millrace_messaging::error::MessagingError;
@@ -34,6 +36,8 @@ pub struct Pipeline {
     pub streams: streams::StreamLimits,
     /// Where its events go.
     pub appender: Appender,
+    /// What tells analytics that its answers are old.
+    pub versions: DataVersions,
     /// The event types that have a metric of their own.
     pub labels: Arc<CappedLabels>,
     /// When to stop.
@@ -100,6 +104,7 @@ impl Pipeline {
                     metrics::histogram!("worker_batch_events")
                         .record(u32::try_from(events.len()).unwrap_or(u32::MAX));
                     metrics::histogram!("worker_batch_duration_seconds").record(started.elapsed());
+                    self.renew_versions(&works).await;
                     return self.finish(&works, outcome).await;
                 }
                 Err(StoreError::UnknownProject(project)) => {
@@ -127,6 +132,18 @@ impl Pipeline {
             }
         }
         Ok(())
+    }
+
+    /// Says that there are more events, also when all of them were stored before: whoever stored them may have ended
+    /// before it could say so. Nobody is told that they are stored before it is said.
+    async fn renew_versions(&self, works: &[Work]) {
+        let mut touched: BTreeMap<ProjectId, BTreeSet<Month>> = BTreeMap::new();
+        for Work { decoded: Decoded { batch, .. }, .. } in works {
+            let months = batch.events.iter().map(|event| Month::of(event.occurred_at));
+            touched.entry(batch.project_id).or_default().extend(months);
+        }
+        // Counted and logged where it fails; answers are kept for seconds only.
+        let _ = self.versions.renew(&touched).await;
     }
 
     /// Puts away what cannot be stored, then takes the messages out of the log.

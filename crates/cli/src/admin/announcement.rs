@@ -2,8 +2,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
+use millrace_cache::revocations::RevocationCount;
 use millrace_messaging::broker::Broker;
-use millrace_messaging::error::MessagingError;
 use millrace_messaging::revocations::{self, Revoked};
 
 use super::note;
@@ -11,34 +11,53 @@ use super::note;
 /// How long the broker may take to hear of it.
 const BROKER_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How the running services hear of what was taken away.
+/// How the running services hear of what was taken away: one way is enough.
 #[derive(Args)]
 pub(super) struct Announcement {
     /// The broker, to tell the running services at once
     #[arg(long, env = "NATS_URL", hide_env_values = true)]
     nats_url: Option<String>,
+    /// Redis, to tell them within a second
+    #[arg(long, env = "REDIS_URL", hide_env_values = true)]
+    redis_url: Option<String>,
 }
 
 impl Announcement {
     /// Tells them what is done already. Exit code 1 when they could not be told.
     pub(super) async fn make(&self, revoked: &Revoked) -> ExitCode {
-        let Some(url) = &self.nats_url else {
-            note("NATS_URL is not set: running services notice within half a minute");
-            return ExitCode::SUCCESS;
-        };
-        let late = |_elapsed| Err(MessagingError::Unavailable(format!("no answer in {BROKER_TIMEOUT:?}")));
-        let told = tokio::time::timeout(BROKER_TIMEOUT, tell(url, revoked)).await.unwrap_or_else(late);
-        if let Err(error) = told {
-            note(format_args!("running services could not be told and notice within half a minute: {error}"));
-            return ExitCode::from(1);
+        let mut told = Vec::new();
+        if let Some(url) = &self.nats_url {
+            let late = |_elapsed| Err(anyhow::anyhow!("no answer in {BROKER_TIMEOUT:?}"));
+            let broadcast = tokio::time::timeout(BROKER_TIMEOUT, broadcast(url, revoked));
+            told.push(("the broker", broadcast.await.unwrap_or_else(late)));
         }
-        ExitCode::SUCCESS
+        if let Some(url) = &self.redis_url {
+            told.push(("Redis", count(url).await));
+        }
+        if told.is_empty() {
+            note("NATS_URL and REDIS_URL are not set: running services notice within half a minute");
+            return ExitCode::SUCCESS;
+        }
+        for (way, outcome) in &told {
+            if let Err(error) = outcome {
+                note(format_args!("running services could not be told through {way}: {error}"));
+            }
+        }
+        if told.iter().any(|(_, outcome)| outcome.is_ok()) {
+            return ExitCode::SUCCESS;
+        }
+        note("running services notice within half a minute");
+        ExitCode::from(1)
     }
 }
 
-async fn tell(nats_url: &str, revoked: &Revoked) -> Result<(), MessagingError> {
+async fn broadcast(nats_url: &str, revoked: &Revoked) -> anyhow::Result<()> {
     let broker = Broker::connect(nats_url, "admin", BROKER_TIMEOUT).await?;
     revocations::announce(&broker, revoked).await?;
     broker.close().await;
     Ok(())
+}
+
+async fn count(redis_url: &str) -> anyhow::Result<()> {
+    Ok(RevocationCount::new(redis_url)?.grow().await?)
 }

@@ -12,8 +12,8 @@ use super::say;
 
 /// Sign an account out everywhere
 ///
-/// Exit code 1: its sessions have ended, but the running services could not be told; they notice within
-/// half a minute.
+/// Exit code 1: its sessions have ended, but the running services could not be told, by the broker or by
+/// Redis; they notice within half a minute.
 #[derive(Args)]
 pub(super) struct EndSessionsArgs {
     /// The e-mail address it signs in with

@@ -43,7 +43,11 @@ pub(crate) fn admin_hearing(database: &TestDatabase, input: &str, args: &[&str])
 
 fn command(database: &TestDatabase, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_millrace"));
-    command.env("DATABASE_URL", database.url()).env_remove("NATS_URL").env_remove("MILLRACE_CHUNK_INTERVAL");
+    command
+        .env("DATABASE_URL", database.url())
+        .env_remove("NATS_URL")
+        .env_remove("REDIS_URL")
+        .env_remove("MILLRACE_CHUNK_INTERVAL");
     command.arg("admin").args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }

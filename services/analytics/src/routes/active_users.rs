@@ -11,9 +11,13 @@ use utoipa::IntoParams;
 
 use crate::asked::Asked;
 use crate::errors::AnalyticsError;
+use crate::kept::Asking;
 use crate::questions::active_users::{ActiveUsersAnswer, ActiveUsersQuestion};
 use crate::questions::ask;
 use crate::state::State;
+
+/// Days before the first date that its number may depend on.
+const LONGEST_WINDOW: u32 = 30;
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -131,7 +135,7 @@ async fn active_users(
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
     let question = parameters.parse(window)?;
-    let answer =
-        ask(&state, kind, async move |reader| question.answer(reader, caller.project_id).await).await?;
-    Ok(answer.respond(&request))
+    let (project, months) = (caller.project_id, question.asked.months(LONGEST_WINDOW));
+    let asking = Asking::new(kind, project, months, &request);
+    ask(&state, &request, asking, async move |reader| question.answer(reader, project).await).await
 }

@@ -79,6 +79,10 @@ fn add_headers(operation: &mut Operation) {
                 "X-Millrace-Source".to_owned(),
                 header(Type::String, "`rollup`, or `raw` if the events themselves were needed"),
             ),
+            (
+                "X-Cache".to_owned(),
+                header(Type::String, "`hit` if the answer was kept from before, or `miss`"),
+            ),
         ]);
     }
 }

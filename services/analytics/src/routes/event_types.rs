@@ -1,6 +1,7 @@
 //! `GET /api/v1/event-types`.
 
 use actix_web::{HttpRequest, HttpResponse, get, web};
+use millrace_cache::data_versions::Month;
 use millrace_http::authorized::{Authorized, Read};
 use millrace_http::problem::Problem;
 use millrace_http::query::Query;
@@ -8,6 +9,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::errors::AnalyticsError;
+use crate::kept::Asking;
 use crate::page::Page;
 use crate::questions::ask;
 use crate::questions::event_types::{EventTypesAnswer, EventTypesQuestion};
@@ -58,8 +60,7 @@ pub(super) async fn event_types(
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
     let question = parameters.parse()?;
-    let answer =
-        ask(&state, "event_types", async move |reader| question.answer(reader, caller.project_id).await)
-            .await?;
-    Ok(answer.respond(&request))
+    let project = caller.project_id;
+    let asking = Asking::new("event_types", project, Month::FIRST..=Month::LAST, &request);
+    ask(&state, &request, asking, async move |reader| question.answer(reader, project).await).await
 }

@@ -1,6 +1,7 @@
 //! `GET /api/v1/stats/retention`.
 
 use actix_web::{HttpRequest, HttpResponse, get, web};
+use millrace_cache::data_versions::Month;
 use millrace_domain::analytics::retention::RetentionParameters;
 use millrace_http::authorized::{Authorized, Read};
 use millrace_http::problem::Problem;
@@ -10,6 +11,7 @@ use utoipa::IntoParams;
 
 use crate::asked::Asked;
 use crate::errors::AnalyticsError;
+use crate::kept::Asking;
 use crate::questions::ask;
 use crate::questions::retention::{CohortName, IntervalName, ModeName, RetentionAnswer, RetentionQuestion};
 use crate::state::State;
@@ -102,8 +104,7 @@ pub(super) async fn retention(
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
     let question = parameters.parse()?;
-    let answer =
-        ask(&state, "retention", async move |reader| question.answer(reader, caller.project_id).await)
-            .await?;
-    Ok(answer.respond(&request))
+    let project = caller.project_id;
+    let asking = Asking::new("retention", project, Month::FIRST..=Month::LAST, &request);
+    ask(&state, &request, asking, async move |reader| question.answer(reader, project).await).await
 }

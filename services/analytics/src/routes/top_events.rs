@@ -10,6 +10,7 @@ use utoipa::IntoParams;
 
 use crate::asked::Asked;
 use crate::errors::AnalyticsError;
+use crate::kept::Asking;
 use crate::questions::ask;
 use crate::questions::top_events::{TopEventsAnswer, TopEventsQuestion};
 use crate::state::State;
@@ -67,8 +68,7 @@ pub(super) async fn top_events(
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
     let question = parameters.parse()?;
-    let answer =
-        ask(&state, "top_events", async move |reader| question.answer(reader, caller.project_id).await)
-            .await?;
-    Ok(answer.respond(&request))
+    let (project, months) = (caller.project_id, question.asked.months(0));
+    let asking = Asking::new("top_events", project, months, &request);
+    ask(&state, &request, asking, async move |reader| question.answer(reader, project).await).await
 }

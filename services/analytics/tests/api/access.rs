@@ -50,7 +50,7 @@ async fn a_key_sees_its_own_project_only() {
     let stage = Stage::set().await;
     let (one, other) = (stage.project("UTC").await, stage.project("UTC").await);
     let event = crate::chronicle::did("ada", "visit", "2026-11-01T12:00:00Z");
-    crate::chronicle::tell(&mut stage.appender(), &one, &[event]).await;
+    crate::chronicle::tell(&mut stage.teller(), &one, &[event]).await;
     let users = async |project| stage.ask(project, PATH).await.body["data"][0]["users"].clone();
     assert_eq!((users(&one).await, users(&other).await), (json!(1), json!(0)));
 }

@@ -1,5 +1,7 @@
+use millrace_testkit::wait;
 use reqwest::Response;
 use reqwest::header::{ETAG, IF_NONE_MATCH};
+use serde_json::{Value, json};
 
 use crate::chronicle::{did, tell};
 use crate::stage::{Project, Stage, header};
@@ -32,7 +34,7 @@ async fn an_answer_is_sent_again_only_when_it_changed() {
     assert_eq!(ask(&stage, &project, "\"other\"").await.status(), 200);
     assert_eq!(ask(&stage, &project, "not a tag").await.status(), 200);
 
-    tell(&mut stage.appender(), &project, &[did("ada", "visit", "2026-11-02T12:00:00Z")]).await;
+    tell(&mut stage.teller(), &project, &[did("ada", "visit", "2026-11-02T12:00:00Z")]).await;
     let changed = ask(&stage, &project, &tag).await;
     assert_eq!(changed.status(), 200);
     assert_ne!(header(&changed, ETAG.as_str()), tag);
@@ -42,11 +44,76 @@ async fn an_answer_is_sent_again_only_when_it_changed() {
 async fn merging_sets_changes_no_answer() {
     let stage = Stage::set().await;
     let project = stage.project("UTC").await;
-    let mut appender = stage.appender();
+    let mut teller = stage.teller();
     for user in ["ada", "grace", "ada"] {
-        tell(&mut appender, &project, &[did(user, "visit", "2026-11-02T12:00:00Z")]).await;
+        tell(&mut teller, &project, &[did(user, "visit", "2026-11-02T12:00:00Z")]).await;
     }
     let tag = header(&ask(&stage, &project, "\"none\"").await, ETAG.as_str());
     stage.compact().await;
     assert_eq!(ask(&stage, &project, &tag).await.status(), 304);
+}
+
+#[actix_web::test]
+async fn an_answer_is_kept_until_its_data_change() {
+    let stage = Stage::set().await;
+    let (project, other) = (stage.project("UTC").await, stage.project("UTC").await);
+    let november =
+        async |project| kept(&stage, project, "/api/v1/stats/dau?from=2026-11-02&to=2026-11-03").await;
+    let june = async || kept(&stage, &project, "/api/v1/stats/dau?from=2026-06-02&to=2026-06-03").await;
+    let mut teller = stage.teller();
+    tell(&mut teller, &project, &[did("ada", "visit", "2026-11-02T12:00:00Z")]).await;
+    let (first, again) = (november(&project).await, november(&project).await);
+    assert_eq!((first.0.as_str(), again.0.as_str()), ("miss", "hit"));
+    assert_eq!((&first.1, &first.1["data"][0]["users"]), (&again.1, &json!(1)));
+    assert_eq!((june().await.0.as_str(), june().await.0.as_str()), ("miss", "hit"));
+    assert_eq!(november(&other).await.1["data"][0]["users"], 0, "what is kept for one project is no other's");
+
+    tell(&mut teller, &project, &[did("grace", "visit", "2026-11-02T13:00:00Z")]).await;
+    let changed = november(&project).await;
+    assert_eq!((changed.0.as_str(), &changed.1["data"][0]["users"]), ("miss", &json!(2)));
+    assert_eq!(june().await.0, "hit", "nothing happened in June");
+}
+
+#[actix_web::test]
+async fn a_client_that_insists_gets_an_answer_of_its_own() {
+    let stage = Stage::set().await;
+    let project = stage.project("UTC").await;
+    let path = "/api/v1/stats/top-events?from=2026-11-02&to=2026-11-02";
+    kept(&stage, &project, path).await;
+    let insisting = stage.request(path, &project.key).header("Cache-Control", "no-cache");
+    assert_eq!(header(&insisting.send().await.unwrap(), "x-cache"), "miss");
+    assert_eq!(kept(&stage, &project, path).await.0, "hit");
+}
+
+#[actix_web::test]
+async fn of_many_who_ask_the_same_at_once_one_has_it_worked_out() {
+    let stage = Stage::set().await;
+    let project = stage.project("UTC").await;
+    let path = "/api/v1/stats/retention?from=2026-10-01&to=2026-11-02&interval=day";
+    let asking = (0..20).map(|_| kept(&stage, &project, path));
+    let answers = futures_util::future::join_all(asking).await;
+    assert_eq!(answers.iter().filter(|(cache, _)| cache == "miss").count(), 1);
+    assert!(answers.iter().all(|(_, answer)| *answer == answers[0].1));
+}
+
+#[actix_web::test]
+async fn with_redis_away_every_answer_is_worked_out() {
+    let stage = Stage::with_wires().await;
+    let project = stage.project("UTC").await;
+    let path = "/api/v1/stats/dau?from=2026-11-02&to=2026-11-03";
+    assert_eq!(
+        (kept(&stage, &project, path).await.0, kept(&stage, &project, path).await.0),
+        ("miss".into(), "hit".into())
+    );
+    stage.redis_wire.cut();
+    assert_eq!(kept(&stage, &project, path).await.0, "miss");
+    stage.redis_wire.mend();
+    wait::until("answers are kept again", async || kept(&stage, &project, path).await.0 == "hit").await;
+}
+
+/// An answer, and whether it was kept.
+async fn kept(stage: &Stage, project: &Project, path: &str) -> (String, Value) {
+    let response = stage.request(path, &project.key).send().await.unwrap();
+    assert_eq!(response.status(), 200);
+    (header(&response, "x-cache"), response.json().await.unwrap())
 }

@@ -1,6 +1,9 @@
 //! What happened in a story, as a plain list, and how it comes into the database: as a worker stores it.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, TimeDelta, Utc};
+use millrace_cache::data_versions::{DataVersions, Month};
 use millrace_domain::event::Event;
 use millrace_storage::append::{Appender, NewEvent};
 use millrace_testkit::story;
@@ -10,6 +13,12 @@ use rand::seq::{IndexedRandom, SliceRandom};
 use uuid::Uuid;
 
 use crate::stage::{Project, Stage};
+
+/// Stores events and says so, as a worker does.
+pub(crate) struct Teller {
+    pub(crate) appender: Appender,
+    pub(crate) versions: DataVersions,
+}
 
 #[derive(Clone, Debug)]
 pub(crate) struct Happened {
@@ -76,19 +85,21 @@ pub(crate) async fn tell_in_disorder(
     let mut told = events.to_vec();
     told.extend(events.iter().filter(|_| random.random_bool(0.2)).cloned().collect::<Vec<_>>());
     told.shuffle(random);
-    let mut appender = stage.appender();
+    let mut teller = stage.teller();
     let mut rest = told.as_slice();
     while !rest.is_empty() {
         let size = [1, 7, 60, 300].choose(random).copied().unwrap().min(rest.len());
         let (batch, later) = rest.split_at(size);
-        tell(&mut appender, project, batch).await;
+        tell(&mut teller, project, batch).await;
         rest = later;
     }
 }
 
 /// Stores the events in one batch.
-pub(crate) async fn tell(appender: &mut Appender, project: &Project, events: &[Happened]) {
+pub(crate) async fn tell(teller: &mut Teller, project: &Project, events: &[Happened]) {
     let events: Vec<Event> = events.iter().map(Happened::event).collect();
     let new = |event| NewEvent { project_id: project.id, stream_seq: 1, received_at: Utc::now(), event };
-    appender.append(&events.iter().map(new).collect::<Vec<_>>()).await.unwrap();
+    teller.appender.append(&events.iter().map(new).collect::<Vec<_>>()).await.unwrap();
+    let months = events.iter().map(|event| Month::of(event.occurred_at)).collect();
+    teller.versions.renew(&BTreeMap::from([(project.id, months)])).await.unwrap();
 }

@@ -7,14 +7,14 @@ use crate::stage::Stage;
 async fn every_type_is_listed_once_page_by_page() {
     let stage = Stage::set().await;
     let (project, neighbour) = (stage.project("Asia/Kolkata").await, stage.project("UTC").await);
-    let mut appender = stage.appender();
+    let mut teller = stage.teller();
     let kinds = ["visit", "buy", "naïve, \"quoted\"", "Signup", "été"];
     for (day, kind) in kinds.iter().enumerate() {
         let time = format!("2026-11-0{}T12:14:59Z", day + 1);
-        tell(&mut appender, &project, &[did("ada", kind, &time), did("ada", kind, "2026-10-31T12:15:00Z")])
+        tell(&mut teller, &project, &[did("ada", kind, &time), did("ada", kind, "2026-10-31T12:15:00Z")])
             .await;
     }
-    tell(&mut appender, &neighbour, &[did("ada", "elsewhere", "2026-11-01T12:00:00Z")]).await;
+    tell(&mut teller, &neighbour, &[did("ada", "elsewhere", "2026-11-01T12:00:00Z")]).await;
 
     let mut path = "/api/v1/event-types?limit=2".to_owned();
     let (mut listed, mut pages): (Vec<Value>, usize) = (Vec::new(), 0);

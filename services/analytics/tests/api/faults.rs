@@ -75,7 +75,7 @@ async fn a_question_that_takes_too_long_is_ended_and_the_next_one_answered() {
 async fn a_question_leaves_no_transaction_open_whatever_becomes_of_it() {
     let stage = Stage::with_wires().await;
     let project = stage.project("UTC").await;
-    tell(&mut stage.appender(), &project, &[did("ada", "visit", "2026-11-01T12:00:00Z")]).await;
+    tell(&mut stage.teller(), &project, &[did("ada", "visit", "2026-11-01T12:00:00Z")]).await;
     let spoilt = "INSERT INTO activity (project_id, event_type, day, users) VALUES ($1, '', '2026-10-01', 'no bitmap')";
     let client = stage.database.client().await;
     client.execute(spoilt, &[&project.id.0]).await.unwrap();

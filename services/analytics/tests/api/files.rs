@@ -85,9 +85,9 @@ async fn every_number(path: &str, home: &str, zones: &[&str]) {
     let mut history = read(path);
     let stage = Stage::at(clock).await;
     let project = stage.project(home).await;
-    let mut appender = stage.appender();
+    let mut teller = stage.teller();
     for batch in history.chunks(1_000) {
-        tell(&mut appender, &project, batch).await;
+        tell(&mut teller, &project, batch).await;
     }
     let mut seen = HashSet::new();
     history.retain(|event| seen.insert((event.id, event.at)));

@@ -63,7 +63,7 @@ fn fields(prefix: &str, value: &Value, found: &mut BTreeSet<String>) {
 async fn the_examples_look_like_answers() {
     let stage = Stage::set().await;
     let project = stage.project("Europe/Paris").await;
-    tell(&mut stage.appender(), &project, &[did("ada", "visit", "2026-11-01T12:00:00Z")]).await;
+    tell(&mut stage.teller(), &project, &[did("ada", "visit", "2026-11-01T12:00:00Z")]).await;
     let document: Value = serde_json::from_str(&document()).unwrap();
     for (path, item) in document["paths"].as_object().unwrap() {
         let example = &item["get"]["responses"]["200"]["content"]["application/json"]["example"];

@@ -56,7 +56,7 @@ async fn an_empty_event_type_means_any() {
     let stage = Stage::set().await;
     let project = stage.project("UTC").await;
     let event = crate::chronicle::did("ada", "visit", "2026-11-01T12:00:00Z");
-    crate::chronicle::tell(&mut stage.appender(), &project, &[event]).await;
+    crate::chronicle::tell(&mut stage.teller(), &project, &[event]).await;
     let answer = stage.ask(&project, "/api/v1/stats/dau?from=2026-11-01&to=2026-11-01&event_type=").await;
     assert_eq!(answer.body["data"][0]["users"], 1);
 }

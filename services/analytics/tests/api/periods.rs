@@ -16,7 +16,7 @@ async fn a_day_is_a_day_of_the_project_unless_another_zone_is_asked_for() {
     let project = stage.project("Asia/Kolkata").await;
     // One minute before and one after midnight in Kolkata.
     let events = [did("ada", "visit", "2026-11-01T18:29:00Z"), did("ada", "visit", "2026-11-01T18:31:00Z")];
-    tell(&mut stage.appender(), &project, &events).await;
+    tell(&mut stage.teller(), &project, &events).await;
 
     let answer = stage.ask(&project, "/api/v1/stats/dau?from=2026-11-01&to=2026-11-03").await;
     assert_eq!(answer.source, "rollup");
@@ -45,7 +45,7 @@ async fn instants_are_echoed_and_their_end_is_excluded() {
         did("grace", "visit", "2026-11-01T13:00:00Z"),
         did("grace", "buy", "2026-11-01T12:07:00Z"),
     ];
-    tell(&mut stage.appender(), &project, &events).await;
+    tell(&mut stage.teller(), &project, &events).await;
     let question = "top-events?from=2026-11-01T17:30:00%2B05:30&to=2026-11-01T13:00:00Z";
     let answer = stage.ask(&project, &format!("/api/v1/stats/{question}")).await;
     // The counts come from buckets, the users of half a day only from the events.
@@ -69,7 +69,7 @@ async fn what_is_rare_in_the_middle_may_be_frequent_at_the_edges() {
         .chain(often("buy", "2026-11-01T12:10:00Z", 2))
         .chain(often("buy", "2026-11-01T12:35:00Z", 2))
         .collect();
-    tell(&mut stage.appender(), &project, &events).await;
+    tell(&mut stage.teller(), &project, &events).await;
     let question = "top-events?from=2026-11-01T12:05:00Z&to=2026-11-01T12:40:00Z&limit=1";
     let answer = stage.ask(&project, &format!("/api/v1/stats/{question}")).await;
     assert_eq!(answer.body["data"], json!([{"event_type": "buy", "count": 5, "users": 1}]));
@@ -89,7 +89,7 @@ async fn retention_of_a_small_shop() {
         did("edith", "visit", "2026-11-01T13:00:00Z"),
         did("grace", "visit", "2026-11-02T12:00:00Z"),
     ];
-    tell(&mut stage.appender(), &project, &events).await;
+    tell(&mut stage.teller(), &project, &events).await;
     let answer = stage.ask(&project, "/api/v1/stats/retention?from=2026-11-01&to=2026-11-02&periods=2").await;
     let cell = |period, users, rate, complete| json!({"period": period, "users": users, "rate": rate, "complete": complete});
     assert_eq!(

@@ -11,10 +11,10 @@ use crate::stage::Stage;
 async fn the_parts_of_an_answer_are_of_one_moment() {
     let stage = Stage::set().await;
     let project = stage.project("UTC").await;
-    let mut appender = stage.appender();
+    let mut teller = stage.teller();
     let arriving = async {
         for user in 0..150 {
-            tell(&mut appender, &project, &[did(&format!("user-{user}"), "visit", "2026-11-01T12:00:00Z")])
+            tell(&mut teller, &project, &[did(&format!("user-{user}"), "visit", "2026-11-01T12:00:00Z")])
                 .await;
         }
     };

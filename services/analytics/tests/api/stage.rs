@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use millrace_analytics::app::App;
 use millrace_analytics::config::Config;
 use millrace_auth::app::App as Auth;
+use millrace_cache::data_versions::DataVersions;
 use millrace_domain::access::Scope;
 use millrace_domain::ids::ProjectId;
 use millrace_runtime::launch::Process;
@@ -19,10 +20,13 @@ use millrace_storage::database::{Connection, Database, PoolSettings};
 use millrace_testkit::database::TestDatabase;
 use millrace_testkit::nats::TestNats;
 use millrace_testkit::proxy::ChaosProxy;
+use millrace_testkit::redis::TestRedis;
 use millrace_testkit::{story, wait};
 use reqwest::{RequestBuilder, Response};
 use serde_json::Value;
 use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::chronicle::Teller;
 
 const ANY_PORT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
@@ -32,12 +36,15 @@ pub(crate) struct Stage {
     pub(crate) database_wire: ChaosProxy,
     /// The wire between analytics and NATS.
     pub(crate) nats_wire: ChaosProxy,
+    /// The wire between analytics and Redis.
+    pub(crate) redis_wire: ChaosProxy,
     /// Where auth listens.
     pub(crate) auth: String,
     url: String,
     client: reqwest::Client,
     storage: Database,
     _nats: TestNats,
+    redis: TestRedis,
     _everything: DropGuard,
 }
 
@@ -64,7 +71,8 @@ impl Stage {
     }
 
     async fn build(clock: fn() -> DateTime<Utc>, wired: bool) -> Self {
-        let (database, nats) = tokio::join!(TestDatabase::create(), TestNats::isolated());
+        let (database, nats, redis) =
+            tokio::join!(TestDatabase::create(), TestNats::isolated(), TestRedis::isolated());
         let everything = CancellationToken::new();
         let process = Process { shutdown: everything.clone(), metrics: None };
 
@@ -72,7 +80,7 @@ impl Stage {
             bind: ANY_PORT,
             database_url: database.url(),
             nats_url: nats.url().to_owned(),
-            redis_url: "redis://127.0.0.1:1".to_owned(),
+            redis_url: redis.url().to_owned(),
             trusted_proxies: Default::default(),
             master_key: "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff".parse().unwrap(),
             issuer: "test".to_owned(),
@@ -85,11 +93,14 @@ impl Stage {
 
         let database_wire = ChaosProxy::before(&database.url()).await;
         let nats_wire = ChaosProxy::before(nats.url()).await;
+        let redis_wire = ChaosProxy::before(redis.url()).await;
         let config = Config {
             bind: ANY_PORT,
+            redis_url: if wired { redis_wire.url(redis.url()) } else { redis.url().to_owned() },
             database_url: if wired { database_wire.url(&database.url()) } else { database.url() },
             nats_url: if wired { nats_wire.url(nats.url()) } else { nats.url().to_owned() },
             statement_timeout: Duration::from_secs(if wired { 1 } else { 20 }),
+            answers_kept: Duration::from_secs(10),
             shutdown_grace: Duration::from_secs(25),
             clock,
         };
@@ -104,10 +115,12 @@ impl Stage {
             client: reqwest::Client::new(),
             storage,
             _nats: nats,
+            redis,
             _everything: everything.drop_guard(),
             database,
             database_wire,
             nats_wire,
+            redis_wire,
             auth,
             url,
         }
@@ -141,8 +154,11 @@ impl Stage {
     }
 
     /// A hand that writes as a worker does.
-    pub(crate) fn appender(&self) -> Appender {
-        Appender::new(self.database.url(), Duration::from_secs(20))
+    pub(crate) fn teller(&self) -> Teller {
+        Teller {
+            appender: Appender::new(self.database.url(), Duration::from_secs(20)),
+            versions: DataVersions::new(self.redis.url()).unwrap(),
+        }
     }
 
     /// Merges every part of every activity set.

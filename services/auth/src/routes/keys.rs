@@ -199,7 +199,7 @@ pub(super) async fn rotate(
 
 /// Revoke an API key
 ///
-/// It stops working everywhere within a second; if the broker is away, when it is back.
+/// It stops working everywhere within a second; where neither the broker nor Redis is at hand, when one of them is back.
 #[utoipa::path(
     operation_id = "revoke_key",
     tag = "keys",

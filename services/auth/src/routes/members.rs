@@ -136,7 +136,7 @@ pub(super) async fn add(
 /// Change a member's role
 ///
 /// Admins and owners do, for members up to their own role and with roles up to it. A project keeps an owner. The change
-/// holds everywhere within a second; if the broker is away, when it is back.
+/// holds everywhere within a second; where neither the broker nor Redis is at hand, when one of them is back.
 #[utoipa::path(
     operation_id = "change_member",
     tag = "members",
@@ -169,7 +169,7 @@ pub(super) async fn change(
 /// Remove a member, or leave
 ///
 /// Everybody may leave; admins and owners remove members up to their own role. A project keeps an owner. It is closed to
-/// them everywhere within a second; if the broker is away, when it is back.
+/// them everywhere within a second; where neither the broker nor Redis is at hand, when one of them is back.
 #[utoipa::path(
     operation_id = "remove_member",
     tag = "members",

@@ -3,12 +3,15 @@
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpResponse, get, web};
 use chrono::{DateTime, Utc};
+use millrace_http::credentials::Credentials;
+use millrace_http::problem::Problem;
+use millrace_messaging::tokens::TokenClaims;
 use millrace_storage::accounts::Account;
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::caller::Caller;
+use crate::caller::{self, Caller};
 use crate::routes::denials::NotSignedIn;
 use crate::state::State;
 
@@ -71,18 +74,23 @@ pub(super) async fn show_account(caller: Caller) -> HttpResponse {
     security(("access_token" = [])),
 )]
 #[get("/api/v1/auth/verify")]
-pub(super) async fn verify(caller: Caller) -> HttpResponse {
-    show_claims(caller).await
+pub(super) async fn verify(
+    credentials: Credentials,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Problem> {
+    show_claims(credentials, state).await
 }
 
-pub(super) async fn show_claims(caller: Caller) -> HttpResponse {
-    let claims = caller.claims;
-    HttpResponse::Ok().json(Verified {
-        account_id: claims.account_id.0,
-        admin: claims.admin,
-        roles: claims.roles.into_iter().map(|(project, role)| (project.0, role.as_str())).collect(),
-        expires_at: claims.expires_at,
-    })
+/// From memory where that will do: it is asked before every request of somebody else's program.
+pub(super) async fn show_claims(
+    credentials: Credentials,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Problem> {
+    let token = caller::token(credentials)?;
+    let claims = state.known_tokens.claims(&state, &token).await?;
+    let roles = claims.roles.iter().map(|(project, role)| (project.0, role.as_str())).collect();
+    let TokenClaims { account_id, admin, expires_at, .. } = *claims;
+    Ok(HttpResponse::Ok().json(Verified { account_id: account_id.0, admin, roles, expires_at }))
 }
 
 /// The keys that access tokens are signed with

@@ -73,8 +73,8 @@ pub(super) async fn list(caller: Caller, state: web::Data<State>) -> Result<Http
 
 /// Sign out elsewhere
 ///
-/// The session's tokens are refused everywhere within a second; if the broker is away, by auth at once and by the others
-/// when it is back, or the access token has expired.
+/// The session's tokens are refused by auth at once and everywhere within a second; where neither the broker nor Redis
+/// is at hand, when one of them is back, or the access token has expired.
 #[utoipa::path(
     operation_id = "end_session",
     tag = "session",
@@ -99,8 +99,8 @@ pub(super) async fn end(
 
 /// Sign out
 ///
-/// Ends the session of the access token that is shown. Its tokens are refused everywhere within a second; if the broker
-/// is away, by auth at once and by the others when it is back, or the access token has expired.
+/// Ends the session of the access token that is shown. Its tokens are refused by auth at once and everywhere within a
+/// second; where neither the broker nor Redis is at hand, when one of them is back, or the access token has expired.
 #[utoipa::path(
     tag = "session",
     responses((status = 204, description = "The session has ended"), NotSignedIn),

@@ -10,6 +10,7 @@ mod keys;
 mod login;
 mod members;
 mod openapi;
+mod permissions;
 mod projects;
 mod session;
 mod sessions;

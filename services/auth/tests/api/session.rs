@@ -3,8 +3,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use millrace_domain::access::Role;
 use millrace_domain::ids::SessionId;
 use millrace_security::signing_key::SigningKey;
-use millrace_security::token::{Holder, Issuer};
-use millrace_storage::members;
+use millrace_security::token::{AUDIENCE, Holder, Issuer};
+use millrace_testkit::peers;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -28,8 +28,10 @@ async fn verify_tells_the_roles_of_the_moment() {
     let project = stage.project_of(&ada, Role::Viewer).await;
     let role = async || stage.get("/api/v1/auth/verify", &ada).await.1["roles"][project.to_string()].clone();
     assert_eq!(role().await, "viewer", "the token was issued before there was a project");
-    let mut store = stage.store().await;
-    members::set(&mut store, project, ada.id, Role::Editor).await.unwrap();
+    let boss = stage.system_admin("boss").await;
+    let member = format!("/api/v1/projects/{project}/members/{}", ada.id);
+    let changed = stage.to(Method::PATCH, &member).bearer_auth(&boss.access).json(&json!({"role": "editor"}));
+    assert_eq!(answer(changed).await.0, 200);
     assert_eq!(role().await, "editor");
     let (_, claims) = stage.get("/api/v1/auth/verify", &ada).await;
     assert_eq!((&claims["account_id"], &claims["admin"]), (&json!(ada.id), &json!(false)));
@@ -66,6 +68,27 @@ async fn nothing_but_a_token_of_this_house_is_believed() {
         }
     }
     assert_eq!(answer(stage.to(Method::GET, "/api/v1/auth/me")).await.0, 401);
+}
+
+/// What PyJWT makes of a token, given the JWK set that is published.
+async fn outsider(stage: &Stage, token: &str, audience: &str) -> Value {
+    let (status, jwks) = answer(stage.to(Method::GET, "/.well-known/jwks.json")).await;
+    assert_eq!(status, 200);
+    let asked = json!({"token": token, "jwks": jwks, "issuer": "test", "audience": audience});
+    serde_json::from_str(&peers::run("verify_token.py", &asked.to_string()).await).unwrap()
+}
+
+#[actix_web::test]
+async fn a_program_that_knows_only_the_jwk_set_believes_our_tokens_and_no_others() {
+    let stage = Stage::set().await;
+    let ada = stage.person("ada").await;
+    let claims = outsider(&stage, &ada.access, AUDIENCE).await;
+    assert_eq!(claims["sub"], json!(ada.id));
+    assert_eq!(claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(), 900);
+    let [header, body, _] = ada.access.split('.').collect::<Vec<_>>()[..] else { panic!("three parts") };
+    let unsigned = format!("{header}.{body}.{}", URL_SAFE_NO_PAD.encode([0; 256]));
+    assert_eq!(outsider(&stage, &unsigned, AUDIENCE).await["refused"], "InvalidSignatureError");
+    assert_eq!(outsider(&stage, &ada.access, "another").await["refused"], "InvalidAudienceError");
 }
 
 #[actix_web::test]

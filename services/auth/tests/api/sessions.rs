@@ -185,7 +185,27 @@ async fn with_the_broker_away_a_session_ends_all_the_same() {
     let stage = Stage::set().await;
     let ada = stage.person("ada").await;
     stage.nats_wire.cut();
+    assert!(stage.may(&ada).await);
     assert_eq!(stage.post("/api/v1/auth/logout", &ada, json!({})).await.0, 204);
     assert!(!stage.may(&ada).await);
+    stage.nats_wire.mend();
+}
+
+#[actix_web::test]
+async fn what_one_replica_ends_the_other_refuses() {
+    let stage = Stage::set().await;
+    let ada = stage.person("ada").await;
+    let other = stage.replica().await;
+    let verify = async || {
+        let path = format!("{}/api/v1/auth/verify", other.url);
+        answer(stage.client.get(path).bearer_auth(&ada.access)).await.0
+    };
+    assert_eq!(verify().await, 200);
+    stage.nats_wire.cut();
+    // A replica that is on another wire hears of it by Redis alone.
+    assert_eq!(stage.post("/api/v1/auth/logout", &ada, json!({})).await.0, 204);
+    let ended = Instant::now();
+    wait::until("the token is refused", async || verify().await == 401).await;
+    assert!(ended.elapsed() < Duration::from_secs(1), "it took {:?}", ended.elapsed());
     stage.nats_wire.mend();
 }

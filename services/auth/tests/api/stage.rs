@@ -40,7 +40,7 @@ pub(crate) struct Stage {
     /// The wire between auth and Redis.
     pub(crate) redis_wire: ChaosProxy,
     url: String,
-    client: reqwest::Client,
+    pub(crate) client: reqwest::Client,
     _auth: DropGuard,
 }
 
@@ -59,6 +59,12 @@ impl Person {
         let (access, refresh) = (token("access_token"), token("refresh_token"));
         Self { id: AccountId(uuid::Uuid::nil()), email: String::new(), access, refresh }
     }
+}
+
+/// An auth beside the one on the stage.
+pub(crate) struct Replica {
+    pub(crate) url: String,
+    _auth: DropGuard,
 }
 
 impl Stage {
@@ -87,6 +93,14 @@ impl Stage {
         let redis_url = self.redis.url().to_owned();
         let config = Config { redis_url, ..config(&self.database.url(), self.nats.url()) };
         (self.url, self._auth) = start(config).await;
+    }
+
+    /// Another auth on the same servers.
+    pub(crate) async fn replica(&self) -> Replica {
+        let redis_url = self.redis.url().to_owned();
+        let config = Config { redis_url, ..config(&self.database.url(), self.nats.url()) };
+        let (url, _auth) = start(config).await;
+        Replica { url, _auth }
     }
 
     /// An account that is signed in.

@@ -13,6 +13,7 @@ mod gateway;
 mod headers;
 mod health;
 mod limits;
+mod openapi;
 mod process;
 mod rates;
 mod raw;

@@ -36,6 +36,7 @@ struct Options {
     #[serde(default)]
     strict: bool,
     /// `stored`: answer 200 once the events can be queried, 202 if that takes too long.
+    #[param(inline)]
     wait: Option<Wait>,
 }
 

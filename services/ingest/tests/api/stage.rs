@@ -19,7 +19,7 @@ use millrace_storage::database::{Database, PoolSettings};
 use millrace_testkit::database::TestDatabase;
 use millrace_testkit::nats::TestNats;
 use millrace_testkit::proxy::ChaosProxy;
-use millrace_testkit::servers;
+use millrace_testkit::redis::TestRedis;
 use millrace_testkit::story::project;
 use reqwest::{RequestBuilder, Response};
 use serde_json::Value;
@@ -32,6 +32,7 @@ const STREAMS: StreamLimits =
 pub(crate) struct Stage {
     pub(crate) database: TestDatabase,
     pub(crate) nats: TestNats,
+    pub(crate) redis: TestRedis,
     pub(crate) shop: ProjectId,
     pub(crate) key: ApiKey,
     /// The wire between ingest and NATS.
@@ -47,7 +48,8 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub(crate) async fn set() -> Self {
-        let (database, nats) = tokio::join!(TestDatabase::create(), TestNats::isolated());
+        let (database, nats, redis) =
+            tokio::join!(TestDatabase::create(), TestNats::isolated(), TestRedis::isolated());
         let shop = project(&database.url(), "UTC").await;
         let everything = CancellationToken::new();
 
@@ -67,11 +69,11 @@ impl Stage {
         tokio::spawn(async move { app.run().await.map_err(|e| e.to_string()) });
 
         let nats_wire = ChaosProxy::before(nats.url()).await;
-        let redis_wire = ChaosProxy::before(&servers::redis_url()).await;
+        let redis_wire = ChaosProxy::before(redis.url()).await;
         let config = Config {
             bind: ANY_PORT,
             nats_url: nats_wire.url(nats.url()),
-            redis_url: redis_wire.url(&servers::redis_url()),
+            redis_url: redis_wire.url(redis.url()),
             publish_timeout: Duration::from_secs(2),
             stored_timeout: Duration::from_secs(10),
             duplicate_window: Duration::from_secs(600),
@@ -90,6 +92,7 @@ impl Stage {
             _everything: everything.drop_guard(),
             database,
             nats,
+            redis,
             shop,
             nats_wire,
             redis_wire,
@@ -146,6 +149,7 @@ impl Stage {
             bind: ANY_PORT,
             database_url: self.database.url(),
             nats_url: self.nats.url().to_owned(),
+            redis_url: self.redis.url().to_owned(),
             pipelines: 1,
             pull: PullSettings {
                 max_messages: 100,

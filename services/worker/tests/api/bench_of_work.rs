@@ -17,7 +17,7 @@ use millrace_runtime::launch::Process;
 use millrace_testkit::database::TestDatabase;
 use millrace_testkit::nats::TestNats;
 use millrace_testkit::story::{did, project};
-use millrace_testkit::wait;
+use millrace_testkit::{servers, wait};
 use millrace_worker::app::App;
 use millrace_worker::config::Config;
 use tokio::task::JoinHandle;
@@ -47,6 +47,7 @@ impl Bench {
             bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             database_url: self.database.url(),
             nats_url: self.nats.url().to_owned(),
+            redis_url: servers::redis_url(),
             pipelines: 2,
             pull: PullSettings {
                 max_messages: 20,

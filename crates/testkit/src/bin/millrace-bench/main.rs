@@ -2,9 +2,11 @@
 //!
 //! Everything runs on this machine, the load generator included: the figures say what one box does, all in all.
 
+mod accounts;
 mod copy;
 mod ingest;
 mod population;
+mod probe;
 mod product;
 mod queries;
 mod report;
@@ -35,6 +37,8 @@ enum Benchmark {
     Ingest,
     /// Questions, against plain SQL.
     Queries,
+    /// Token checks, and logins beside them.
+    Accounts,
 }
 
 #[tokio::main]
@@ -49,6 +53,11 @@ async fn main() -> anyhow::Result<()> {
     if runs(Benchmark::Queries) {
         let mut report = Report::new("queries");
         queries::measure(&mut report, args.query_events, args.query_users).await?;
+        report.finish()?;
+    }
+    if runs(Benchmark::Accounts) {
+        let mut report = Report::new("accounts");
+        accounts::measure(&mut report).await?;
         report.finish()?;
     }
     Ok(())

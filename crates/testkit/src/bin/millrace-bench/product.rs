@@ -1,7 +1,7 @@
 //! The five services as processes of their own, against a database of their own.
 
 use std::fs::File;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -53,6 +53,12 @@ impl Product {
     /// The gateway's address.
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.ports[0])
+    }
+
+    /// Where a service listens.
+    pub fn address(&self, service: &str) -> anyhow::Result<SocketAddr> {
+        let index = SERVICES.iter().position(|name| *name == service).context("there is such a service")?;
+        Ok(SocketAddr::from(([127, 0, 0, 1], self.ports[index])))
     }
 
     /// Ends a service and starts it again, so that the next question is its first.

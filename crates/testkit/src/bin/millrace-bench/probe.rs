@@ -1,0 +1,115 @@
+//! Sends one request again and again over connections that stay open, as cheaply as possible: what a generator costs is
+//! missing in what it measures, since everything runs on the same cores.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, ensure};
+use hdrhistogram::Histogram;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+
+/// A request that is known in advance.
+#[derive(Clone)]
+pub struct Probe {
+    address: SocketAddr,
+    request: String,
+}
+
+/// What came of it.
+pub struct Outcome {
+    pub per_second: f64,
+    latencies: Histogram<u64>,
+}
+
+impl Outcome {
+    /// The latency that this share of the requests stayed within, in milliseconds.
+    pub fn millis(&self, share: f64) -> f64 {
+        self.latencies.value_at_quantile(share) as f64 / 1_000.0
+    }
+}
+
+impl Probe {
+    /// `GET path`, with these header lines.
+    pub fn get(address: SocketAddr, path: &str, headers: &str) -> Self {
+        Self { address, request: format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n{headers}\r\n") }
+    }
+
+    /// As fast as the answers come, over so many connections.
+    pub async fn flat_out(&self, connections: usize, time: Duration) -> anyhow::Result<Outcome> {
+        self.run(connections, time, None).await
+    }
+
+    /// So many a second. A request that has to wait for its turn has waited.
+    pub async fn at_rate(&self, per_second: u32, time: Duration) -> anyhow::Result<Outcome> {
+        self.run(4, time, Some(Duration::from_secs(4) / per_second)).await
+    }
+
+    async fn run(
+        &self,
+        connections: usize,
+        time: Duration,
+        interval: Option<Duration>,
+    ) -> anyhow::Result<Outcome> {
+        let started = Instant::now();
+        let mut running = JoinSet::new();
+        for _ in 0..connections {
+            running.spawn(self.clone().connection(started, time, interval));
+        }
+        let mut latencies = Histogram::new(3)?;
+        while let Some(finished) = running.join_next().await {
+            latencies.add(finished??)?;
+        }
+        let per_second = latencies.len() as f64 / started.elapsed().as_secs_f64();
+        Ok(Outcome { per_second, latencies })
+    }
+
+    async fn connection(
+        self,
+        started: Instant,
+        time: Duration,
+        interval: Option<Duration>,
+    ) -> anyhow::Result<Histogram<u64>> {
+        let mut latencies = Histogram::new(3)?;
+        let mut stream = TcpStream::connect(self.address).await?;
+        stream.set_nodelay(true)?;
+        let mut answer = Vec::new();
+        for number in 0.. {
+            let due = interval.map(|interval| started + interval * number);
+            if let Some(due) = due {
+                tokio::time::sleep_until(due.into()).await;
+            }
+            if started.elapsed() >= time {
+                break;
+            }
+            let begun = due.unwrap_or_else(Instant::now);
+            stream.write_all(self.request.as_bytes()).await?;
+            read_answer(&mut stream, &mut answer).await?;
+            latencies.record(u64::try_from(begun.elapsed().as_micros())?.max(1))?;
+        }
+        Ok(latencies)
+    }
+}
+
+/// Reads one answer, which must be 200.
+async fn read_answer(stream: &mut TcpStream, answer: &mut Vec<u8>) -> anyhow::Result<()> {
+    answer.clear();
+    let length = loop {
+        ensure!(stream.read_buf(answer).await? > 0, "the connection was closed");
+        if let Some(head) = answer.windows(4).position(|end| end == b"\r\n\r\n") {
+            break head + 4 + content_length(&answer[..head])?;
+        }
+    };
+    while answer.len() < length {
+        ensure!(stream.read_buf(answer).await? > 0, "the connection was closed");
+    }
+    Ok(())
+}
+
+fn content_length(head: &[u8]) -> anyhow::Result<usize> {
+    let head = std::str::from_utf8(head)?.to_ascii_lowercase();
+    ensure!(head.starts_with("http/1.1 200 "), "the answer is: {head}");
+    let line = head.lines().find_map(|line| line.strip_prefix("content-length:"));
+    Ok(line.context("the answer has a length")?.trim().parse()?)
+}

@@ -1,0 +1,150 @@
+//! Answers that were given a moment ago: in memory, behind that in Redis for the other replicas.
+//!
+//! An answer is kept under what was asked *and* the version of the data that it was made from, so it is never given
+//! again once events of its time are stored: whoever sent them with `wait=stored` sees them in the next answer. What
+//! does not show in the version (that a day has ended, or a worker that could not reach Redis) is bounded by the time
+//! that answers are kept.
+
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::HttpRequest;
+use actix_web::http::header::CACHE_CONTROL;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use millrace_cache::answers::Answers;
+use millrace_cache::data_versions::{DataVersions, Month, Version};
+use millrace_domain::ids::ProjectId;
+use millrace_runtime::launch::Fault;
+use moka::future::Cache;
+use sha2::{Digest, Sha256};
+
+use crate::answer::Answer;
+use crate::errors::AnalyticsError;
+
+/// Bytes of answers in memory.
+const MEMORY_BYTES: u64 = 64 << 20;
+
+/// A question as answers are kept under it.
+#[derive(Clone, Debug)]
+pub struct Asking {
+    /// Its kind, for metrics.
+    pub kind: &'static str,
+    /// Whose data it is about.
+    pub project: ProjectId,
+    /// The months whose events can change the answer.
+    months: RangeInclusive<Month>,
+    /// The path and the parameters, as they were sent.
+    spelling: String,
+    /// Whether the client insists on an answer that is made for it.
+    anew: bool,
+}
+
+impl Asking {
+    /// What `request` asks about `project`.
+    #[must_use]
+    pub fn new(
+        kind: &'static str,
+        project: ProjectId,
+        months: RangeInclusive<Month>,
+        request: &HttpRequest,
+    ) -> Self {
+        let control = request.headers().get(CACHE_CONTROL).and_then(|value| value.to_str().ok());
+        let anew =
+            control.is_some_and(|control| control.contains("no-cache") || control.contains("no-store"));
+        Self { kind, project, months, spelling: request.uri().to_string(), anew }
+    }
+
+    fn name(&self, version: Version) -> String {
+        let mut digest = Sha256::new();
+        digest.update(version.0);
+        digest.update(self.project.0);
+        digest.update(&self.spelling);
+        URL_SAFE_NO_PAD.encode(digest.finalize())
+    }
+}
+
+/// The answers that are kept. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct KeptAnswers {
+    memory: Cache<String, Arc<Answer>>,
+    shared: Answers,
+    versions: DataVersions,
+}
+
+impl KeptAnswers {
+    /// Keeps answers for so long, here and in the Redis at `url`.
+    ///
+    /// # Errors
+    /// When `url` is not an address of Redis.
+    pub fn new(url: &str, kept_for: Duration) -> Result<Self, Fault> {
+        let memory = Cache::builder()
+            .weigher(|name: &String, answer: &Arc<Answer>| {
+                u32::try_from(name.len() + answer.size()).unwrap_or(u32::MAX)
+            })
+            .max_capacity(MEMORY_BYTES)
+            .time_to_live(kept_for)
+            .build();
+        let shared = Answers::new(url, kept_for)?;
+        Ok(Self { memory, versions: shared.versions(), shared })
+    }
+
+    /// The answer, and whether it was kept; made by `make` if it was not. Of many who ask the same at the same time one
+    /// makes it, and the others wait.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub async fn recall(
+        &self,
+        asking: &Asking,
+        make: impl Future<Output = Result<Answer, AnalyticsError>>,
+    ) -> Result<(Arc<Answer>, bool), Arc<AnalyticsError>> {
+        // Without its version nothing can be kept: it might be of data that has changed. The version is read before the
+        // data are, or an event stored in between would be missing under the version that it made.
+        let version = match asking.anew {
+            false => self.versions.of(asking.project, asking.months.clone()).await.ok(),
+            true => None,
+        };
+        let Some(version) = version else {
+            count("memory", "bypass");
+            return Ok((Arc::new(make.await?), false));
+        };
+        let name = asking.name(version);
+        let mut made = false;
+        let entry = self
+            .memory
+            .entry_by_ref(&name)
+            .or_try_insert_with(async {
+                let (answer, here) = self.share(asking.project, &name, make).await?;
+                made = here;
+                Ok::<_, AnalyticsError>(Arc::new(answer))
+            })
+            .await?;
+        count("memory", if entry.is_fresh() { "miss" } else { "hit" });
+        Ok((entry.into_value(), !made))
+    }
+
+    /// What another replica has made, or else what `make` makes, for the others to find; and whether it was made here.
+    async fn share(
+        &self,
+        project: ProjectId,
+        name: &str,
+        make: impl Future<Output = Result<Answer, AnalyticsError>>,
+    ) -> Result<(Answer, bool), AnalyticsError> {
+        // A Redis that fails is counted and logged where that is noticed, and costs no more than the work it would save.
+        let kept = self.shared.get(project, name).await.ok().flatten();
+        if let Some(answer) = kept.and_then(Answer::from_bytes) {
+            count("redis", "hit");
+            return Ok((answer, false));
+        }
+        count("redis", "miss");
+        let answer = make.await?;
+        let _ = self.shared.put(project, name, &answer.to_bytes()).await;
+        Ok((answer, true))
+    }
+}
+
+fn count(tier: &'static str, result: &'static str) {
+    metrics::counter!("cache_requests_total", "tier" => tier, "result" => result).increment(1);
+}
