@@ -87,10 +87,11 @@ impl Link {
         if self.elapsed() < self.paused_until.load(Ordering::Relaxed) {
             return Err(CacheError::Away);
         }
-        let attempt = async {
+        // Boxed: making a connection is rare, and its future would be part of that of every request.
+        let attempt = Box::pin(async {
             let mut connection = self.pool.get().await?;
             Ok(work(&mut connection).await?)
-        };
+        });
         let outcome = tokio::time::timeout(PATIENCE, attempt).await.unwrap_or(Err(CacheError::Slow));
         if let Err(error) = &outcome {
             let pause = u64::try_from(PAUSE.as_millis()).unwrap_or(u64::MAX);

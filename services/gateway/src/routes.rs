@@ -26,7 +26,7 @@ pub fn configure(service: &mut web::ServiceConfig, state: &Arc<State>) {
     let swagger = SwaggerUi::new("/docs/{file:.*}").config(swagger_ui::Config::from(API_DOCUMENT));
     service
         .route("/", web::get().to(welcome))
-        .route(API_DOCUMENT, web::get().to(move || describe(document.clone())))
+        .route(API_DOCUMENT, web::get().to(move || std::future::ready(describe(document.clone()))))
         .route("/docs", web::get().to(|| async { Redirect::to(DOCUMENTATION).permanent() }))
         .service(swagger);
     let proxy = |upstream| Rc::new(Proxy::new(upstream, Arc::clone(state)));
@@ -55,7 +55,7 @@ async fn welcome() -> HttpResponse {
 }
 
 /// What the API has, in OpenAPI.
-async fn describe(document: Bytes) -> HttpResponse {
+fn describe(document: Bytes) -> HttpResponse {
     HttpResponse::Ok()
         .content_type("application/json")
         .insert_header((CACHE_CONTROL, "public, max-age=300"))
