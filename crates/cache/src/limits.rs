@@ -12,7 +12,7 @@ use millrace_domain::rate::Rate;
 
 use crate::address;
 use crate::generations::Generations;
-use crate::link::{CacheError, Link};
+use crate::link::{CacheError, Link, PATIENCE};
 
 mod bucket;
 
@@ -84,7 +84,11 @@ impl Limits {
     /// When `url` is not an address of Redis.
     pub fn new(url: Option<&str>) -> Result<Self, CacheError> {
         let own = Arc::new(Own { started: Instant::now(), buckets: Mutex::default() });
-        Ok(Self { link: url.map(Link::new).transpose()?, script: Arc::new(Script::new(TAKE)), own })
+        Ok(Self {
+            link: url.map(|url| Link::new(url, PATIENCE)).transpose()?,
+            script: Arc::new(Script::new(TAKE)),
+            own,
+        })
     }
 
     /// Takes `cost` units from all of these buckets, or from none if one has no room.

@@ -175,6 +175,35 @@ async fn failures_of_another_minute_do_not_add_up() {
 }
 
 #[tokio::test]
+async fn what_is_counted_by_the_hour_ends_at_its_limit() {
+    for attempts in both(Law::hourly("test", 3)).await {
+        let (ada, there) = (someone(), somewhere());
+        for _ in 0..3 {
+            attempts.count_account(&ada).await.unwrap();
+            attempts.count_address(there).await.unwrap();
+        }
+        let waits = [attempts.count_account(&ada).await, attempts.count_address(there).await];
+        for wait in waits.map(Result::unwrap_err) {
+            assert!(wait > Duration::from_secs(3_500) && wait <= Duration::from_secs(3_600), "{wait:?}");
+        }
+        attempts.count_account(&someone()).await.unwrap();
+        attempts.forgive(&ada).await;
+        attempts.count_account(&ada).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn laws_do_not_count_for_each_other() {
+    let (ada, there) = (someone(), somewhere());
+    let [one, other] =
+        ["one", "other"].map(|name| Attempts::new(&servers::redis_url(), Law::hourly(name, 1)).unwrap());
+    one.count_account(&ada).await.unwrap();
+    other.count_account(&ada).await.unwrap();
+    other.count_address(there).await.unwrap();
+    assert!(one.count_account(&ada).await.is_err());
+}
+
+#[tokio::test]
 async fn an_operator_unlocks_an_account() {
     let attempts = Attempts::new(&servers::redis_url(), LAW).unwrap();
     let ada = someone();

@@ -12,6 +12,7 @@ mod env_file;
 mod event_limits;
 mod keys;
 mod migrate;
+mod passwords;
 mod projects;
 mod sessions;
 mod signing_keys;
@@ -38,6 +39,7 @@ enum Command {
     Migrate(migrate::MigrateArgs),
     Bootstrap(bootstrap::BootstrapArgs),
     CreateUser(accounts::CreateUserArgs),
+    ResetPassword(passwords::ResetPasswordArgs),
     EndSessions(sessions::EndSessionsArgs),
     Unlock(attempts::UnlockArgs),
     RotateSigningKey(signing_keys::RotateSigningKeyArgs),
@@ -64,6 +66,7 @@ pub async fn execute(args: AdminArgs) -> anyhow::Result<ExitCode> {
         Command::RotateSigningKey(args) => {
             return signing_keys::rotate(&mut connect(&url).await?, &args).await;
         }
+        Command::ResetPassword(args) => return passwords::reset(&mut connect(&url).await?, &args).await,
         Command::EndSessions(args) => return sessions::end(&mut connect(&url).await?, &args).await,
         Command::CreateProject(args) => projects::create(&mut connect(&url).await?, &args).await?,
         Command::CreateKey(args) => keys::create(&mut connect(&url).await?, &args).await?,

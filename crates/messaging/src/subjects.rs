@@ -20,6 +20,8 @@ pub const EVENT_LIMITS_TABLE: &str = "event_limits";
 pub const RESOLVE_KEY: &str = "auth.v1.key.resolve";
 /// Asks what an access token grants.
 pub const VERIFY_TOKEN: &str = "auth.v1.token.verify";
+/// Asks what the cookie of a browser session stands for.
+pub const OPEN_SESSION: &str = "auth.v1.session.open";
 /// Tells everyone that something was revoked.
 pub const REVOKED: &str = "auth.v1.revoked";
 

@@ -20,6 +20,8 @@ pub mod compaction;
 pub mod counts;
 pub mod database;
 pub mod error;
+pub mod mail_tokens;
+pub mod mails;
 pub mod members;
 pub mod migrations;
 pub mod projects;

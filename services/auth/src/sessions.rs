@@ -47,6 +47,10 @@ impl Client {
             address: trusted.client(request).map(|address| address.to_string()),
         }
     }
+
+    pub(crate) fn as_stored(&self) -> sessions::Client<'_> {
+        sessions::Client { user_agent: self.user_agent.as_deref(), address: self.address.as_deref() }
+    }
 }
 
 /// Opens a session for somebody who has proved who they are.
@@ -57,10 +61,8 @@ pub async fn open(state: &State, account: &Account, client: &Client) -> Result<G
     let now = Utc::now();
     let refresh_token = RefreshToken::generate()?;
     let token = NewToken { hash: &refresh_token.hash(), expires_at: now + refresh_token::LIFETIME };
-    let client =
-        sessions::Client { user_agent: client.user_agent.as_deref(), address: client.address.as_deref() };
     let mut conn = state.connection().await?;
-    let session = sessions::open(&mut conn, account.id, client, token, now).await?;
+    let session = sessions::open(&mut conn, account.id, client.as_stored(), token, now).await?;
     let access_token = access_token(state, &mut conn, account, session, now).await?;
     Ok(Granted { access_token, refresh_token })
 }
@@ -104,7 +106,8 @@ async fn replace(state: &State, shown: &SecretString) -> Result<Granted, AuthErr
     }
 }
 
-async fn access_token(
+/// An access token for a session, with the roles of the moment.
+pub(crate) async fn access_token(
     state: &State,
     conn: &mut Connection,
     account: &Account,

@@ -5,27 +5,36 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::web;
+use millrace_http::public_side::PublicSide;
+use millrace_messaging::broker::Broker;
+use millrace_messaging::browser_sessions::SessionOpener;
 use millrace_runtime::health::{self, Health};
 use millrace_runtime::launch::{Fault, Process, listen};
 use millrace_runtime::lifecycle::Components;
 use rustls::ServerConfig;
 
+use crate::browser_session::BrowserSessions;
 use crate::config::Config;
-use crate::plain::{self, Redirect};
+use crate::plain;
 use crate::routes;
 use crate::server::serve;
 use crate::state::State;
 use crate::tls::{self, Certificates};
 use crate::upstreams::{Upstream, liveness};
 
+/// The gateway publishes nothing; this bounds the broker's word on its health.
+const BROKER_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// The gateway, ready to run.
 #[derive(Debug)]
 pub struct App {
     listener: TcpListener,
     tls: Option<(ServerConfig, Certificates)>,
-    plain: Option<(TcpListener, Option<Redirect>)>,
+    plain: Option<TcpListener>,
     state: Arc<State>,
-    health: Arc<Health>,
+    health: Health,
+    nats_url: String,
+    public_side: PublicSide,
     process: Process,
     grace: Duration,
 }
@@ -37,16 +46,17 @@ impl App {
     /// When the address is taken, that of Redis is not one, or a certificate cannot be used.
     pub fn build(config: Config, process: Process) -> Result<Self, Fault> {
         let listener = listen(config.bind)?;
-        let plain =
-            config.plain_bind.map(listen).transpose()?.map(|plain| (plain, config.redirect_to.clone()));
+        let plain = config.plain_bind.map(listen).transpose()?;
         let tls = config.tls.clone().map(tls::load).transpose()?;
         let state = Arc::new(State::new(&config)?);
         Ok(Self {
             listener,
             plain,
             tls,
-            health: Arc::new(health(&state, config.redis_url.is_some(), &process)),
+            health: health(&state, config.redis_url.is_some(), &process),
             state,
+            nats_url: config.nats_url,
+            public_side: PublicSide { url: config.public_url, trusted: config.trusted_proxies },
             process,
             grace: config.shutdown_grace,
         })
@@ -63,7 +73,7 @@ impl App {
     /// Where it listens without TLS beside TLS.
     #[must_use]
     pub fn plain_address(&self) -> Option<SocketAddr> {
-        self.plain.as_ref().and_then(|(listener, _)| listener.local_addr().ok())
+        self.plain.as_ref().and_then(|listener| listener.local_addr().ok())
     }
 
     /// Serves until the process is asked to stop.
@@ -74,19 +84,30 @@ impl App {
         tracing::info!(address = %self.address()?, "listening");
         let shutdown = self.process.shutdown;
         let mut components = Components::new(shutdown.clone(), self.grace);
-        if let Some((listener, redirect)) = self.plain {
-            let served = plain::serve(listener, Arc::clone(&self.health), redirect, shutdown.clone())?;
+        let broker = Broker::connect_in_time(&self.nats_url, "gateway", BROKER_TIMEOUT).await?;
+        let opener = SessionOpener::new(broker.clone());
+        components.spawn("session revocations", opener.clone().listen(shutdown.clone()));
+        let redirect = self.public_side.url.as_ref().and_then(plain::Redirect::to);
+        let sessions = Arc::new(BrowserSessions::new(opener, self.public_side));
+        // Without it programs go on, and people whose cookie is remembered.
+        let health = self.health.prefers("nats", move || {
+            let broker = broker.clone();
+            async move { broker.ping().await.map_err(|e| e.to_string()) }
+        });
+        let health = Arc::new(health);
+        if let Some(listener) = self.plain {
+            let served = plain::serve(listener, Arc::clone(&health), redirect, shutdown.clone())?;
             components.spawn("plain http", served);
         }
         let tls = self.tls.map(|(tls, certificates)| {
             components.spawn("certificates", certificates.reload_on_hangup(shutdown.clone()));
             tls
         });
-        let (state, health) = (self.state, web::Data::from(self.health));
+        let (state, health) = (self.state, web::Data::from(health));
         let served = Arc::clone(&state);
         let configure = move |service: &mut web::ServiceConfig| {
             service.app_data(health.clone()).configure(health::routes);
-            routes::configure(service, &state);
+            routes::configure(service, &state, &sessions);
         };
         components.spawn("http", serve(self.listener, configure, &served, tls, shutdown, self.grace)?);
         components.run().await?;

@@ -8,11 +8,11 @@ use bytesize::ByteSize;
 use millrace_domain::batch::MAX_REQUEST_BYTES;
 use millrace_domain::rate::{Limit, Period, Rate};
 use millrace_http::client_address::TrustedProxies;
+use millrace_http::public_side::PublicUrl;
 use millrace_http::serve::HEAD_TIMEOUT;
 use millrace_runtime::config::{ConfigError, Env};
 
 use crate::cors::AllowedOrigins;
-use crate::plain::Redirect;
 use crate::tls::TlsFiles;
 use crate::upstreams::Origins;
 use crate::upstreams::origin::{CONNECT_TIMEOUT, Origin};
@@ -29,16 +29,20 @@ pub struct Config {
     pub bind: SocketAddr,
     /// `MILLRACE_AUTH_URL`, `MILLRACE_INGEST_URL`, `MILLRACE_WORKER_URL`, `MILLRACE_ANALYTICS_URL`.
     pub origins: Origins,
+    /// `NATS_URL`: where auth is asked what session cookies stand for. Without it all else works.
+    pub nats_url: String,
+    /// `MILLRACE_PUBLIC_URL`: the address that people have in their browsers. If it begins with `https`, session
+    /// cookies are believed and sent over TLS alone. Must be the same for auth, or each looks for a cookie of another
+    /// name.
+    pub public_url: Option<PublicUrl>,
     /// `MILLRACE_UPSTREAM_TIMEOUT`: how long a service may be silent, before its answer and in the middle of it. Too
     /// low and slow answers are thrown away after the work was done; too high and clients wait for a service that
     /// hangs.
     pub upstream_timeout: Duration,
     /// `MILLRACE_TLS_CERT`, `MILLRACE_TLS_KEY`, `MILLRACE_TLS_CLIENT_CA`: the files; none for plain HTTP.
     pub tls: Option<TlsFiles>,
-    /// `MILLRACE_PLAIN_BIND`: where health is told without TLS, and everybody else sent to TLS.
+    /// `MILLRACE_PLAIN_BIND`: where health is told without TLS, and everybody else sent to the public URL.
     pub plain_bind: Option<SocketAddr>,
-    /// `MILLRACE_REDIRECT_TO`: where they are sent, like `https://events.example`.
-    pub redirect_to: Option<Redirect>,
     /// `MILLRACE_CLIENT_TIMEOUT`: how long a client may take to send a head; and how long, in all, a body may be waited
     /// for, beside a second for each KiB that has come. Too low and clients on slow lines are cut off; too high and
     /// slow ones hold connections.
@@ -77,12 +81,13 @@ impl Config {
         let ingest = origin(&mut env, "MILLRACE_INGEST_URL", "http://127.0.0.1:8082");
         let worker = origin(&mut env, "MILLRACE_WORKER_URL", "http://127.0.0.1:8083");
         let analytics = origin(&mut env, "MILLRACE_ANALYTICS_URL", "http://127.0.0.1:8084");
+        let nats_url = env.or("NATS_URL", "nats://127.0.0.1:4222".to_owned());
+        let public_url = env.optional("MILLRACE_PUBLIC_URL");
         let upstream_timeout = env.duration("MILLRACE_UPSTREAM_TIMEOUT", Duration::from_secs(30));
         let certificate: Option<PathBuf> = env.optional("MILLRACE_TLS_CERT");
         let key: Option<PathBuf> = env.optional("MILLRACE_TLS_KEY");
         let client_authorities = env.optional("MILLRACE_TLS_CLIENT_CA");
         let plain_bind = env.optional("MILLRACE_PLAIN_BIND");
-        let redirect_to = env.optional("MILLRACE_REDIRECT_TO");
         env.law(
             certificate.is_some() == key.is_some(),
             "MILLRACE_TLS_CERT and MILLRACE_TLS_KEY must be set both, or neither",
@@ -90,10 +95,6 @@ impl Config {
         env.law(
             certificate.is_some() || (client_authorities.is_none() && plain_bind.is_none()),
             "MILLRACE_TLS_CLIENT_CA and MILLRACE_PLAIN_BIND are of use with MILLRACE_TLS_CERT only",
-        );
-        env.law(
-            plain_bind.is_some() || redirect_to.is_none(),
-            "MILLRACE_REDIRECT_TO is of use with MILLRACE_PLAIN_BIND only",
         );
         let tls =
             certificate.zip(key).map(|(certificate, key)| TlsFiles { certificate, key, client_authorities });
@@ -137,12 +138,13 @@ impl Config {
             Some(Self {
                 bind,
                 origins: Origins { auth: auth?, ingest: ingest?, worker: worker?, analytics: analytics? },
+                nats_url,
+                public_url,
                 upstream_timeout,
                 upstream_requests,
                 client_timeout,
                 tls,
                 plain_bind,
-                redirect_to,
                 cors_ingest,
                 cors_api,
                 max_body,
@@ -186,9 +188,10 @@ mod tests {
             ("MILLRACE_PLAIN_BIND", "127.0.0.1:80"),
             ("MILLRACE_CLIENT_TIMEOUT", "14s"),
             ("MILLRACE_CORS_API_ORIGINS", "shop.example"),
+            ("MILLRACE_PUBLIC_URL", "millrace.example.com"),
         ]))
         .unwrap_err()
         .to_string();
-        assert_eq!(error.lines().count(), 11, "{error}");
+        assert_eq!(error.lines().count(), 12, "{error}");
     }
 }

@@ -1,7 +1,7 @@
 //! How often a caller may ask. Counted here, in buckets that all gateways share ([`millrace_cache::limits`]), before a
 //! service is asked.
 //!
-//! A caller is whoever shows an API key or a token, or else an address. Credentials are not checked here, so anybody can
+//! A caller is whoever shows an API key, a token or the cookie of a session, or else an address. Credentials are not checked here, so anybody can
 //! make them up, one for each request: that is what an address may do in all, whoever it says it is. A token counts as
 //! a whole, for as long as it lives: what it says of its session nobody has verified yet, and others could say the same.
 
@@ -17,6 +17,7 @@ use millrace_http::client_address::TrustedProxies;
 use millrace_http::credentials::Credentials;
 use millrace_http::problem::Problem;
 use millrace_http::quota::{Field, Quota};
+use millrace_http::session_cookie::SessionCookies;
 use sha2::{Digest, Sha256};
 
 use crate::upstreams::Upstream;
@@ -97,9 +98,14 @@ impl Limiter {
 
 /// The SHA-256 of what a caller shows, if it could be good.
 fn credential(request: &HttpRequest) -> Option<[u8; 32]> {
-    match Credentials::read(request.headers()).ok()? {
-        Credentials::Key(key) => Some(key.hash().0),
-        Credentials::Token(token) => Some(Sha256::digest(token.as_bytes()).into()),
+    let sha256 = |text: &str| Sha256::digest(text.as_bytes()).into();
+    match Credentials::read(request.headers()) {
+        Ok(Credentials::Key(key)) => Some(key.hash().0),
+        Ok(Credentials::Token(token)) => Some(sha256(&token)),
+        Err(_none_that_could_be_good) => {
+            let cookie = |secure| SessionCookies { secure }.session(request.headers());
+            cookie(true).or_else(|| cookie(false)).map(sha256)
+        }
     }
 }
 

@@ -1,7 +1,6 @@
 //! Beside TLS, a door without it: it tells those who run the gateway how it is, and sends everybody else to TLS.
 
 use std::net::TcpListener;
-use std::str::FromStr;
 use std::sync::Arc;
 
 use actix_web::dev::Server;
@@ -9,30 +8,23 @@ use actix_web::http::header::LOCATION;
 use actix_web::middleware::from_fn;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use millrace_http::problem::Problem;
+use millrace_http::public_side::PublicUrl;
 use millrace_http::serve::{HEAD_TIMEOUT, nothing_here, stop_when_cancelled};
 use millrace_http::{observe, request_id};
 use millrace_runtime::health::{self, Health};
 use tokio_util::sync::CancellationToken;
-use url::Url;
 
 /// Where to find this gateway with TLS. It is configured and not guessed: the `Host` of a request is its sender's word,
 /// and the port may be another outside.
 #[derive(Clone, Debug)]
 pub struct Redirect(String);
 
-/// A text that is no such address.
-#[derive(Debug, thiserror::Error)]
-#[error("must look like https://host, without a path")]
-pub struct NotAnAddress;
-
-impl FromStr for Redirect {
-    type Err = NotAnAddress;
-
-    fn from_str(text: &str) -> Result<Self, NotAnAddress> {
-        let url = Url::parse(text).map_err(|_not_a_url| NotAnAddress)?;
-        let origin = url.origin().ascii_serialization();
-        let bare = text.trim_end_matches('/') == origin;
-        if url.scheme() == "https" && bare { Ok(Self(origin)) } else { Err(NotAnAddress) }
+impl Redirect {
+    /// To the public address, if it has TLS.
+    #[must_use]
+    pub fn to(public: &PublicUrl) -> Option<Self> {
+        let address = public.to_string();
+        address.starts_with("https://").then_some(Self(address))
     }
 }
 
@@ -70,26 +62,4 @@ async fn send_on(request: HttpRequest, to: web::Data<Option<Redirect>>) -> Resul
     let Some(Redirect(origin)) = to.get_ref() else { return nothing_here(request).await };
     let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
     Ok(HttpResponse::PermanentRedirect().insert_header((LOCATION, format!("{origin}{target}"))).finish())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_address_has_tls_and_nothing_more() {
-        assert_eq!("https://events.example/".parse::<Redirect>().unwrap().0, "https://events.example");
-        assert_eq!(
-            "https://events.example:8443".parse::<Redirect>().unwrap().0,
-            "https://events.example:8443"
-        );
-        for text in [
-            "http://events.example",
-            "https://events.example/a",
-            "events.example",
-            "https://u@events.example",
-        ] {
-            assert!(text.parse::<Redirect>().is_err(), "{text}");
-        }
-    }
 }

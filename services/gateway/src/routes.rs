@@ -4,12 +4,14 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
+use actix_web::dev::ServiceRequest;
 use actix_web::http::header::CACHE_CONTROL;
-use actix_web::middleware::{Condition, from_fn};
+use actix_web::middleware::{Condition, Next, from_fn};
 use actix_web::web::{Bytes, Redirect};
 use actix_web::{HttpRequest, HttpResponse, web};
 use utoipa_swagger_ui::{self as swagger_ui, SwaggerUi};
 
+use crate::browser_session::{self, BrowserSessions};
 use crate::limits;
 use crate::proxy::Proxy;
 use crate::state::State;
@@ -21,7 +23,7 @@ const API_DOCUMENT: &str = "/api/v1/openapi.json";
 pub(crate) const DOCUMENTATION: &str = "/docs/";
 
 /// Mounts the routes, with connections to the services of this worker's own.
-pub fn configure(service: &mut web::ServiceConfig, state: &Arc<State>) {
+pub fn configure(service: &mut web::ServiceConfig, state: &Arc<State>, sessions: &Arc<BrowserSessions>) {
     let document = state.api_document.clone();
     let swagger = SwaggerUi::new("/docs/{file:.*}").config(swagger_ui::Config::from(API_DOCUMENT));
     service
@@ -32,14 +34,20 @@ pub fn configure(service: &mut web::ServiceConfig, state: &Arc<State>) {
     let proxy = |upstream| Rc::new(Proxy::new(upstream, Arc::clone(state)));
     let proxies = PerUpstream::each(proxy);
     upstreams::mount(service, |resource, upstream| {
-        let proxy = Rc::clone(proxies.of(upstream));
-        let origins = if upstream == Upstream::Ingest { &state.cors_ingest } else { &state.cors_api };
+        let (proxy, sessions) = (Rc::clone(proxies.of(upstream)), Arc::clone(sessions));
+        let session = move |request: ServiceRequest, next: Next<_>| {
+            browser_session::middleware(Arc::clone(&sessions), upstream, request, next)
+        };
         let limiter = Arc::clone(&state.limiter);
+        let limit = move |request: ServiceRequest, next: Next<_>| {
+            limits::middleware(Arc::clone(&limiter), upstream, request, next)
+        };
+        let origins = if upstream == Upstream::Ingest { &state.cors_ingest } else { &state.cors_api };
         resource
             .to(move |request: HttpRequest, body: web::Payload| Rc::clone(&proxy).pass(request, body))
-            .wrap(from_fn(move |request, next| {
-                limits::middleware(Arc::clone(&limiter), upstream, request, next)
-            }))
+            .wrap(from_fn(session))
+            // Outside the sessions: a cookie that is made up costs a question to auth.
+            .wrap(from_fn(limit))
             // Outside the limits: a preflight costs nothing, and a page may read why it was refused.
             .wrap(Condition::new(origins.some(), origins.policy()))
     });

@@ -30,7 +30,7 @@ fn stories() -> impl Strategy<Value = Story> {
 
 #[tokio::test]
 async fn redis_and_this_process_count_alike() {
-    let link = Link::new(&servers::redis_url()).unwrap();
+    let link = Link::new(&servers::redis_url(), PATIENCE).unwrap();
     let script = turned();
     let mut runner = TestRunner::default();
     for _ in 0..100 {

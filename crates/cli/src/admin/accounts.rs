@@ -46,7 +46,7 @@ pub(super) async fn create(conn: &mut Connection, args: &CreateUserArgs) -> anyh
     Ok(())
 }
 
-fn read_password() -> anyhow::Result<Password> {
+pub(super) fn read_password() -> anyhow::Result<Password> {
     let mut line = String::new();
     io::stdin().read_line(&mut line).context("cannot read the password from standard input")?;
     Password::parse(line.trim_end_matches(['\r', '\n'])).context("the password")

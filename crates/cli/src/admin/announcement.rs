@@ -23,6 +23,11 @@ pub(super) struct Announcement {
 }
 
 impl Announcement {
+    /// Where the running services count.
+    pub(super) fn redis_url(&self) -> Option<&str> {
+        self.redis_url.as_deref()
+    }
+
     /// Tells them what is done already. Exit code 1 when they could not be told.
     pub(super) async fn make(&self, revoked: &Revoked) -> ExitCode {
         let mut told = Vec::new();

@@ -5,9 +5,10 @@ use anyhow::Context;
 use chrono::Utc;
 use clap::Args;
 use millrace_messaging::revocations::Revoked;
+use millrace_security::browser_session::LIFETIME;
 use millrace_security::envelope::MasterKey;
 use millrace_security::signing_key::SigningKey;
-use millrace_security::token::{LEEWAY, LIFETIME};
+use millrace_security::token::LEEWAY;
 use millrace_storage::database::Connection;
 use millrace_storage::signing_keys::{self, NewSigningKey};
 
@@ -25,8 +26,8 @@ pub(super) struct RotateSigningKeyArgs {
     /// When the new key begins to sign: later than others who verify tokens keep a copy of the JWK set
     #[arg(long, default_value = "10m", value_name = "DURATION")]
     lead: humantime::Duration,
-    /// The old keys are in other hands: believe nothing more of what they sign. The new one signs at once,
-    /// and everybody gets another access token with their refresh token
+    /// The old keys are in other hands: believe nothing more of what they sign. The new one signs at once.
+    /// Clients get another access token with their refresh token; people in browsers sign in again
     #[arg(long, conflicts_with = "lead")]
     compromised: bool,
     /// Seals the private half: the same that auth has
@@ -49,6 +50,7 @@ pub(super) async fn rotate(conn: &mut Connection, args: &RotateSigningKeyArgs) -
         note("what the old keys have signed is not believed any more");
     } else {
         let (now, lead): (_, Duration) = (Utc::now(), args.lead.into());
+        // The cookies of browser sessions live longer than access tokens.
         signing_keys::succeed(conn, new, now + lead, now - LIFETIME - LEEWAY).await?;
         note(format_args!("it begins to sign in {}", args.lead));
     }

@@ -11,6 +11,7 @@
 mod append;
 mod compaction;
 mod json;
+mod mails;
 mod migrations;
 mod projects;
 mod sessions;

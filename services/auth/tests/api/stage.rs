@@ -7,6 +7,7 @@ use std::time::Duration;
 use metrics_exporter_prometheus::PrometheusHandle;
 use millrace_auth::app::App;
 use millrace_auth::config::Config;
+use millrace_auth::registration::Registration;
 use millrace_domain::access::Role;
 use millrace_domain::ids::{AccountId, ProjectId};
 use millrace_http::client_address::TrustedProxies;
@@ -73,25 +74,36 @@ impl Stage {
     }
 
     pub(crate) async fn with_cost(cost: u32) -> Self {
+        Self::with(|config| config.bcrypt_cost = Cost::new(cost).unwrap()).await
+    }
+
+    /// With other settings.
+    pub(crate) async fn with(change: impl FnOnce(&mut Config)) -> Self {
         let (database, nats, redis) =
             tokio::join!(TestDatabase::create(), TestNats::isolated(), TestRedis::isolated());
         let database_wire = ChaosProxy::before(&database.url()).await;
         let nats_wire = ChaosProxy::before(nats.url()).await;
         let redis_wire = ChaosProxy::before(redis.url()).await;
-        let (url, _auth) = start(Config {
-            bcrypt_cost: Cost::new(cost).unwrap(),
+        let mut config = Config {
             redis_url: redis_wire.url(redis.url()),
             ..config(&database_wire.url(&database.url()), &nats_wire.url(nats.url()))
-        })
-        .await;
+        };
+        change(&mut config);
+        let (url, _auth) = start(config).await;
         let client = reqwest::Client::new();
         Self { database, nats, redis, database_wire, nats_wire, redis_wire, url, client, _auth }
     }
 
     /// Ends auth and starts it again, on the same servers.
     pub(crate) async fn restart(&mut self) {
+        self.restart_with(|_| {}).await;
+    }
+
+    /// The same, with other settings.
+    pub(crate) async fn restart_with(&mut self, change: impl FnOnce(&mut Config)) {
         let redis_url = self.redis.url().to_owned();
-        let config = Config { redis_url, ..config(&self.database.url(), self.nats.url()) };
+        let mut config = Config { redis_url, ..config(&self.database.url(), self.nats.url()) };
+        change(&mut config);
         (self.url, self._auth) = start(config).await;
     }
 
@@ -191,9 +203,15 @@ pub(crate) fn config(database_url: &str, nats_url: &str) -> Config {
         nats_url: nats_url.to_owned(),
         redis_url: "redis://127.0.0.1:1".to_owned(),
         trusted_proxies: TrustedProxies::loopback(),
+        public_url: None,
+        cookie_renewal: Duration::from_secs(900),
         master_key: MASTER_KEY.parse().unwrap(),
         issuer: "test".to_owned(),
         bcrypt_cost: Cost::new(4).unwrap(),
+        mail: None,
+        registration: Registration::Open,
+        registration_limit: 10,
+        require_verified_email: false,
         shutdown_grace: Duration::from_secs(5),
     }
 }

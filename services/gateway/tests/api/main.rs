@@ -4,10 +4,14 @@
 #![expect(clippy::indexing_slicing, reason = "so must one that gets something else than it looks for")]
 
 mod attacks;
+mod browser;
+mod browser_sessions;
 mod browsers;
 mod circuits;
 mod compression;
 mod connections;
+mod cookies;
+mod csrf;
 mod failures;
 mod gateway;
 mod headers;
@@ -19,7 +23,9 @@ mod rates;
 mod raw;
 mod restart;
 mod routing;
+mod secrets;
 mod shutdown;
+mod stage;
 mod streaming;
 mod tls;
 mod upstream;

@@ -112,7 +112,7 @@ async fn without_tls_health_is_told_and_everybody_else_sent_on() {
     let mut settings = settings(nobody());
     settings.tls = Some(authority.sign_into(folder.path()));
     settings.plain_bind = Some(([127, 0, 0, 1], 0).into());
-    settings.redirect_to = Some("https://events.example".parse().unwrap());
+    settings.public_url = Some("https://events.example".parse().unwrap());
     let gateway = Gateway::with(settings);
     let plain = format!("http://{}", gateway.plain.unwrap());
     let client = Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();

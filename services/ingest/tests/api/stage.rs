@@ -60,9 +60,15 @@ impl Stage {
             nats_url: nats.url().to_owned(),
             redis_url: "redis://127.0.0.1:1".to_owned(),
             trusted_proxies: Default::default(),
+            public_url: None,
+            cookie_renewal: Duration::from_secs(900),
             master_key: "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff".parse().unwrap(),
             issuer: "test".to_owned(),
             bcrypt_cost: Cost::new(4).unwrap(),
+            mail: None,
+            registration: millrace_auth::registration::Registration::Open,
+            registration_limit: 10,
+            require_verified_email: false,
             shutdown_grace: Duration::from_secs(5),
         };
         let app = Auth::build(auth_config, Process { shutdown: auth.clone(), metrics: None }).await.unwrap();
