@@ -118,6 +118,16 @@ async fn who_shows_nothing_is_an_address() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn people_who_share_an_address_are_told_apart_by_their_cookies() {
+    let gateway = Gateway::with(Config { api_limit: slow(5), ..settings(nobody()) });
+    for (cookie, left) in [("ada", 4), ("ada", 3), ("bob", 4)] {
+        let request = client().get(gateway.url("/api/v1/stats"));
+        let answer = request.header("cookie", format!("millrace_session={cookie}")).send().await.unwrap();
+        assert_eq!(answer.headers()["ratelimit"], format!(r#""api";r={left};t=3600"#));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_counted_elsewhere_is_not_counted_here() {
     let upstream = Upstream::start(|service| {
         let locked =
