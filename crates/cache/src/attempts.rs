@@ -71,6 +71,15 @@ pub struct Attempts {
     own: Arc<Tallies>,
 }
 
+/// An attempt that may not be made: too many have failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Locked {
+    /// How long the lock lasts.
+    pub wait: Duration,
+    /// Whether it is the first that this lock refuses.
+    pub first: bool,
+}
+
 /// An attempt that may be made. It counts as failed unless it is said to be something else.
 #[derive(Debug)]
 #[must_use]
@@ -91,8 +100,8 @@ impl Attempts {
     /// Begins an attempt to prove to be `account` from `address`.
     ///
     /// # Errors
-    /// How long to wait, when the account or the address is locked.
-    pub async fn begin(&self, account: &str, address: IpAddr) -> Result<Attempt, Duration> {
+    /// When the account or the address is locked.
+    pub async fn begin(&self, account: &str, address: IpAddr) -> Result<Attempt, Locked> {
         let attempt = Attempt { account: self.account_key(account), address: self.address_key(address) };
         self.count(&[attempt.account.clone(), attempt.address.clone()]).await?;
         Ok(attempt)
@@ -101,20 +110,20 @@ impl Attempts {
     /// Counts something that is done to `account`, wherever it comes from, and is not taken back.
     ///
     /// # Errors
-    /// How long to wait, when it was done too often.
-    pub async fn count_account(&self, account: &str) -> Result<(), Duration> {
+    /// When it was done too often.
+    pub async fn count_account(&self, account: &str) -> Result<(), Locked> {
         self.count(&[self.account_key(account)]).await
     }
 
     /// Counts something that is done from `address`, to whomever, and is not taken back.
     ///
     /// # Errors
-    /// How long to wait, when it was done too often.
-    pub async fn count_address(&self, address: IpAddr) -> Result<(), Duration> {
+    /// When it was done too often.
+    pub async fn count_address(&self, address: IpAddr) -> Result<(), Locked> {
         self.count(&[self.address_key(address)]).await
     }
 
-    async fn count(&self, keys: &[String]) -> Result<(), Duration> {
+    async fn count(&self, keys: &[String]) -> Result<(), Locked> {
         let law = &self.law;
         let script = Script::new(BEGIN);
         let mut call = script.key(keys);
@@ -122,9 +131,13 @@ impl Attempts {
         for length in [law.window, law.first_lock, law.longest_lock, law.memory] {
             call.arg(u64::try_from(length.as_millis()).unwrap_or(u64::MAX));
         }
-        let wait = self.link.with(async |connection| call.invoke_async::<u64>(connection).await).await;
-        let wait = wait.map_or_else(|_away| self.own.begin(keys, law, Instant::now()), Duration::from_millis);
-        if wait.is_zero() { Ok(()) } else { Err(wait) }
+        let told =
+            self.link.with(async |connection| call.invoke_async::<(u64, bool)>(connection).await).await;
+        let (wait, first) = told.map_or_else(
+            |_away| self.own.begin(keys, law, Instant::now()),
+            |(wait, first)| (Duration::from_millis(wait), first),
+        );
+        if wait.is_zero() { Ok(()) } else { Err(Locked { wait, first }) }
     }
 
     /// It was the account. What it failed before is forgiven; what its address did with other accounts is not.

@@ -1,4 +1,5 @@
-//! Redis: fast and forgetful. Nothing here is the truth; with Redis away every caller goes on without it.
+//! Redis: fast and forgetful. Nothing here is the truth; with Redis away every caller but one goes on without it: a
+//! sign-in with a provider cannot begin ([`sign_ins`]).
 
 mod address;
 pub mod answers;
@@ -9,3 +10,4 @@ mod generations;
 pub mod limits;
 mod link;
 pub mod revocations;
+pub mod sign_ins;

@@ -43,7 +43,7 @@ fn somewhere() -> IpAddr {
 }
 
 async fn wait_of(attempts: &Attempts, account: &str, address: IpAddr) -> Option<Duration> {
-    attempts.begin(account, address).await.err()
+    attempts.begin(account, address).await.err().map(|locked| locked.wait)
 }
 
 async fn fail(attempts: &Attempts, times: usize, account: &str, address: IpAddr) {
@@ -183,7 +183,8 @@ async fn what_is_counted_by_the_hour_ends_at_its_limit() {
             attempts.count_address(there).await.unwrap();
         }
         let waits = [attempts.count_account(&ada).await, attempts.count_address(there).await];
-        for wait in waits.map(Result::unwrap_err) {
+        for locked in waits.map(Result::unwrap_err) {
+            let wait = locked.wait;
             assert!(wait > Duration::from_secs(3_500) && wait <= Duration::from_secs(3_600), "{wait:?}");
         }
         attempts.count_account(&someone()).await.unwrap();

@@ -60,8 +60,17 @@ uuid_id!(
     AccountId
 );
 uuid_id!(
+    /// What an OpenID provider vouches for: one of the ways to sign in to an account.
+    IdentityId
+);
+uuid_id!(
     /// A sign-in and all that follows from it: what access tokens belong to.
     SessionId
+);
+
+uuid_id!(
+    /// A security event: told twice, it is one entry of the audit log.
+    SecurityEventId
 );
 
 /// A distinct user's dense number within a project: small, so that a set of users is a bitmap.

@@ -4,10 +4,12 @@
 pub mod authorized;
 pub mod body;
 pub mod client_address;
+pub mod completion;
 pub mod credentials;
 pub mod early_answer;
 pub mod json;
 pub mod observe;
+pub mod page;
 pub mod problem;
 pub mod public_side;
 pub mod query;

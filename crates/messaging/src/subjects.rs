@@ -1,5 +1,6 @@
 //! Every subject and header, in one place.
 
+use millrace_domain::audit::action::Action;
 use millrace_domain::ids::ProjectId;
 
 /// The stream of accepted events that are not stored yet.
@@ -12,6 +13,13 @@ pub const DEAD_LETTERS_STREAM: &str = "DEAD_LETTERS";
 pub const DEAD_LETTERS_SUBJECTS: &str = "dead.v1.*";
 /// The durable consumer that all workers share.
 pub const WORKERS: &str = "workers";
+
+/// The stream of security events that are not in the audit log yet.
+pub const AUDIT_STREAM: &str = "AUDIT";
+/// The subjects of [`AUDIT_STREAM`].
+pub const AUDIT_SUBJECTS: &str = "audit.v1.>";
+/// The durable consumer that all replicas of auth share.
+pub const AUDITORS: &str = "auditors";
 
 /// The table of how many events a second projects may send: a key-value bucket, under their ids.
 pub const EVENT_LIMITS_TABLE: &str = "event_limits";
@@ -46,6 +54,12 @@ pub fn events(project: ProjectId) -> String {
 #[must_use]
 pub fn dead_letters(project: ProjectId) -> String {
     format!("dead.v1.{project}")
+}
+
+/// Where security events of an action's area go.
+#[must_use]
+pub fn audit(action: Action) -> String {
+    format!("audit.v1.{}", action.area())
 }
 
 /// The project in a subject of ours.

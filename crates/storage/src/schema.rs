@@ -6,7 +6,7 @@ diesel::table! {
     accounts (id) {
         id -> Uuid,
         email -> Text,
-        password_hash -> Text,
+        password_hash -> Nullable<Text>,
         full_name -> Nullable<Text>,
         is_admin -> Bool,
         created_at -> Timestamptz,
@@ -71,6 +71,18 @@ diesel::table! {
 }
 
 diesel::table! {
+    external_identities (id) {
+        id -> Uuid,
+        issuer -> Text,
+        subject -> Text,
+        account_id -> Uuid,
+        email_at_link -> Text,
+        created_at -> Timestamptz,
+        last_used_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     refresh_tokens (hash) {
         hash -> Binary,
         session_id -> Uuid,
@@ -121,6 +133,27 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    audit_log (seq) {
+        seq -> BigInt,
+        event_id -> Uuid,
+        occurred_at -> Timestamptz,
+        action -> Text,
+        outcome -> Text,
+        actor_kind -> Text,
+        actor_id -> Nullable<Uuid>,
+        target_kind -> Nullable<Text>,
+        target_id -> Nullable<Text>,
+        project_id -> Nullable<Uuid>,
+        address -> Nullable<Text>,
+        user_agent -> Nullable<Text>,
+        request_id -> Nullable<Text>,
+        details -> Text,
+        prev_hash -> Binary,
+        hash -> Binary,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(projects, members, accounts);
-diesel::allow_tables_to_appear_in_same_query!(sessions, accounts, refresh_tokens);
+diesel::allow_tables_to_appear_in_same_query!(sessions, accounts, refresh_tokens, external_identities);
 diesel::allow_tables_to_appear_in_same_query!(mail_tokens, accounts);

@@ -5,6 +5,7 @@
 //! both are good.
 
 use chrono::Utc;
+use millrace_domain::ids::SessionId;
 use millrace_messaging::browser_sessions::OpenSession;
 use millrace_security::{browser_session, token};
 use millrace_storage::accounts::Account;
@@ -16,6 +17,8 @@ use crate::state::State;
 
 /// What a browser goes on with.
 pub struct Begun {
+    /// The session.
+    pub session: SessionId,
     /// The cookie's value.
     pub cookie: String,
     /// What its pages must send with whatever changes something.
@@ -30,9 +33,10 @@ pub async fn begin(state: &State, account: &Account, client: &Client) -> Result<
     let now = Utc::now();
     let mut conn = state.connection().await?;
     let until = now + browser_session::LIFETIME;
-    let session = sessions::open_for_browser(&mut conn, account.id, client.as_stored(), until, now).await?;
+    let session = sessions::open_for_browser(&mut conn, account, client.as_stored(), until, now).await?;
+    let session = session.ok_or(AuthError::SessionEnded)?;
     let cookie = state.tokens.seal_cookie((account.id, session), now)?;
-    Ok(Begun { cookie, csrf_token: state.tokens.csrf_token(session) })
+    Ok(Begun { session, cookie, csrf_token: state.tokens.csrf_token(session) })
 }
 
 /// What a cookie stands for; `None` when it is not to be believed, or its session has ended.

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use millrace_cache::attempts::Law;
+use actix_web::http::header::InvalidHeaderValue;
+use millrace_cache::attempts::{self, Law};
 use millrace_domain::email::Email;
 use millrace_http::problem::{Code, Problem};
 use millrace_http::quota::Quota;
@@ -32,9 +33,9 @@ pub enum AuthError {
     /// The password is not the account's, or there is no account: it is not told which.
     #[error("the e-mail address or the password is wrong")]
     WrongPassword,
-    /// Too many have failed for the account, or from the address; how long to wait.
+    /// Too many have failed for the account, or from the address.
     #[error("too many failed attempts to sign in: wait before you try again")]
-    Locked(Duration),
+    Locked(attempts::Locked),
     /// It cannot be a password.
     #[error("the password {0}")]
     BadPassword(#[from] ChoiceFault),
@@ -72,6 +73,9 @@ pub enum AuthError {
     /// A password could not be hashed.
     #[error(transparent)]
     Hash(#[from] HashError),
+    /// A cookie does not fit into a header.
+    #[error("a cookie cannot be sent: {0}")]
+    Header(#[from] InvalidHeaderValue),
     /// The database did not do it.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -86,7 +90,7 @@ impl From<AuthError> for Problem {
             }
             AuthError::BadPassword(fault) => return bad_password("password", fault),
             AuthError::AddressTaken(_) => Code::Conflict,
-            AuthError::Locked(wait) => return Self::too_many(LOGINS, error.to_string(), *wait),
+            AuthError::Locked(locked) => return Self::too_many(LOGINS, error.to_string(), locked.wait),
             AuthError::NotVerified => Code::EmailNotVerified,
             AuthError::RegistrationClosed => Code::RegistrationClosed,
             AuthError::TooManyRegistrations(quota, wait) => {
@@ -102,6 +106,7 @@ impl From<AuthError> for Problem {
                 return Self::unavailable("the database", cause);
             }
             AuthError::Storage(_)
+            | AuthError::Header(_)
             | AuthError::NoRandomness(_)
             | AuthError::Hash(_)
             | AuthError::Cookie(_)

@@ -6,14 +6,18 @@
 //! the database at every request: a token proves who, not what, and not for longer than its session.
 //!
 //! Mail proves who reads it at an address, and gets somebody in again who forgot a password ([`mail`]).
+//! Or `GET /api/v1/auth/google`: a provider proves who they are, and [`openid`] whose account that is.
 //!
 //! Programs: other services hold an API key or a token in hand and ask over the broker what it opens ([`answers`]).
 //! They remember the answer, so whatever takes a right away is announced ([`announcements`]), after the commit.
+//!
+//! What matters to security is recorded ([`audit`]) before it is answered, in a log that is only ever appended to.
 
 pub mod announcements;
 pub mod answers;
 pub mod app;
 pub mod attempts;
+pub mod audit;
 pub mod browser_sessions;
 pub mod caller;
 pub mod config;
@@ -21,6 +25,7 @@ pub mod errors;
 pub mod key_succession;
 mod known_tokens;
 pub mod mail;
+pub mod openid;
 pub mod passwords;
 pub mod project_access;
 pub mod registration;

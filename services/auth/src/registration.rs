@@ -84,10 +84,10 @@ impl Admission {
     /// [`AuthError::TooManyRegistrations`] when there were too many.
     pub async fn register(&self, address: IpAddr) -> Result<(), AuthError> {
         let counted = self.registrations.count_address(address).await;
-        counted.map_err(|wait| {
+        counted.map_err(|locked| {
             let window = Duration::from_secs(60 * 60);
             let quota = Quota { policy: "registration", limit: self.limit, window };
-            AuthError::TooManyRegistrations(quota, wait)
+            AuthError::TooManyRegistrations(quota, locked.wait)
         })
     }
 }

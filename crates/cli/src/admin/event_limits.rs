@@ -6,10 +6,9 @@ use millrace_domain::ids::ProjectId;
 use millrace_domain::rate::Limit;
 use millrace_messaging::broker::Broker;
 use millrace_messaging::event_limits;
-use millrace_storage::database::Connection;
 use millrace_storage::projects;
 
-use super::{note, say};
+use super::{Desk, note, say};
 
 /// How long the broker may take.
 const BROKER_TIMEOUT: Duration = Duration::from_secs(5);
@@ -21,27 +20,19 @@ pub(super) struct LimitEventsArgs {
     project: ProjectId,
     /// Such as `1000/s`, `1000/s burst 20000`, or `off`
     limit: Limit,
-    #[command(flatten)]
-    broker: BrokerArgs,
 }
 
 /// List the projects that may not send as many events as they like: id, limit
 #[derive(Args)]
-pub(super) struct ListEventLimitsArgs {
-    #[command(flatten)]
-    broker: BrokerArgs,
-}
+pub(super) struct ListEventLimitsArgs {}
 
-#[derive(Args)]
-struct BrokerArgs {
-    /// The broker, which keeps the limits and tells the running services
-    #[arg(long, env = "NATS_URL", hide_env_values = true)]
-    nats_url: String,
-}
-
-pub(super) async fn set(conn: &mut Connection, args: &LimitEventsArgs) -> anyhow::Result<()> {
-    ensure!(projects::find(conn, args.project).await?.is_some(), "there is no project {}", args.project);
-    let broker = connect(&args.broker).await?;
+pub(super) async fn set(desk: &mut Desk, args: &LimitEventsArgs) -> anyhow::Result<()> {
+    ensure!(
+        projects::find(&mut desk.conn, args.project).await?.is_some(),
+        "there is no project {}",
+        args.project
+    );
+    let broker = connect(desk.nats_url.as_deref()).await?;
     event_limits::set(&broker, args.project, args.limit).await.context("nothing has changed")?;
     broker.close().await;
     match args.limit.0 {
@@ -51,8 +42,8 @@ pub(super) async fn set(conn: &mut Connection, args: &LimitEventsArgs) -> anyhow
     Ok(())
 }
 
-pub(super) async fn list(args: &ListEventLimitsArgs) -> anyhow::Result<()> {
-    let broker = connect(&args.broker).await?;
+pub(super) async fn list(nats_url: Option<&str>) -> anyhow::Result<()> {
+    let broker = connect(nats_url).await?;
     for (project, rate) in event_limits::all(&broker).await? {
         say(format_args!("{project}  {rate}"))?;
     }
@@ -60,6 +51,8 @@ pub(super) async fn list(args: &ListEventLimitsArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn connect(args: &BrokerArgs) -> anyhow::Result<Broker> {
-    Ok(Broker::connect(&args.nats_url, "admin", BROKER_TIMEOUT).await?)
+/// The broker, which keeps the limits and tells the running services.
+async fn connect(nats_url: Option<&str>) -> anyhow::Result<Broker> {
+    let url = nats_url.context("NATS_URL is not set: the broker keeps the limits")?;
+    Ok(Broker::connect(url, "admin", BROKER_TIMEOUT).await?)
 }

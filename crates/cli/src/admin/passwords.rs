@@ -3,14 +3,16 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Args;
 use millrace_cache::attempts::{Attempts, Law};
+use millrace_domain::audit::Target;
+use millrace_domain::audit::action::Action;
 use millrace_domain::email::Email;
 use millrace_messaging::revocations::Revoked;
 use millrace_security::password::{Cost, Password};
 use millrace_storage::accounts;
-use millrace_storage::database::Connection;
 
 use super::announcement::Announcement;
-use super::{note, say};
+use super::audit::did;
+use super::{Desk, note, say};
 
 /// Give an account another password, and sign it out everywhere
 ///
@@ -28,19 +30,21 @@ pub(super) struct ResetPasswordArgs {
     announcement: Announcement,
 }
 
-pub(super) async fn reset(conn: &mut Connection, args: &ResetPasswordArgs) -> anyhow::Result<ExitCode> {
-    let account = accounts::find_by_email(conn, args.email.as_str())
+pub(super) async fn reset(desk: &mut Desk, args: &ResetPasswordArgs) -> anyhow::Result<ExitCode> {
+    let account = accounts::find_by_email(&mut desk.conn, args.email.as_str())
         .await?
         .with_context(|| format!("{} has no account", args.email))?;
     let password =
         if args.password_stdin { super::accounts::read_password()? } else { Password::generate()? };
-    accounts::reset_password(conn, account.id, &password.hash(Cost::default())?).await?;
+    accounts::reset_password(&mut desk.conn, account.id, &password.hash(Cost::default())?).await?;
     note(format_args!("{} has another password and is signed out everywhere", account.email));
     if !args.password_stdin {
         say(password.reveal())?;
     }
     unlock(args, &account.email).await;
-    Ok(args.announcement.make(&Revoked::Sessions { account_id: account.id }).await)
+    let told = args.announcement.make(desk, &Revoked::Sessions { account_id: account.id }).await;
+    desk.record(did(Action::PasswordReset).on(Target::Account(account.id))).await?;
+    Ok(told)
 }
 
 async fn unlock(args: &ResetPasswordArgs, email: &str) {

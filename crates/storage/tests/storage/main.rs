@@ -9,7 +9,9 @@
 )]
 
 mod append;
+mod audit;
 mod compaction;
+mod external_identities;
 mod json;
 mod mails;
 mod migrations;

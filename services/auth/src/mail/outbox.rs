@@ -54,7 +54,7 @@ impl Outbox {
     /// # Errors
     /// [`AuthError::TooManyMails`] when they asked too often.
     pub async fn admit(&self, caller: IpAddr) -> Result<(), AuthError> {
-        self.callers.count_address(caller).await.map_err(AuthError::TooManyMails)
+        self.callers.count_address(caller).await.map_err(|locked| AuthError::TooManyMails(locked.wait))
     }
 
     /// Asks for a mail. What is not sent, because there is no mail server or the address had enough of them, is counted

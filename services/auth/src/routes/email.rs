@@ -2,6 +2,7 @@
 
 use actix_web::{HttpRequest, HttpResponse, post, web};
 use chrono::Utc;
+use millrace_domain::audit::action::Action;
 use millrace_domain::email::Email;
 use millrace_http::json::Json;
 use millrace_http::problem::{Code, Problem, ProblemBody};
@@ -14,9 +15,11 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::attempts::{self, Prover};
+use crate::audit::{record, to_own_account};
 use crate::caller::Caller;
 use crate::errors::AuthError;
 use crate::routes::denials::{BadBody, NotSignedIn};
+use crate::routes::password::none_yet;
 use crate::routes::password_reset::OnItsWay;
 use crate::state::State;
 
@@ -58,6 +61,7 @@ struct NewAddress {
 #[post("/api/v1/auth/email/verify")]
 pub(super) async fn verify(
     Json(asked): Json<Proof>,
+    request: HttpRequest,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
     let token = MailToken::parse(asked.token.expose_secret().trim()).ok_or(AuthError::MailToken)?;
@@ -70,14 +74,15 @@ pub(super) async fn verify(
         }
         other => AuthError::from(other).into(),
     })?;
-    match proved.ok_or(AuthError::MailToken)? {
-        Proved::Present(account_id) => tracing::info!(%account_id, "an address was verified"),
+    let (account_id, action) = match proved.ok_or(AuthError::MailToken)? {
+        Proved::Present(account_id) => (account_id, Action::EmailVerified),
         Proved::New(account_id) => {
-            tracing::info!(%account_id, "an account has another address");
             // The old address is told.
             state.outbox.wake();
+            (account_id, Action::EmailChanged)
         }
-    }
+    };
+    record(&state, to_own_account(&state, &request, account_id, action)).await;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -119,6 +124,7 @@ pub(super) async fn resend(
     request_body = NewAddress,
     responses(
         (status = 202, description = "A mail is on its way to the new address", body = OnItsWay),
+        (status = 409, description = "The account has no password: it proves itself with a provider", body = ProblemBody, content_type = "application/problem+json"),
         (status = 429, description = "Five attempts have failed within a minute, or too many mails were asked for from this network address within an hour; try again after `Retry-After`", body = ProblemBody, content_type = "application/problem+json"),
         NotSignedIn,
         BadBody,
@@ -138,8 +144,9 @@ pub(super) async fn change(
     if new.as_str() == account.email {
         return Err(Problem::field("email", "invalid", "email is the account's already"));
     }
+    let hash = account.password_hash.ok_or_else(none_yet)?;
     let prover = Prover::new(&state, &request, &account.email);
-    let proof = prover.guarded(&state, state.passwords.prove(asked.password, account.password_hash)).await;
+    let proof = prover.guarded(&state, state.passwords.prove(asked.password, hash)).await;
     proof.map_err(|error| match error {
         AuthError::WrongPassword => {
             Problem::field("password", "wrong", "password is not the account's password")

@@ -1,6 +1,8 @@
 //! `POST /api/v1/auth/login`.
 
 use actix_web::{HttpRequest, HttpResponse, post, web};
+use millrace_domain::audit::action::Action;
+use millrace_domain::audit::{Actor, SecurityEvent, Target};
 use millrace_domain::email::Email;
 use millrace_http::problem::{Problem, ProblemBody};
 use millrace_storage::accounts::{self, Account};
@@ -10,6 +12,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::attempts::Prover;
+use crate::audit::{self, record};
 use crate::errors::AuthError;
 use crate::routes::denials::BadBody;
 use crate::routes::form_or_json;
@@ -84,6 +87,7 @@ pub(super) async fn answer(
     let asked: Login = form_or_json::read::<_, LoginForm>(&request, payload).await?;
     let client = Client::of(&request, &state.trusted_proxies);
     let prover = Prover::new(&state, &request, &asked.email);
+    let email = asked.email.clone();
     let outcome = prover.guarded(&state, sign_in(&state, asked, kind, &client)).await;
     let result = match &outcome {
         Ok(_) => "success",
@@ -94,7 +98,25 @@ pub(super) async fn answer(
         Err(_) => "error",
     };
     metrics::counter!("auth_logins_total", "result" => result).increment(1);
+    tell(&state, &request, &email, &outcome).await;
     outcome?.answer(&state, &request, HttpResponse::Ok())
+}
+
+/// Who succeeded is known; of whom somebody else claimed to be, only the account that is called so, if there is one.
+async fn tell(state: &State, request: &HttpRequest, email: &str, outcome: &Result<Opened, AuthError>) {
+    let origin = audit::origin(state, request);
+    let action = match outcome {
+        Ok(opened) => {
+            let event = audit::did(Actor::Account(opened.account_id()), &origin, Action::LoginSucceeded);
+            return record(state, event.on(Target::Session(opened.session()))).await;
+        }
+        Err(AuthError::WrongPassword) => Action::LoginFailed,
+        Err(AuthError::Locked(locked)) if locked.first => Action::LoginLocked,
+        Err(_) => return,
+    };
+    let claimed = find(state, email).await.ok().flatten();
+    let target = claimed.map(|account| Target::Account(account.id));
+    record(state, SecurityEvent { target, ..audit::did(Actor::Anonymous, &origin, action) }).await;
 }
 
 async fn sign_in(
@@ -104,7 +126,7 @@ async fn sign_in(
     client: &Client,
 ) -> Result<Opened, AuthError> {
     let account = find(state, &asked.email).await?;
-    let hash = account.as_ref().map(|account| account.password_hash.clone());
+    let hash = account.as_ref().and_then(|account| account.password_hash.clone());
     let matches = state.passwords.matches(asked.password.clone(), hash).await?;
     let account = account.filter(|_| matches).ok_or(AuthError::WrongPassword)?;
     if state.admission.verified_only() && account.email_verified_at.is_none() {

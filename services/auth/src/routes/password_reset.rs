@@ -2,6 +2,7 @@
 
 use actix_web::{HttpRequest, HttpResponse, post, web};
 use chrono::Utc;
+use millrace_domain::audit::action::Action;
 use millrace_domain::email::Email;
 use millrace_http::json::Json;
 use millrace_http::problem::{Problem, ProblemBody};
@@ -15,6 +16,7 @@ use utoipa::ToSchema;
 
 use crate::announcements::announce;
 use crate::attempts;
+use crate::audit::{record, to_own_account};
 use crate::errors::AuthError;
 use crate::routes::denials::BadBody;
 use crate::state::State;
@@ -101,6 +103,7 @@ pub(super) async fn forgot(
 #[post("/api/v1/auth/password/reset")]
 pub(super) async fn reset(
     Json(asked): Json<Reset>,
+    request: HttpRequest,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
     let token = MailToken::parse(asked.token.expose_secret().trim()).ok_or(AuthError::MailToken)?;
@@ -116,6 +119,6 @@ pub(super) async fn reset(
     let account_id = reset.map_err(AuthError::from)?.ok_or(AuthError::MailToken)?;
     announce(&state, Revoked::Sessions { account_id }).await;
     state.attempts.forgive(&account.email).await;
-    tracing::info!(%account_id, "a password was reset");
+    record(&state, to_own_account(&state, &request, account_id, Action::PasswordReset)).await;
     Ok(HttpResponse::NoContent().finish())
 }

@@ -2,6 +2,7 @@
 
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpRequest, HttpResponse, post, web};
+use millrace_domain::audit::action::Action;
 use millrace_domain::email::Email;
 use millrace_domain::text::Name;
 use millrace_http::json::Json;
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::attempts;
+use crate::audit::{record, to_own_account};
 use crate::errors::AuthError;
 use crate::routes::denials::BadBody;
 use crate::routes::grant::Grant;
@@ -90,6 +92,7 @@ pub(super) async fn answer(
     let name = name.map_err(|fault| Problem::field("full_name", "invalid", format!("full_name {fault}")))?;
     state.admission.register(attempts::address(&state, &request)).await?;
     let account = create(&state, &email, asked.password, name.as_ref()).await?;
+    record(&state, to_own_account(&state, &request, account.id, Action::AccountRegistered)).await;
     let wish = Wish { kind: Kind::Verify, address: &account.email, account: Some(account.id) };
     if let Err(error) = state.outbox.ask(wish).await {
         tracing::warn!(%error, "an account is made, and the mail to verify its address is not asked for");
@@ -119,7 +122,7 @@ async fn create(
     let password_hash = &state.passwords.choose(password, personal).await?;
     let new = NewAccount {
         email: email.as_str(),
-        password_hash,
+        password_hash: Some(password_hash),
         full_name,
         is_admin: false,
         email_verified: false,

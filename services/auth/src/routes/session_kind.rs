@@ -2,6 +2,7 @@
 
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
+use millrace_domain::ids::{AccountId, SessionId};
 use millrace_http::json::media_type;
 use millrace_http::problem::{Code, Problem};
 use millrace_http::public_side::Provenance;
@@ -60,6 +61,24 @@ pub(super) enum SignedInOrGrant {
     SignedIn(SignedIn),
 }
 
+impl Opened {
+    /// Whose session it is.
+    pub(super) fn account_id(&self) -> AccountId {
+        match self {
+            Self::Tokens(granted) => granted.account_id,
+            Self::Cookie(_, account) => account.id,
+        }
+    }
+
+    /// The session.
+    pub(super) fn session(&self) -> SessionId {
+        match self {
+            Self::Tokens(granted) => granted.session,
+            Self::Cookie(begun, _) => begun.session,
+        }
+    }
+}
+
 impl SessionKind {
     /// What a request asks for.
     ///
@@ -74,10 +93,7 @@ impl SessionKind {
         match query::parse::<Asked>(request.query_string())?.session.as_deref() {
             None => return Ok(Self::Tokens),
             Some("cookie") => {}
-            Some(_) => {
-                let detail = "session must be `cookie`, or be left out for tokens";
-                return Err(Problem::field("session", "invalid", detail));
-            }
+            Some(_) => return Err(unknown()),
         }
         match state.public_side.provenance(request) {
             Provenance::Ours => Ok(Self::Cookie),
@@ -113,6 +129,11 @@ impl SessionKind {
     }
 }
 
+/// Another kind of session than there is.
+pub(super) fn unknown() -> Problem {
+    Problem::field("session", "invalid", "session must be `cookie`, or be left out for tokens")
+}
+
 impl Opened {
     /// The answer, which nobody on the way may keep.
     ///
@@ -129,13 +150,25 @@ impl Opened {
             Self::Tokens(granted) => return Ok(answer.json(Grant::new(&granted))),
             Self::Cookie(begun, account) => (begun, account),
         };
-        let cookies = SessionCookies { secure: state.public_side.is_secure(request) };
-        let Begun { cookie, csrf_token } = begun;
+        let csrf_token = begun.csrf_token.clone();
         let body = SignedIn { csrf_token, expires_in: LIFETIME.as_secs(), account: (*account).into() };
         let mut response = answer.json(&body);
-        cookies
-            .set(response.headers_mut(), (&cookie, &body.csrf_token), LIFETIME)
-            .map_err(|error| Problem::internal(&error))?;
+        set_cookies(state, request, &begun, &mut response)?;
         Ok(response)
     }
+}
+
+/// Gives a browser the cookies of its session.
+///
+/// # Errors
+/// When one does not fit into a header.
+pub(super) fn set_cookies(
+    state: &State,
+    request: &HttpRequest,
+    begun: &Begun,
+    response: &mut HttpResponse,
+) -> Result<(), AuthError> {
+    let cookies = SessionCookies { secure: state.public_side.is_secure(request) };
+    let Begun { cookie, csrf_token, .. } = begun;
+    Ok(cookies.set(response.headers_mut(), (cookie, csrf_token), LIFETIME)?)
 }

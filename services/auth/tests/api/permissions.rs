@@ -42,6 +42,11 @@ fn table() -> Vec<(&'static str, &'static str, Value, [u16; 8])> {
         ("POST", "/api/v1/auth/logout", Value::Null, PEOPLE(204)),
         ("GET", "/api/v1/auth/sessions", Value::Null, PEOPLE(200)),
         ("DELETE", "/api/v1/auth/sessions/{id}", Value::Null, PEOPLE(404)),
+        ("GET", "/api/v1/auth/google", Value::Null, PUBLIC(404)),
+        ("GET", "/api/v1/auth/google/callback", Value::Null, PUBLIC(404)),
+        ("GET", "/api/v1/auth/oidc/provider", Value::Null, PUBLIC(404)),
+        ("GET", "/api/v1/auth/identities", Value::Null, PEOPLE(200)),
+        ("DELETE", "/api/v1/auth/identities/{id}", Value::Null, PEOPLE(404)),
         ("GET", "/api/v1/projects", Value::Null, PEOPLE(200)),
         ("POST", "/api/v1/projects", json!({"name": "Another"}), PEOPLE(201)),
         ("GET", "/api/v1/projects/{id}", Value::Null, MEMBERS(200)),
@@ -53,6 +58,7 @@ fn table() -> Vec<(&'static str, &'static str, Value, [u16; 8])> {
         ("POST", "/api/v1/projects/{id}/keys", json!({"name": "k", "scopes": ["read"]}), ADMINS(201)),
         ("POST", "/api/v1/projects/{id}/keys/{key_id}/rotate", json!({}), ADMINS(201)),
         ("DELETE", "/api/v1/projects/{id}/keys/{key_id}", Value::Null, ADMINS(204)),
+        ("GET", "/api/v1/audit", Value::Null, [401, 403, 403, 403, 403, 403, 403, 200]),
     ]
 }
 

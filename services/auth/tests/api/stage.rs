@@ -23,6 +23,7 @@ use millrace_testkit::proxy::ChaosProxy;
 use millrace_testkit::redis::TestRedis;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
+use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 const ANY_PORT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
@@ -40,9 +41,22 @@ pub(crate) struct Stage {
     pub(crate) nats_wire: ChaosProxy,
     /// The wire between auth and Redis.
     pub(crate) redis_wire: ChaosProxy,
-    url: String,
     pub(crate) client: reqwest::Client,
-    _auth: DropGuard,
+    auth: Option<Running>,
+}
+
+/// An auth that runs until it is stopped, or dropped.
+pub(crate) struct Running {
+    pub(crate) url: String,
+    shutdown: DropGuard,
+    ended: JoinHandle<()>,
+}
+
+impl Running {
+    async fn stop(self) {
+        drop(self.shutdown);
+        self.ended.await.unwrap();
+    }
 }
 
 /// Somebody with an account.
@@ -60,12 +74,6 @@ impl Person {
         let (access, refresh) = (token("access_token"), token("refresh_token"));
         Self { id: AccountId(uuid::Uuid::nil()), email: String::new(), access, refresh }
     }
-}
-
-/// An auth beside the one on the stage.
-pub(crate) struct Replica {
-    pub(crate) url: String,
-    _auth: DropGuard,
 }
 
 impl Stage {
@@ -89,9 +97,9 @@ impl Stage {
             ..config(&database_wire.url(&database.url()), &nats_wire.url(nats.url()))
         };
         change(&mut config);
-        let (url, _auth) = start(config).await;
+        let auth = start(config).await;
         let client = reqwest::Client::new();
-        Self { database, nats, redis, database_wire, nats_wire, redis_wire, url, client, _auth }
+        Self { database, nats, redis, database_wire, nats_wire, redis_wire, client, auth: Some(auth) }
     }
 
     /// Ends auth and starts it again, on the same servers.
@@ -101,18 +109,29 @@ impl Stage {
 
     /// The same, with other settings.
     pub(crate) async fn restart_with(&mut self, change: impl FnOnce(&mut Config)) {
+        self.stop().await;
         let redis_url = self.redis.url().to_owned();
         let mut config = Config { redis_url, ..config(&self.database.url(), self.nats.url()) };
         change(&mut config);
-        (self.url, self._auth) = start(config).await;
+        self.auth = Some(start(config).await);
     }
 
-    /// Another auth on the same servers.
-    pub(crate) async fn replica(&self) -> Replica {
+    /// Ends auth, and waits until what it had in hand is finished.
+    pub(crate) async fn stop(&mut self) {
+        if let Some(auth) = self.auth.take() {
+            auth.stop().await;
+        }
+    }
+
+    /// Another auth on the same servers, not by way of the wires.
+    pub(crate) async fn replica(&self) -> Running {
         let redis_url = self.redis.url().to_owned();
-        let config = Config { redis_url, ..config(&self.database.url(), self.nats.url()) };
-        let (url, _auth) = start(config).await;
-        Replica { url, _auth }
+        start(Config { redis_url, ..config(&self.database.url(), self.nats.url()) }).await
+    }
+
+    /// Where auth is.
+    pub(crate) fn url(&self) -> &str {
+        &self.auth.as_ref().unwrap().url
     }
 
     /// An account that is signed in.
@@ -130,7 +149,7 @@ impl Stage {
         let password_hash = &Password::parse(PASSWORD).unwrap().hash(Cost::new(4).unwrap()).unwrap();
         let new = NewAccount {
             email: &email,
-            password_hash,
+            password_hash: Some(password_hash),
             full_name: Some(name),
             is_admin,
             email_verified: true,
@@ -159,7 +178,7 @@ impl Stage {
 
     /// A request to be completed and sent.
     pub(crate) fn to(&self, method: Method, path: &str) -> RequestBuilder {
-        self.client.request(method, format!("{}{path}", self.url))
+        self.client.request(method, format!("{}{path}", self.url()))
     }
 
     pub(crate) async fn get(&self, path: &str, person: &Person) -> (u16, Value) {
@@ -186,13 +205,13 @@ impl Stage {
     }
 }
 
-async fn start(config: Config) -> (String, DropGuard) {
+async fn start(config: Config) -> Running {
     let shutdown = CancellationToken::new();
     let process = Process { shutdown: shutdown.clone(), metrics: Some(recorder()) };
     let app = App::build(config, process).await.unwrap();
     let url = format!("http://{}", app.address().unwrap());
-    tokio::spawn(async move { app.run().await.map_err(|e| e.to_string()) });
-    (url, shutdown.drop_guard())
+    let ended = tokio::spawn(async move { app.run().await.map_err(|e| e.to_string()).unwrap() });
+    Running { url, shutdown: shutdown.drop_guard(), ended }
 }
 
 /// Settings for an auth between these servers, without Redis.
@@ -212,6 +231,8 @@ pub(crate) fn config(database_url: &str, nats_url: &str) -> Config {
         registration: Registration::Open,
         registration_limit: 10,
         require_verified_email: false,
+        audit: millrace_messaging::streams::AuditLimits { bytes: 16 << 20, replicas: 1 },
+        openid: None,
         shutdown_grace: Duration::from_secs(5),
     }
 }

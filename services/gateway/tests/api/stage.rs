@@ -9,6 +9,7 @@ use millrace_domain::ids::{AccountId, ProjectId};
 use millrace_gateway::config::Config;
 use millrace_messaging::broker::Broker;
 use millrace_messaging::revocations::{self, Revoked};
+use millrace_runtime::config::Env;
 use millrace_runtime::launch::Process;
 use millrace_security::password::{Cost, Password};
 use millrace_security::signing_key::SigningKey;
@@ -51,23 +52,15 @@ impl Stage {
     pub(crate) async fn with(change: impl FnOnce(&mut millrace_auth::config::Config)) -> Self {
         let (database, nats) = tokio::join!(TestDatabase::create(), TestNats::isolated());
         let (auth_running, analytics_running) = (CancellationToken::new(), CancellationToken::new());
-        let mut auth = millrace_auth::config::Config {
-            bind: ([127, 0, 0, 1], 0).into(),
-            database_url: database.url(),
-            nats_url: nats.url().to_owned(),
-            redis_url: "redis://127.0.0.1:1".to_owned(),
-            trusted_proxies: "127.0.0.1".parse().unwrap(),
-            public_url: None,
-            cookie_renewal: Duration::from_secs(900),
-            master_key: MASTER_KEY.parse().unwrap(),
-            issuer: "test".to_owned(),
-            bcrypt_cost: Cost::new(4).unwrap(),
-            mail: None,
-            registration: millrace_auth::registration::Registration::Open,
-            registration_limit: 10,
-            require_verified_email: false,
-            shutdown_grace: Duration::from_secs(5),
-        };
+        let mut auth = millrace_auth::config::Config::from_env(Env::of([
+            ("MILLRACE_BIND", "127.0.0.1:0"),
+            ("DATABASE_URL", &database.url()),
+            ("NATS_URL", nats.url()),
+            ("REDIS_URL", "redis://127.0.0.1:1"),
+            ("MILLRACE_MASTER_KEY", MASTER_KEY),
+        ]))
+        .unwrap();
+        auth.bcrypt_cost = Cost::new(4).unwrap();
         change(&mut auth);
         let process = Process { shutdown: auth_running.clone(), metrics: None };
         let app = millrace_auth::app::App::build(auth, process).await.unwrap();
@@ -126,7 +119,7 @@ impl Stage {
         let password_hash = &Password::parse(PASSWORD).unwrap().hash(Cost::new(4).unwrap()).unwrap();
         let new = NewAccount {
             email: &email,
-            password_hash,
+            password_hash: Some(password_hash),
             full_name: Some(name),
             is_admin: false,
             email_verified: true,

@@ -11,6 +11,7 @@ use millrace_ingest::config::Config;
 use millrace_messaging::broker::Broker;
 use millrace_messaging::consumer::{PullSettings, backlog};
 use millrace_messaging::streams::StreamLimits;
+use millrace_runtime::config::Env;
 use millrace_runtime::launch::Process;
 use millrace_security::api_key::ApiKey;
 use millrace_security::password::Cost;
@@ -54,23 +55,15 @@ impl Stage {
         let everything = CancellationToken::new();
 
         let auth = everything.child_token();
-        let auth_config = millrace_auth::config::Config {
-            bind: ANY_PORT,
-            database_url: database.url(),
-            nats_url: nats.url().to_owned(),
-            redis_url: "redis://127.0.0.1:1".to_owned(),
-            trusted_proxies: Default::default(),
-            public_url: None,
-            cookie_renewal: Duration::from_secs(900),
-            master_key: "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff".parse().unwrap(),
-            issuer: "test".to_owned(),
-            bcrypt_cost: Cost::new(4).unwrap(),
-            mail: None,
-            registration: millrace_auth::registration::Registration::Open,
-            registration_limit: 10,
-            require_verified_email: false,
-            shutdown_grace: Duration::from_secs(5),
-        };
+        let mut auth_config = millrace_auth::config::Config::from_env(Env::of([
+            ("MILLRACE_BIND", "127.0.0.1:0"),
+            ("DATABASE_URL", &database.url()),
+            ("NATS_URL", nats.url()),
+            ("REDIS_URL", "redis://127.0.0.1:1"),
+            ("MILLRACE_MASTER_KEY", "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"),
+        ]))
+        .unwrap();
+        auth_config.bcrypt_cost = Cost::new(4).unwrap();
         let app = Auth::build(auth_config, Process { shutdown: auth.clone(), metrics: None }).await.unwrap();
         tokio::spawn(async move { app.run().await.map_err(|e| e.to_string()) });
 
@@ -177,7 +170,7 @@ impl Stage {
     /// How many messages nobody has stored yet.
     pub(crate) async fn messages_in_the_log(&self) -> u64 {
         let broker = Broker::connect(self.nats.url(), "test", Duration::from_secs(2)).await.unwrap();
-        backlog(&broker).await.unwrap().messages
+        backlog(&broker, millrace_messaging::subjects::EVENTS_STREAM).await.unwrap().messages
     }
 
     /// How many events are stored.
