@@ -26,8 +26,8 @@ use crate::upstreams::Upstream;
 const API: &str = "api";
 /// What an address may ask, whatever it shows.
 const ADDRESS: &str = "address";
-/// The route whose attempts auth counts by itself, by account and by address.
-const LOGIN: &str = "/api/v1/auth/login";
+/// Where auth counts attempts by itself, by account and by address.
+const LOGIN: [&str; 2] = ["/api/v1/auth/login", "/auth/login"];
 
 /// What requests are counted as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +40,7 @@ enum RouteClass {
 
 impl RouteClass {
     fn of(upstream: Upstream, path: &str) -> Self {
-        if upstream == Upstream::Ingest || path == LOGIN { Self::Elsewhere } else { Self::Api }
+        if upstream == Upstream::Ingest || LOGIN.contains(&path) { Self::Elsewhere } else { Self::Api }
     }
 }
 
@@ -145,6 +145,7 @@ mod tests {
         for (upstream, path, class) in [
             (Ingest, "/api/v1/events", RouteClass::Elsewhere),
             (Auth, "/api/v1/auth/login", RouteClass::Elsewhere),
+            (Auth, "/auth/login", RouteClass::Elsewhere),
             (Auth, "/api/v1/auth/login/", RouteClass::Api),
             (Auth, "/api/v1/auth/refresh", RouteClass::Api),
             (Analytics, "/api/v1/stats/dau", RouteClass::Api),
