@@ -13,6 +13,7 @@ pub mod authenticator;
 pub mod budget;
 pub mod config;
 pub mod errors;
+pub mod event_limit;
 pub mod parse;
 pub mod routes;
 pub mod settle;

@@ -18,6 +18,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::errors::IngestError;
+use crate::event_limit;
 use crate::parse::{Parsed, parse};
 use crate::settle::settle;
 use crate::split::Form;
@@ -35,6 +36,7 @@ struct Options {
     #[serde(default)]
     strict: bool,
     /// `stored`: answer 200 once the events can be queried, 202 if that takes too long.
+    #[param(inline)]
     wait: Option<Wait>,
 }
 
@@ -64,6 +66,7 @@ enum Wait {
         (status = 413, description = "Too many bytes or events", body = ProblemBody, content_type = "application/problem+json"),
         (status = 415, description = "A media type or encoding that is not spoken here", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "Every event was refused, or one was and the request is strict", body = Verdicts),
+        (status = 429, description = "More events than the project may send; try again after `Retry-After`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 503, description = "Not durable; try again after `Retry-After`", body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("ingest_key" = []), ("ingest_key_header" = [])),
@@ -89,7 +92,11 @@ pub(super) async fn send(
     }
     .map_err(IngestError::from)?;
 
-    let answer = admit(&state, caller.project_id, parsed, &options, now).await?;
+    let quota = event_limit::check(&state, caller.project_id, parsed.sent).await?;
+    let mut answer = admit(&state, caller.project_id, parsed, &options, now).await?;
+    for (name, value) in quota.into_iter().flatten() {
+        answer.headers_mut().insert(name, value);
+    }
     metrics::histogram!("ingestion_duration_seconds").record(started.elapsed());
     Ok(answer)
 }
