@@ -168,6 +168,30 @@ impl Stage {
         shutdown.drop_guard()
     }
 
+    /// A gateway in front of ingest, for as long as the returned guard lives, and its address.
+    pub(crate) fn open_a_gateway(&self) -> (String, tokio_util::sync::DropGuard) {
+        let shutdown = CancellationToken::new();
+        let ingest: millrace_gateway::upstreams::origin::Origin = self.url.parse().unwrap();
+        let config = millrace_gateway::config::Config {
+            bind: ANY_PORT,
+            origins: millrace_gateway::upstreams::Origins {
+                auth: ingest.clone(),
+                ingest: ingest.clone(),
+                worker: ingest.clone(),
+                analytics: ingest,
+            },
+            upstream_timeout: Duration::from_secs(15),
+            max_body: 10 << 20,
+            trusted_proxies: Default::default(),
+            shutdown_grace: Duration::from_secs(15),
+        };
+        let process = Process { shutdown: shutdown.clone(), metrics: None };
+        let app = millrace_gateway::app::App::build(config, process).unwrap();
+        let url = format!("http://{}", app.address().unwrap());
+        tokio::spawn(async move { app.run().await.map_err(|e| e.to_string()) });
+        (url, shutdown.drop_guard())
+    }
+
     /// How many messages nobody has stored yet.
     pub(crate) async fn messages_in_the_log(&self) -> u64 {
         let broker = Broker::connect(self.nats.url(), "test", Duration::from_secs(2)).await.unwrap();
