@@ -39,12 +39,9 @@ pub(super) fn configure(service: &mut ServiceConfig) {
     service.service(at("/array/{token}/config").route(web::get().to(posthog::config)));
     service.service(at("/api/v1/cloudevents").route(web::post().to(cloudevents::send)));
     service.service(at("/2/httpapi").route(web::post().to(amplitude::send)));
-    for (path, imports) in [("/track", false), ("/import", true)] {
-        let resource = at(path);
-        service.service(if imports {
-            resource.route(web::route().to(mixpanel::import))
-        } else {
-            resource.route(web::route().to(mixpanel::track))
-        });
-    }
+    // Its SDKs send one event with GET.
+    let track = at("/track").route(web::get().to(mixpanel::track));
+    service.service(track.route(web::post().to(mixpanel::track)));
+    let import = at("/import").route(web::get().to(mixpanel::import));
+    service.service(import.route(web::post().to(mixpanel::import)));
 }

@@ -78,11 +78,6 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// The names of the members.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().map(String::as_str)
-    }
-
     /// Whether there is nothing in it.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -126,7 +121,8 @@ impl<'a> Fields<'a> {
                 return bounded(name, &text, RejectionCode::InvalidUserId, UserId::parse);
             }
         }
-        Err(missing(RejectionCode::MissingUserId, &names.join(" or ")))
+        let missing = missing(RejectionCode::MissingUserId, &names.join(" or "));
+        Err(Rejection { field: names.first().map(|name| (*name).to_owned()), ..missing })
     }
 
     /// The session.
@@ -225,4 +221,68 @@ fn instant(text: &str) -> Option<DateTime<Utc>> {
     DateTime::UNIX_EPOCH
         .checked_add_signed(TimeDelta::from_std(seconds).ok()?)
         .map(|time| time.round_subsecs(6))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fields(json: &str) -> Fields<'_> {
+        Fields::read(json).unwrap()
+    }
+
+    #[test]
+    fn what_is_below_stays_as_it_was_written() {
+        let text = r#"{"a":{"b":1.50,"c":12345678901234567890123},"d":[1,  2]}"#;
+        assert_eq!(fields(text).write("x", RejectionCode::InvalidProperties).unwrap().as_str(), text);
+    }
+
+    #[test]
+    fn null_is_nothing_and_numbers_are_texts() {
+        let fields = fields(r#"{"a":null,"b":-7.50,"c":"","d":"\u00fc","e":true,"f":"\ud800"}"#);
+        let text = |name| fields.text(name, RejectionCode::InvalidUserId);
+        assert_eq!((text("a"), text("c"), text("none")), (Ok(None), Ok(None), Ok(None)));
+        assert_eq!(text("b"), Ok(Some("-7.50".to_owned())));
+        assert_eq!(text("d"), Ok(Some("ü".to_owned())));
+        assert_eq!(text("e").unwrap_err().message, "e must be a string");
+        assert!(text("f").is_err(), "half of a character");
+    }
+
+    #[test]
+    fn what_the_database_cannot_hold_is_refused_by_name() {
+        for text in [r#"{"a":"\u0000"}"#, r#"{"\u0000":1}"#, r#"{"a":1e999}"#] {
+            let fault = fields(text).write("traits", RejectionCode::InvalidProperties).unwrap_err();
+            assert_eq!(fault.field.as_deref(), Some("traits"), "{text}");
+        }
+    }
+
+    #[test]
+    fn times_are_read_in_every_spelling_and_held_to_the_laws() {
+        let now: DateTime<Utc> = "2026-11-20T12:00:00Z".parse().unwrap();
+        let time = |text: &str| {
+            let text = format!("{{\"t\":{text}}}");
+            let id = EventId("6a13d76c-c7a5-4b40-a74b-09f4c6f3eb56".parse().unwrap());
+            fields(&text).occurred_at(&["t"], id, now).map(|time| time.map(|time| time.to_rfc3339()))
+        };
+        let expected = Ok(Some("2026-11-01T12:00:00.250+00:00".to_owned()));
+        for text in [
+            "\"2026-11-01T12:00:00.250Z\"",
+            "\"2026-11-01T13:00:00.25+01:00\"",
+            "\"2026-11-01T12:00:00.250\"",
+            "1793534400250",
+            "\"1793534400250\"",
+            "1793534400.25",
+        ] {
+            assert_eq!(time(text), expected, "{text}");
+        }
+        assert_eq!(time("null"), Ok(None));
+        for text in ["\"soon\"", "true", "-5", "1e300", "9223372036854775807", "\"2026-11-22T12:00:00Z\""] {
+            let fault = time(text).unwrap_err();
+            assert_eq!(
+                (fault.code, fault.field.as_deref()),
+                (RejectionCode::InvalidOccurredAt, Some("t")),
+                "{text}"
+            );
+        }
+    }
 }

@@ -14,6 +14,7 @@ use crate::stage::Stage;
 mod amplitude;
 mod browsers;
 mod cloudevents;
+mod limits;
 mod mixpanel;
 mod posthog;
 mod segment;

@@ -52,7 +52,7 @@ async fn an_event_at_fault_refuses_the_request_and_is_named() {
     let body = json!({"api_key": stage.key.reveal(), "events": [good, {"event_type": "e"}, good]});
     let (status, said) = answer(stage.anonymous("/2/httpapi").body(body.to_string())).await;
     assert_eq!((status, &said["code"]), (400, &json!(400)));
-    assert_eq!(said["events_with_invalid_fields"], json!({"user_id or device_id": [1]}));
+    assert_eq!(said["events_with_invalid_fields"], json!({"user_id": [1]}));
 
     let body = json!({"api_key": stage.key.reveal(), "events": [good]});
     let (status, said) = answer(stage.anonymous("/2/httpapi").body(body.to_string())).await;
