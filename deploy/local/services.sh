@@ -26,9 +26,12 @@ service_environment() {
     export "MILLRACE_MASTER_KEY=$(secret MILLRACE_MASTER_KEY)"
     # The gateway, on this machine, and whoever is in front of it.
     export "MILLRACE_TRUSTED_PROXIES=127.0.0.1,::1${MILLRACE_TRUSTED_PROXIES:+,$MILLRACE_TRUSTED_PROXIES}"
+    # Where links in mails lead.
+    export "MILLRACE_PUBLIC_URL=${MILLRACE_PUBLIC_URL:-http://127.0.0.1:$port_base}"
     ;;
   gateway | ingest) unset DATABASE_URL ;;
   esac
+  [[ $1 == auth ]] || unset "${!MILLRACE_SMTP_@}"
 }
 
 # Another binary or another environment means another stamp, and a restart.

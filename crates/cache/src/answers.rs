@@ -6,7 +6,7 @@ use deadpool_redis::redis;
 use millrace_domain::ids::ProjectId;
 
 use crate::data_versions::DataVersions;
-use crate::link::{CacheError, Link};
+use crate::link::{CacheError, Link, PATIENCE};
 
 /// Larger ones are cheaper to compute than to carry.
 const MAX_BYTES: usize = 1 << 20;
@@ -24,7 +24,7 @@ impl Answers {
     /// # Errors
     /// When `url` is not an address of Redis.
     pub fn new(url: &str, kept_for: Duration) -> Result<Self, CacheError> {
-        Ok(Self { link: Link::new(url)?, kept_for })
+        Ok(Self { link: Link::new(url, PATIENCE)?, kept_for })
     }
 
     /// The versions of the data that answers are made from, in the same Redis.

@@ -1,4 +1,4 @@
-//! Failed attempts to prove who one is, and the lock-out they lead to.
+//! Failed attempts to prove who one is, and the lock-out they lead to; and what else may be done only so often.
 //!
 //! An attempt is counted before it is made and taken back if it does not fail, so that a thousand at once are not a
 //! thousand guesses. It is counted under several keys, say an account and an address; one that is locked refuses it.
@@ -13,10 +13,15 @@ use std::time::{Duration, Instant};
 use deadpool_redis::redis::Script;
 use sha2::{Digest, Sha256};
 
-use crate::link::{CacheError, Link};
+pub use crate::link::CacheError;
+use crate::link::Link;
 use tally::Tallies;
 
 mod tally;
+
+/// How long an attempt waits for Redis. What is not answered in time is counted by this process alone, and so under a
+/// limit of its own; a password takes a fifth of a second to try anyway.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 const BEGIN: &str = include_str!("attempts/begin.lua");
 const TAKE_BACK: &str = include_str!("attempts/take_back.lua");
@@ -24,6 +29,8 @@ const TAKE_BACK: &str = include_str!("attempts/take_back.lua");
 /// When too many is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Law {
+    /// What is counted: a part of the keys in Redis.
+    pub name: &'static str,
     /// This many failures within `window` lock.
     pub limit: u32,
     /// See `limit`.
@@ -39,12 +46,20 @@ pub struct Law {
 impl Law {
     /// For signing in: five a minute, then locked for one minute, two, four, eight, and fifteen.
     pub const LOGIN: Self = Self {
+        name: "login",
         limit: 5,
         window: Duration::from_secs(60),
         first_lock: Duration::from_secs(60),
         longest_lock: Duration::from_secs(15 * 60),
         memory: Duration::from_secs(24 * 60 * 60),
     };
+
+    /// For what may be done `limit` times, and an hour later again.
+    #[must_use]
+    pub const fn hourly(name: &'static str, limit: u32) -> Self {
+        let hour = Duration::from_secs(60 * 60);
+        Self { name, limit, window: hour, first_lock: hour, longest_lock: hour, memory: hour }
+    }
 }
 
 /// Counts attempts. Cheap to clone.
@@ -53,6 +68,15 @@ pub struct Attempts {
     link: Link,
     law: Law,
     own: Arc<Tallies>,
+}
+
+/// An attempt that may not be made: too many have failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Locked {
+    /// How long the lock lasts.
+    pub wait: Duration,
+    /// Whether it is the first that this lock refuses.
+    pub first: bool,
 }
 
 /// An attempt that may be made. It counts as failed unless it is said to be something else.
@@ -69,27 +93,50 @@ impl Attempts {
     /// # Errors
     /// When `url` is not an address of Redis.
     pub fn new(url: &str, law: Law) -> Result<Self, CacheError> {
-        Ok(Self { link: Link::new(url)?, law, own: Arc::default() })
+        Ok(Self { link: Link::new(url, PATIENCE)?, law, own: Arc::default() })
     }
 
     /// Begins an attempt to prove to be `account` from `address`.
     ///
     /// # Errors
-    /// How long to wait, when the account or the address is locked.
-    pub async fn begin(&self, account: &str, address: IpAddr) -> Result<Attempt, Duration> {
-        let attempt = Attempt { account: account_key(account), address: address_key(address) };
-        let keys = [attempt.account.clone(), attempt.address.clone()];
+    /// When the account or the address is locked.
+    pub async fn begin(&self, account: &str, address: IpAddr) -> Result<Attempt, Locked> {
+        let attempt = Attempt { account: self.account_key(account), address: self.address_key(address) };
+        self.count(&[attempt.account.clone(), attempt.address.clone()]).await?;
+        Ok(attempt)
+    }
+
+    /// Counts something that is done to `account`, wherever it comes from, and is not taken back.
+    ///
+    /// # Errors
+    /// When it was done too often.
+    pub async fn count_account(&self, account: &str) -> Result<(), Locked> {
+        self.count(&[self.account_key(account)]).await
+    }
+
+    /// Counts something that is done from `address`, to whomever, and is not taken back.
+    ///
+    /// # Errors
+    /// When it was done too often.
+    pub async fn count_address(&self, address: IpAddr) -> Result<(), Locked> {
+        self.count(&[self.address_key(address)]).await
+    }
+
+    async fn count(&self, keys: &[String]) -> Result<(), Locked> {
         let law = &self.law;
         let script = Script::new(BEGIN);
-        let mut call = script.key(&keys[..]);
+        let mut call = script.key(keys);
         call.arg(law.limit);
         for length in [law.window, law.first_lock, law.longest_lock, law.memory] {
             call.arg(u64::try_from(length.as_millis()).unwrap_or(u64::MAX));
         }
-        let wait = self.link.with(async |connection| call.invoke_async::<u64>(connection).await).await;
-        let wait =
-            wait.map_or_else(|_away| self.own.begin(&keys, law, Instant::now()), Duration::from_millis);
-        if wait.is_zero() { Ok(attempt) } else { Err(wait) }
+        let told =
+            self.link.with(async |connection| call.invoke_async::<(u64, bool)>(connection).await).await;
+        let (wait, first) = told.map_or_else(
+            |_away| self.own.begin(keys, law, Instant::now()),
+            |(wait, first)| (Duration::from_millis(wait), first),
+        );
+        if wait.is_zero() { Ok(()) } else { Err(Locked { wait, first }) }
     }
 
     /// It was the account. What it failed before is forgiven; what its address did with other accounts is not.
@@ -103,12 +150,17 @@ impl Attempts {
         self.take_back(&[attempt.account, attempt.address]).await;
     }
 
+    /// Whoever it is has proved to be `account` in another way: what it failed is forgiven, and a lock of it ends.
+    pub async fn forgive(&self, account: &str) {
+        self.forget(&self.account_key(account)).await;
+    }
+
     /// Unlocks an account. Addresses stay locked. With Redis away, locks of other processes stay, too.
     ///
     /// # Errors
     /// When Redis is away.
     pub async fn unlock(&self, account: &str) -> Result<(), CacheError> {
-        self.forget_in_redis(&account_key(account)).await
+        self.forget_in_redis(&self.account_key(account)).await
     }
 
     /// Whether Redis answers.
@@ -139,22 +191,31 @@ impl Attempts {
         // As above.
         let _ = self.link.with(async |connection| call.invoke_async::<()>(connection).await).await;
     }
+
+    fn account_key(&self, account: &str) -> String {
+        self.key("account", &account_name(account))
+    }
+
+    fn address_key(&self, address: IpAddr) -> String {
+        self.key("address", &address_name(address))
+    }
+
+    /// The braces keep all keys of a law on one node of a cluster, as the script needs.
+    fn key(&self, of: &str, name: &str) -> String {
+        format!("mr:{{{}}}:{of}:{name}", self.law.name)
+    }
 }
 
-/// The braces keep all of them on one node of a cluster, as the script needs. Redis need not know addresses of people.
-fn account_key(account: &str) -> String {
+/// Redis need not know addresses of people.
+fn account_name(account: &str) -> String {
     let digest = Sha256::digest(account.as_bytes());
-    let name: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-    format!("mr:{{login}}:account:{name}")
+    digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Whoever has one address of IPv6 has the 2^64 beside it.
-fn address_key(address: IpAddr) -> String {
+fn address_name(address: IpAddr) -> String {
     match address.to_canonical() {
-        IpAddr::V4(address) => format!("mr:{{login}}:address:{address}"),
-        IpAddr::V6(address) => {
-            let network = u128::from(address) >> 64;
-            format!("mr:{{login}}:address:{network:016x}")
-        }
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => format!("{:016x}", u128::from(address) >> 64),
     }
 }

@@ -14,7 +14,7 @@ use millrace_domain::ids::ProjectId;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::link::{CacheError, Link};
+use crate::link::{CacheError, Link, PATIENCE};
 
 /// How long a version is remembered without new data: any time that is longer than answers are kept.
 const KEPT_SECONDS: u64 = 24 * 60 * 60;
@@ -53,7 +53,7 @@ impl DataVersions {
     /// # Errors
     /// When `url` is not an address of Redis.
     pub fn new(url: &str) -> Result<Self, CacheError> {
-        Ok(Self { link: Link::new(url)? })
+        Ok(Self { link: Link::new(url, PATIENCE)? })
     }
 
     pub(crate) fn through(link: Link) -> Self {

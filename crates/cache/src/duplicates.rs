@@ -11,7 +11,7 @@ use deadpool_redis::redis;
 use millrace_domain::ids::{EventId, ProjectId};
 
 pub use crate::link::CacheError;
-use crate::link::Link;
+use crate::link::{Link, PATIENCE};
 
 /// How many events one project's window remembers; about 100 bytes of Redis memory each. The rest is left to the
 /// database, which recognises repetitions for ever.
@@ -66,7 +66,7 @@ impl DuplicateMemory {
     /// # Errors
     /// When `url` is not an address of Redis.
     pub fn new(url: &str, window: Duration) -> Result<Self, CacheError> {
-        Ok(Self { link: Link::new(url)?, window })
+        Ok(Self { link: Link::new(url, PATIENCE)?, window })
     }
 
     /// Which of these events were accepted before, in their order.

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use deadpool_redis::redis::{self, RedisError};
 use deadpool_redis::{Config, Connection, Pool, PoolError, Runtime, Timeouts};
 
-/// How long a request may wait for Redis: less than it saves.
-const PATIENCE: Duration = Duration::from_millis(250);
+/// How long a request may wait for Redis to spare it work: less than it saves.
+pub(crate) const PATIENCE: Duration = Duration::from_millis(250);
 /// After a failure Redis is left alone for this long, so that its absence costs a request nothing.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -25,8 +25,8 @@ pub enum CacheError {
     #[error("Redis failed: {0}")]
     Redis(#[from] RedisError),
     /// It is too slow to be of use.
-    #[error("Redis did not answer within {PATIENCE:?}")]
-    Slow,
+    #[error("Redis did not answer within {0:?}")]
+    Slow(Duration),
     /// The address is not one.
     #[error("REDIS_URL: {0}")]
     Url(String),
@@ -35,22 +35,24 @@ pub enum CacheError {
 #[derive(Clone, Debug)]
 pub(crate) struct Link {
     pool: Pool,
+    patience: Duration,
     started: Instant,
     /// Milliseconds after `started` until which Redis is left alone.
     paused_until: Arc<AtomicU64>,
 }
 
 impl Link {
-    pub(crate) fn new(url: &str) -> Result<Self, CacheError> {
+    /// `patience`: how long whoever asks may wait.
+    pub(crate) fn new(url: &str, patience: Duration) -> Result<Self, CacheError> {
         let pool = Config::from_url(url)
             .builder()
             .map_err(|e| CacheError::Url(e.to_string()))?
             .max_size(16)
             .runtime(Runtime::Tokio1)
-            .timeouts(Timeouts { wait: Some(PATIENCE), create: Some(PATIENCE), recycle: Some(PATIENCE) })
+            .timeouts(Timeouts { wait: Some(patience), create: Some(patience), recycle: Some(patience) })
             .build()
             .map_err(|e| CacheError::Url(e.to_string()))?;
-        Ok(Self { pool, started: Instant::now(), paused_until: Arc::default() })
+        Ok(Self { pool, patience, started: Instant::now(), paused_until: Arc::default() })
     }
 
     /// Does `work` with a connection, unless Redis failed a moment ago.
@@ -65,7 +67,8 @@ impl Link {
             let mut connection = self.pool.get().await?;
             Ok(work(&mut connection).await?)
         };
-        let outcome = tokio::time::timeout(PATIENCE, attempt).await.unwrap_or(Err(CacheError::Slow));
+        let late = |_elapsed| Err(CacheError::Slow(self.patience));
+        let outcome = tokio::time::timeout(self.patience, attempt).await.unwrap_or_else(late);
         if let Err(error) = &outcome {
             let pause = u64::try_from(PAUSE.as_millis()).unwrap_or(u64::MAX);
             self.paused_until.store(self.elapsed() + pause, Ordering::Relaxed);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use deadpool_redis::redis;
 use tokio_util::sync::CancellationToken;
 
-use crate::link::{CacheError, Link};
+use crate::link::{CacheError, Link, PATIENCE};
 
 const KEY: &str = "mr:revocations";
 /// How often the number is looked at. A revocation is promised to arrive within a second.
@@ -28,7 +28,7 @@ impl RevocationCount {
     /// # Errors
     /// When `url` is not an address of Redis.
     pub fn new(url: &str) -> Result<Self, CacheError> {
-        Ok(Self { link: Link::new(url)? })
+        Ok(Self { link: Link::new(url, PATIENCE)? })
     }
 
     /// Something was revoked.

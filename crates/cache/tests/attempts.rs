@@ -43,7 +43,7 @@ fn somewhere() -> IpAddr {
 }
 
 async fn wait_of(attempts: &Attempts, account: &str, address: IpAddr) -> Option<Duration> {
-    attempts.begin(account, address).await.err()
+    attempts.begin(account, address).await.err().map(|locked| locked.wait)
 }
 
 async fn fail(attempts: &Attempts, times: usize, account: &str, address: IpAddr) {
@@ -172,6 +172,36 @@ async fn failures_of_another_minute_do_not_add_up() {
         }
         assert_eq!(wait_of(&attempts, &ada, somewhere()).await, None);
     }
+}
+
+#[tokio::test]
+async fn what_is_counted_by_the_hour_ends_at_its_limit() {
+    for attempts in both(Law::hourly("test", 3)).await {
+        let (ada, there) = (someone(), somewhere());
+        for _ in 0..3 {
+            attempts.count_account(&ada).await.unwrap();
+            attempts.count_address(there).await.unwrap();
+        }
+        let waits = [attempts.count_account(&ada).await, attempts.count_address(there).await];
+        for locked in waits.map(Result::unwrap_err) {
+            let wait = locked.wait;
+            assert!(wait > Duration::from_secs(3_500) && wait <= Duration::from_secs(3_600), "{wait:?}");
+        }
+        attempts.count_account(&someone()).await.unwrap();
+        attempts.forgive(&ada).await;
+        attempts.count_account(&ada).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn laws_do_not_count_for_each_other() {
+    let (ada, there) = (someone(), somewhere());
+    let [one, other] =
+        ["one", "other"].map(|name| Attempts::new(&servers::redis_url(), Law::hourly(name, 1)).unwrap());
+    one.count_account(&ada).await.unwrap();
+    other.count_account(&ada).await.unwrap();
+    other.count_address(there).await.unwrap();
+    assert!(one.count_account(&ada).await.is_err());
 }
 
 #[tokio::test]

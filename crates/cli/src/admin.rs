@@ -7,10 +7,12 @@
 mod accounts;
 mod announcement;
 mod attempts;
+mod audit;
 mod bootstrap;
 mod env_file;
 mod keys;
 mod migrate;
+mod passwords;
 mod projects;
 mod sessions;
 mod signing_keys;
@@ -22,12 +24,15 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use millrace_storage::database::{Connection, Database, PoolSettings};
 
-/// Migrate the database; create accounts, projects and keys
+/// Migrate the database; create accounts, projects and keys; verify the audit log
 #[derive(Args)]
 pub struct AdminArgs {
     /// The database
     #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
     database_url: String,
+    /// The broker, to tell the running services at once; it also takes what goes to the audit log
+    #[arg(long, env = "NATS_URL", hide_env_values = true, global = true)]
+    nats_url: Option<String>,
     #[command(subcommand)]
     command: Command,
 }
@@ -37,6 +42,7 @@ enum Command {
     Migrate(migrate::MigrateArgs),
     Bootstrap(bootstrap::BootstrapArgs),
     CreateUser(accounts::CreateUserArgs),
+    ResetPassword(passwords::ResetPasswordArgs),
     EndSessions(sessions::EndSessionsArgs),
     Unlock(attempts::UnlockArgs),
     RotateSigningKey(signing_keys::RotateSigningKeyArgs),
@@ -45,6 +51,8 @@ enum Command {
     RevokeKey(keys::RevokeKeyArgs),
     ListProjects(projects::ListProjectsArgs),
     ListKeys(keys::ListKeysArgs),
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
 }
 
 /// Runs `millrace admin`.
@@ -52,27 +60,37 @@ enum Command {
 /// # Errors
 /// When the database is away or refuses, or an argument names something that does not exist.
 pub async fn execute(args: AdminArgs) -> anyhow::Result<ExitCode> {
-    let url = args.database_url;
-    match args.command {
+    let AdminArgs { database_url: url, nats_url, command } = args;
+    let desk = async || Desk::open(&url, nats_url.clone()).await;
+    match command {
         Command::Migrate(args) => migrate::execute(&url, &args).await?,
-        Command::Bootstrap(args) => bootstrap::execute(&mut connect(&url).await?, &args).await?,
-        Command::CreateUser(args) => accounts::create(&mut connect(&url).await?, &args).await?,
-        Command::Unlock(args) => attempts::unlock(&args).await?,
-        Command::RotateSigningKey(args) => {
-            return signing_keys::rotate(&mut connect(&url).await?, &args).await;
-        }
-        Command::EndSessions(args) => return sessions::end(&mut connect(&url).await?, &args).await,
-        Command::CreateProject(args) => projects::create(&mut connect(&url).await?, &args).await?,
-        Command::CreateKey(args) => keys::create(&mut connect(&url).await?, &args).await?,
-        Command::RevokeKey(args) => return keys::revoke(&mut connect(&url).await?, &args).await,
-        Command::ListProjects(_) => projects::list(&mut connect(&url).await?).await?,
-        Command::ListKeys(args) => keys::list(&mut connect(&url).await?, &args).await?,
+        Command::Bootstrap(args) => bootstrap::execute(&mut desk().await?, &args).await?,
+        Command::CreateUser(args) => accounts::create(&mut desk().await?, &args).await?,
+        Command::Unlock(args) => attempts::unlock(&mut desk().await?, &args).await?,
+        Command::RotateSigningKey(args) => return signing_keys::rotate(&mut desk().await?, &args).await,
+        Command::ResetPassword(args) => return passwords::reset(&mut desk().await?, &args).await,
+        Command::EndSessions(args) => return sessions::end(&mut desk().await?, &args).await,
+        Command::CreateProject(args) => projects::create(&mut desk().await?, &args).await?,
+        Command::CreateKey(args) => keys::create(&mut desk().await?, &args).await?,
+        Command::RevokeKey(args) => return keys::revoke(&mut desk().await?, &args).await,
+        Command::ListProjects(_) => projects::list(&mut desk().await?.conn).await?,
+        Command::ListKeys(args) => keys::list(&mut desk().await?.conn, &args).await?,
+        Command::Audit(command) => return audit::execute(&mut desk().await?.conn, &command).await,
     }
     Ok(ExitCode::SUCCESS)
 }
 
-async fn connect(url: &str) -> anyhow::Result<Connection> {
-    Ok(Database::new(url, PoolSettings::named("admin"))?.connection().await?)
+/// What an operator works with.
+struct Desk {
+    conn: Connection,
+    nats_url: Option<String>,
+}
+
+impl Desk {
+    async fn open(database_url: &str, nats_url: Option<String>) -> anyhow::Result<Self> {
+        let conn = Database::new(database_url, PoolSettings::named("admin"))?.connection().await?;
+        Ok(Self { conn, nats_url })
+    }
 }
 
 /// Writes a line of the result.

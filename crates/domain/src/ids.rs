@@ -64,5 +64,10 @@ uuid_id!(
     SessionId
 );
 
+uuid_id!(
+    /// A security event: told twice, it is one entry of the audit log.
+    SecurityEventId
+);
+
 /// A distinct user's dense number within a project: small, so that a set of users is a bitmap.
 pub type UserNo = u32;

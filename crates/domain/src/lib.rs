@@ -6,6 +6,7 @@
 
 pub mod access;
 pub mod analytics;
+pub mod audit;
 pub mod batch;
 pub mod draft;
 pub mod email;

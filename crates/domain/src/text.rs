@@ -3,7 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// Why a text was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -73,6 +74,12 @@ macro_rules! bounded_text {
                 f.write_str(&self.0)
             }
         }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                Self::parse(&String::deserialize(deserializer)?).map_err(D::Error::custom)
+            }
+        }
     };
 }
 
@@ -92,6 +99,19 @@ bounded_text!(
     /// What people call a project or a key. 1 to 100 characters.
     Name, 100
 );
+bounded_text!(
+    /// What a client says of itself or of its request, kept for people to read. 1 to 200 characters.
+    ShortText, 200
+);
+
+impl ShortText {
+    /// As much of it as is kept; none of a text that cannot be.
+    #[must_use]
+    pub fn cut(text: &str) -> Option<Self> {
+        let end = text.char_indices().nth(Self::MAX_CHARS).map_or(text.len(), |(end, _)| end);
+        Self::parse(text.get(..end)?).ok()
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -4,11 +4,15 @@
 pub mod authorized;
 pub mod body;
 pub mod client_address;
+pub mod completion;
 pub mod credentials;
 pub mod early_answer;
 pub mod json;
 pub mod observe;
+pub mod page;
 pub mod problem;
+pub mod public_side;
 pub mod query;
 pub mod request_id;
 pub mod serve;
+pub mod session_cookie;

@@ -53,6 +53,12 @@ codes! {
     Unauthenticated, "unauthenticated", UNAUTHORIZED, "Credentials are missing or not valid";
     /// Good credentials that do not allow this.
     Forbidden, "forbidden", FORBIDDEN, "The credentials do not allow this";
+    /// A browser sends it, and it may have come from a page that is not ours.
+    Csrf, "csrf", FORBIDDEN, "The request does not prove that it comes from this site";
+    /// The right password, for an account whose address nobody has proved yet.
+    EmailNotVerified, "email_not_verified", FORBIDDEN, "The e-mail address is not verified yet";
+    /// People cannot make accounts for themselves here.
+    RegistrationClosed, "registration_closed", FORBIDDEN, "Registration is closed";
     /// Not there, or not the caller's to see.
     NotFound, "not_found", NOT_FOUND, "There is nothing here";
     /// The path exists, the method does not.

@@ -17,7 +17,7 @@ pub const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 const MAX_CHARS: usize = 128;
 
 tokio::task_local! {
-    static CURRENT: RefCell<Option<RequestId>>;
+    pub(crate) static CURRENT: RefCell<Option<RequestId>>;
 }
 
 /// A request's id: 1 to 128 letters, digits, or any of `-_.:`.

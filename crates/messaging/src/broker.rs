@@ -28,6 +28,27 @@ impl Broker {
         service: &str,
         publish_timeout: Duration,
     ) -> Result<Self, MessagingError> {
+        Self::build(url, service, publish_timeout, false).await
+    }
+
+    /// Connects in the background, for a service that has work to do while the broker is away.
+    ///
+    /// # Errors
+    /// When the address is none.
+    pub async fn connect_in_time(
+        url: &str,
+        service: &str,
+        publish_timeout: Duration,
+    ) -> Result<Self, MessagingError> {
+        Self::build(url, service, publish_timeout, true).await
+    }
+
+    async fn build(
+        url: &str,
+        service: &str,
+        publish_timeout: Duration,
+        in_time: bool,
+    ) -> Result<Self, MessagingError> {
         let (sender, connects) = watch::channel(0u64);
         let address: ServerAddr = url.parse().map_err(MessagingError::unavailable)?;
         // The client library reads an address's user and password and does not use them.
@@ -38,6 +59,7 @@ impl Broker {
             (Some(token), None) => ConnectOptions::with_token(token.to_owned()),
             _ => ConnectOptions::new(),
         };
+        let options = if in_time { options.retry_on_initial_connect() } else { options };
         let client = options
             .name(format!("millrace-{service}"))
             .connection_timeout(Duration::from_secs(5))

@@ -1,5 +1,5 @@
-//! Taking events from the log. The pull request is the batcher: it ends when so many messages, so many bytes or so
-//! much time have come together, and nothing is leased beyond what the worker holds.
+//! Taking messages from a stream. The pull request is the batcher: it ends when so many messages, so many bytes or so
+//! much time have come together, and nothing is leased beyond what whoever works on it holds.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -12,27 +12,27 @@ use crate::broker::Broker;
 use crate::error::MessagingError;
 use crate::subjects;
 
-/// What one pull may bring, and how long the worker may take over it.
+/// What one pull may bring, and how long working on it may take.
 #[derive(Clone, Copy, Debug)]
 pub struct PullSettings {
-    /// Messages; each is a batch of events.
+    /// Messages; in the log each is a batch of events.
     pub max_messages: usize,
     /// Bytes. Must be more than the largest message.
     pub max_bytes: usize,
     /// How long to wait for more before settling for less. What an event waits for at most on an idle system.
     pub expires: Duration,
-    /// After this the broker gives a message to another worker. Must be longer than storing a pull may take.
+    /// After this the broker gives a message to another process. Must be longer than storing a pull may take.
     pub ack_wait: Duration,
 }
 
-/// The durable consumer that all workers share.
+/// A durable consumer that all processes of a service share.
 #[derive(Clone, Debug)]
-pub struct EventConsumer {
+pub struct Consumer {
     consumer: PullConsumer,
     settings: PullSettings,
 }
 
-/// A message in hand: a batch of events and the duty to settle it.
+/// A message in hand, and the duty to settle it.
 #[derive(Debug)]
 pub struct Delivery {
     message: Message,
@@ -42,24 +42,38 @@ pub struct Delivery {
     pub attempt: i64,
 }
 
-impl EventConsumer {
-    /// Joins the consumer, creating it if this is the first worker.
+impl Consumer {
+    /// Joins the workers, who take events from the log.
     ///
     /// # Errors
     /// When the broker is away.
-    pub async fn join(broker: &Broker, settings: PullSettings) -> Result<Self, MessagingError> {
-        let stream = broker
-            .jetstream
-            .get_stream(subjects::EVENTS_STREAM)
-            .await
-            .map_err(MessagingError::unavailable)?;
+    pub async fn of_events(broker: &Broker, settings: PullSettings) -> Result<Self, MessagingError> {
+        Self::join(broker, subjects::EVENTS_STREAM, subjects::WORKERS, settings).await
+    }
+
+    /// Joins the replicas of auth, who take security events into the audit log.
+    ///
+    /// # Errors
+    /// When the broker is away.
+    pub async fn of_audit(broker: &Broker, settings: PullSettings) -> Result<Self, MessagingError> {
+        Self::join(broker, subjects::AUDIT_STREAM, subjects::AUDITORS, settings).await
+    }
+
+    /// Creates the consumer if this is the first to join.
+    async fn join(
+        broker: &Broker,
+        stream: &str,
+        name: &str,
+        settings: PullSettings,
+    ) -> Result<Self, MessagingError> {
+        let stream = broker.jetstream.get_stream(stream).await.map_err(MessagingError::unavailable)?;
         let config = pull::Config {
-            durable_name: Some(subjects::WORKERS.to_owned()),
+            durable_name: Some(name.to_owned()),
             ack_policy: AckPolicy::Explicit,
             ack_wait: settings.ack_wait,
             // For ever: what may be given up on is decided by what went wrong, never by how often.
             max_deliver: -1,
-            // Reaching it stops delivery silently, so it is out of reach of any number of workers.
+            // Reaching it stops delivery silently, so it is out of reach of any number of processes.
             max_ack_pending: 50_000,
             ..pull::Config::default()
         };
@@ -96,7 +110,7 @@ impl EventConsumer {
     }
 }
 
-/// What is in the log and not stored, whether a worker has it in hand or nobody does.
+/// What is in a stream and not stored, whether somebody has it in hand or nobody does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Backlog {
     /// How many messages.
@@ -105,13 +119,12 @@ pub struct Backlog {
     pub oldest: Duration,
 }
 
-/// Asks the broker what is not stored yet. The stream keeps exactly that: a message leaves it when it is settled.
+/// Asks the broker what is not stored yet. Our streams of work keep exactly that: a message leaves when it is settled.
 ///
 /// # Errors
 /// When the broker is away.
-pub async fn backlog(broker: &Broker) -> Result<Backlog, MessagingError> {
-    let stream =
-        broker.jetstream.get_stream(subjects::EVENTS_STREAM).await.map_err(MessagingError::unavailable)?;
+pub async fn backlog(broker: &Broker, stream: &str) -> Result<Backlog, MessagingError> {
+    let stream = broker.jetstream.get_stream(stream).await.map_err(MessagingError::unavailable)?;
     let state = &stream.cached_info().state;
     let oldest = match state.messages {
         0 => Duration::ZERO,
@@ -134,7 +147,7 @@ impl Delivery {
         Ok(Self { stream_seq, attempt, message })
     }
 
-    /// The bytes of the batch.
+    /// Its content.
     #[must_use]
     pub fn payload(&self) -> &Bytes {
         &self.message.payload
@@ -161,7 +174,7 @@ impl Delivery {
             .map(async_nats::HeaderValue::as_str)
     }
 
-    /// Takes the message out of the log. Only once its events are stored or in the dead letters.
+    /// Takes the message out of the stream. Only once what it holds is stored or in the dead letters.
     ///
     /// A lost acknowledgement means one redelivery and not one new row.
     ///

@@ -1,6 +1,8 @@
 //! NATS: the log that makes "accepted" mean "durable", and the questions services ask each other.
 
+pub mod audit;
 pub mod broker;
+pub mod browser_sessions;
 pub mod consumer;
 pub mod dead_letters;
 pub mod error;

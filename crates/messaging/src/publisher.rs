@@ -72,7 +72,7 @@ async fn send(
     Ok(messages.len())
 }
 
-async fn acknowledge(
+pub(crate) async fn acknowledge(
     broker: &Broker,
     subject: String,
     headers: HeaderMap,

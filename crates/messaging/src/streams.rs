@@ -46,6 +46,32 @@ pub async fn ensure(broker: &Broker, limits: StreamLimits) -> Result<(), Messagi
     Ok(())
 }
 
+/// How much the stream of security events may hold.
+#[derive(Clone, Copy, Debug)]
+pub struct AuditLimits {
+    /// Bytes of security events that are not in the audit log yet. When they are used up, auth appends by itself.
+    pub bytes: u64,
+    /// Copies in the cluster: 1, 3 or 5.
+    pub replicas: usize,
+}
+
+/// Creates the stream of security events, or brings its limits up to date. Auth does.
+///
+/// # Errors
+/// When the broker is away or refuses the configuration.
+pub async fn ensure_audit(broker: &Broker, limits: AuditLimits) -> Result<(), MessagingError> {
+    let audit = Config {
+        name: subjects::AUDIT_STREAM.to_owned(),
+        subjects: vec![subjects::AUDIT_SUBJECTS.to_owned()],
+        // As for events: a message leaves the stream when its event is in the audit log, and never otherwise.
+        retention: RetentionPolicy::WorkQueue,
+        discard: DiscardPolicy::New,
+        ..base(limits.bytes, limits.replicas)
+    };
+    broker.jetstream.create_or_update_stream(audit).await.map_err(MessagingError::unavailable)?;
+    Ok(())
+}
+
 fn base(max_bytes: u64, replicas: usize) -> Config {
     Config {
         storage: StorageType::File,

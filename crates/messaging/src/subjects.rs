@@ -1,5 +1,6 @@
 //! Every subject and header, in one place.
 
+use millrace_domain::audit::action::Action;
 use millrace_domain::ids::ProjectId;
 
 /// The stream of accepted events that are not stored yet.
@@ -13,10 +14,19 @@ pub const DEAD_LETTERS_SUBJECTS: &str = "dead.v1.*";
 /// The durable consumer that all workers share.
 pub const WORKERS: &str = "workers";
 
+/// The stream of security events that are not in the audit log yet.
+pub const AUDIT_STREAM: &str = "AUDIT";
+/// The subjects of [`AUDIT_STREAM`].
+pub const AUDIT_SUBJECTS: &str = "audit.v1.>";
+/// The durable consumer that all replicas of auth share.
+pub const AUDITORS: &str = "auditors";
+
 /// Asks what an API key grants.
 pub const RESOLVE_KEY: &str = "auth.v1.key.resolve";
 /// Asks what an access token grants.
 pub const VERIFY_TOKEN: &str = "auth.v1.token.verify";
+/// Asks what the cookie of a browser session stands for.
+pub const OPEN_SESSION: &str = "auth.v1.session.open";
 /// Tells everyone that something was revoked.
 pub const REVOKED: &str = "auth.v1.revoked";
 
@@ -41,6 +51,12 @@ pub fn events(project: ProjectId) -> String {
 #[must_use]
 pub fn dead_letters(project: ProjectId) -> String {
     format!("dead.v1.{project}")
+}
+
+/// Where security events of an action's area go.
+#[must_use]
+pub fn audit(action: Action) -> String {
+    format!("audit.v1.{}", action.area())
 }
 
 /// The project in a subject of ours.

@@ -4,7 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
-use secrecy::{ExposeSecret, SecretBox};
+use aws_lc_rs::hkdf::{HKDF_SHA256, Salt};
+use secrecy::{ExposeSecret, ExposeSecretMut, SecretBox};
 
 use crate::hex;
 
@@ -28,6 +29,9 @@ pub enum EnvelopeError {
     /// Another master key, another context, or changed bytes: it cannot be told which.
     #[error("the sealed secret does not open under this master key")]
     Open,
+    /// The library does not derive a key.
+    #[error("no key can be derived from the master key")]
+    Derive,
 }
 
 impl FromStr for MasterKey {
@@ -85,6 +89,18 @@ impl MasterKey {
             .map_err(|_says_nothing| EnvelopeError::Open)?;
         opened.truncate(secret);
         Ok(SecretBox::new(opened.into_boxed_slice()))
+    }
+
+    /// The key for another purpose: HKDF with SHA-256 ([RFC 5869](https://www.rfc-editor.org/rfc/rfc5869)), without a
+    /// salt. Whoever learns it learns neither the master key nor the key of any other purpose.
+    pub(crate) fn derive(&self, purpose: &str) -> Result<SecretBox<[u8; 32]>, EnvelopeError> {
+        let mut key = SecretBox::new(Box::new([0; 32]));
+        Salt::new(HKDF_SHA256, &[])
+            .extract(self.0.expose_secret())
+            .expand(&[purpose.as_bytes()], HKDF_SHA256)
+            .and_then(|expanded| expanded.fill(key.expose_secret_mut()))
+            .map_err(|_says_nothing| EnvelopeError::Derive)?;
+        Ok(key)
     }
 
     fn cipher(&self) -> Result<RandomizedNonceKey, aws_lc_rs::error::Unspecified> {

@@ -1,8 +1,12 @@
 //! Passwords, tokens, API keys, envelopes. Pure functions over keys and bytes.
 
 pub mod api_key;
+pub mod browser_session;
+pub mod csrf;
 pub mod envelope;
 mod hex;
+mod jwe;
+pub mod mail_token;
 pub mod password;
 pub mod password_choice;
 pub mod refresh_token;

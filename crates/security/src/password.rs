@@ -98,6 +98,13 @@ impl Cost {
     pub fn new(cost: u32) -> Option<Self> {
         (4..=31).contains(&cost).then_some(Self(cost))
     }
+
+    /// The cost that `hash` was made with; `None` when it is no bcrypt hash.
+    #[must_use]
+    pub fn of(hash: &str) -> Option<Self> {
+        let parts: bcrypt::HashParts = hash.parse().ok()?;
+        Self::new(parts.get_cost())
+    }
 }
 
 impl fmt::Display for Cost {
@@ -169,6 +176,13 @@ mod tests {
         assert_ne!(password.hash(QUICK).unwrap(), password.hash(QUICK).unwrap());
         assert_ne!(password.reveal(), Password::generate().unwrap().reveal());
         assert!(Password::parse(password.reveal()).is_ok());
+    }
+
+    #[test]
+    fn a_hash_tells_its_cost() {
+        let hash = Password::parse("correct horse").unwrap().hash(Cost(5)).unwrap();
+        assert_eq!(Cost::of(&hash), Some(Cost(5)));
+        assert_eq!(Cost::of("not a hash"), None);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! Nothing in a token decides how it is verified: the algorithm is fixed, and the key is chosen by `kid` among ours.
 
 use std::collections::{BTreeMap, HashMap};
+use std::marker::PhantomData;
 use std::time::Duration;
 
 use chrono::serde::ts_seconds;
@@ -12,6 +13,7 @@ use jsonwebtoken::errors::{Error as JwtError, ErrorKind};
 use jsonwebtoken::{Algorithm, Header, Validation, decode, decode_header, encode};
 use millrace_domain::access::Role;
 use millrace_domain::ids::{AccountId, ProjectId, SessionId};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -23,6 +25,14 @@ pub const LIFETIME: Duration = Duration::from_secs(15 * 60);
 pub const AUDIENCE: &str = "millrace-api";
 /// How far two clocks of ours may be apart.
 pub const LEEWAY: Duration = Duration::from_secs(5);
+
+/// Claims of one kind of token. Each kind is meant for an audience of its own, so that none is taken for another.
+pub trait ClaimSet: Serialize + DeserializeOwned {
+    /// Who tokens of this kind are meant for.
+    const AUDIENCE: &'static str;
+    /// The registered claims without which none is believed.
+    const REQUIRED: &'static [&'static str];
+}
 
 /// What a token says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,6 +60,11 @@ pub struct Claims {
     pub admin: bool,
     /// The account's role in each of its projects when the token was issued.
     pub roles: BTreeMap<ProjectId, Role>,
+}
+
+impl ClaimSet for Claims {
+    const AUDIENCE: &'static str = AUDIENCE;
+    const REQUIRED: &'static [&'static str] = &["exp", "nbf", "aud", "iss", "sub"];
 }
 
 /// Whom a token is made for.
@@ -117,36 +132,47 @@ impl Issuer {
             admin,
             roles,
         };
+        self.sign(&claims)
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The token that says this.
+    pub(crate) fn sign(&self, claims: &impl ClaimSet) -> Result<String, TokenError> {
         let mut header = Header::new(Algorithm::RS256);
         header.kid = Some(self.key.public().kid().to_owned());
-        encode(&header, &claims, &self.key.encoding).map_err(TokenError::Unsigned)
+        encode(&header, claims, &self.key.encoding).map_err(TokenError::Unsigned)
     }
 }
 
-/// Believes the tokens of one issuer.
+/// Believes one kind of token of one issuer.
 #[derive(Debug)]
-pub struct Verifier {
+pub struct Verifier<C = Claims> {
     keys: HashMap<String, VerifyingKey>,
     validation: Validation,
+    kind: PhantomData<fn() -> C>,
 }
 
-impl Verifier {
+impl<C: ClaimSet> Verifier<C> {
     /// Believes `issuer` when one of `keys` has signed.
     pub fn new(issuer: &str, keys: impl IntoIterator<Item = VerifyingKey>) -> Self {
         let mut validation = Validation::new(Algorithm::RS256);
         validation.set_issuer(&[issuer]);
-        validation.set_audience(&[AUDIENCE]);
-        validation.set_required_spec_claims(&["exp", "nbf", "aud", "iss", "sub"]);
+        validation.set_audience(&[C::AUDIENCE]);
+        validation.set_required_spec_claims(C::REQUIRED);
         validation.validate_nbf = true;
         validation.leeway = LEEWAY.as_secs();
-        Self { keys: keys.into_iter().map(|key| (key.kid().to_owned(), key)).collect(), validation }
+        let keys = keys.into_iter().map(|key| (key.kid().to_owned(), key)).collect();
+        Self { keys, validation, kind: PhantomData }
     }
 
     /// What the token says, if it is to be believed at the present time.
     ///
     /// # Errors
     /// Says why not.
-    pub fn verify(&self, token: &str) -> Result<Claims, TokenError> {
+    pub fn verify(&self, token: &str) -> Result<C, TokenError> {
         let header = decode_header(token).map_err(TokenError::Invalid)?;
         // `crit` names extensions that must be understood (RFC 7515, 4.1.11). We understand none.
         if header.alg != Algorithm::RS256 || header.crit.is_some() {

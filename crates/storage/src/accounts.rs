@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::error::StorageError;
 use crate::schema::accounts;
-use crate::sessions;
+use crate::{mail_tokens, sessions};
 
 /// An account. The hash never leaves the auth service.
 #[derive(Clone, Debug)]
@@ -123,6 +123,41 @@ pub async fn set_password(
     Ok(changed > 0)
 }
 
+/// Gives an account another password, whatever it had, and ends its sessions. `false` when there is no such account.
+///
+/// # Errors
+/// When the database fails.
+pub async fn reset_password(
+    conn: &mut AsyncPgConnection,
+    id: AccountId,
+    password_hash: &str,
+) -> Result<bool, StorageError> {
+    conn.transaction(async |conn| {
+        let changed = set_password(conn, id, password_hash).await?;
+        mail_tokens::revoke(conn, id).await?;
+        sessions::end_all(conn, id, None).await?;
+        Ok(changed)
+    })
+    .await
+}
+
+/// Stores another hash of the password that an account has, unless it has another password by then.
+///
+/// # Errors
+/// When the database fails.
+pub async fn rehash_password(
+    conn: &mut AsyncPgConnection,
+    id: AccountId,
+    old_hash: &str,
+    new_hash: &str,
+) -> Result<bool, StorageError> {
+    let changed = diesel::update(accounts::table.find(id.0).filter(accounts::password_hash.eq(old_hash)))
+        .set(accounts::password_hash.eq(new_hash))
+        .execute(conn)
+        .await?;
+    Ok(changed > 0)
+}
+
 /// Gives an account another password instead of `old_hash`, and ends its sessions but for the one to `keep`. `false`
 /// when the password is another one by then.
 ///
@@ -136,14 +171,12 @@ pub async fn replace_password(
     keep: SessionId,
 ) -> Result<bool, StorageError> {
     conn.transaction(async |conn| {
-        let changed = diesel::update(accounts::table.find(id.0).filter(accounts::password_hash.eq(old_hash)))
-            .set(accounts::password_hash.eq(new_hash))
-            .execute(conn)
-            .await?;
-        if changed > 0 {
+        let changed = rehash_password(conn, id, old_hash, new_hash).await?;
+        if changed {
+            mail_tokens::revoke(conn, id).await?;
             sessions::end_all(conn, id, Some(keep)).await?;
         }
-        Ok(changed > 0)
+        Ok(changed)
     })
     .await
 }

@@ -131,6 +131,41 @@ pub async fn grant(conn: &mut AsyncPgConnection, hash: &[u8; 32]) -> Result<Opti
     }))
 }
 
+/// What keys of a project are ordered by.
+pub type Place = (DateTime<Utc>, KeyId);
+
+impl ApiKeyRecord {
+    /// Where it stands in the list.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        (self.created_at, self.id)
+    }
+}
+
+/// At most `limit` of a project's keys, oldest first, revoked ones included, of those `after` a place.
+///
+/// # Errors
+/// When the database fails.
+pub async fn page(
+    conn: &mut AsyncPgConnection,
+    project: ProjectId,
+    after: Option<Place>,
+    limit: u16,
+) -> Result<Vec<ApiKeyRecord>, StorageError> {
+    let mut query = api_keys::table
+        .filter(api_keys::project_id.eq(project.0))
+        .order((api_keys::created_at, api_keys::id))
+        .limit(limit.into())
+        .select(COLUMNS)
+        .into_boxed();
+    if let Some((time, KeyId(id))) = after {
+        let same_time = api_keys::created_at.eq(time).and(api_keys::id.gt(id));
+        query = query.filter(api_keys::created_at.gt(time).or(same_time));
+    }
+    let rows: Vec<Row> = query.load(conn).await?;
+    rows.into_iter().map(parse).collect()
+}
+
 /// A project's keys, oldest first, revoked ones included.
 ///
 /// # Errors

@@ -91,21 +91,39 @@ fn member((account_id, email, full_name, role, added_at): Row) -> Result<Member,
     Ok(Member { account_id: AccountId(account_id), email, full_name, role: parse(&role)?, added_at })
 }
 
-/// A project's members, longest first.
+/// What members of a project are ordered by.
+pub type Place = (DateTime<Utc>, AccountId);
+
+impl Member {
+    /// Where it stands in the list.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        (self.added_at, self.account_id)
+    }
+}
+
+/// At most `limit` of a project's members, longest first, of those `after` a place.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn of_project(
+pub async fn page(
     conn: &mut AsyncPgConnection,
     project: ProjectId,
+    after: Option<Place>,
+    limit: u16,
 ) -> Result<Vec<Member>, StorageError> {
-    let rows: Vec<Row> = members::table
+    let mut query = members::table
         .inner_join(accounts::table.on(accounts::id.eq(members::account_id)))
         .filter(members::project_id.eq(project.0))
-        .order((members::added_at, accounts::email))
+        .order((members::added_at, members::account_id))
+        .limit(limit.into())
         .select(COLUMNS)
-        .load(conn)
-        .await?;
+        .into_boxed();
+    if let Some((time, AccountId(id))) = after {
+        let same_time = members::added_at.eq(time).and(members::account_id.gt(id));
+        query = query.filter(members::added_at.gt(time).or(same_time));
+    }
+    let rows: Vec<Row> = query.load(conn).await?;
     rows.into_iter().map(member).collect()
 }
 
@@ -154,8 +172,8 @@ pub async fn add(
 /// What became of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Changed {
-    /// It is done.
-    Done,
+    /// It is done; the role before.
+    Done(Role),
     /// The project has no such member.
     NotAMember,
     /// It may not be.
@@ -195,7 +213,7 @@ pub async fn change(
                 diesel::delete(members::table.find((project.0, account.0))).execute(conn).await?;
             }
         }
-        Ok(Changed::Done)
+        Ok(Changed::Done(from))
     })
     .await
 }

@@ -91,6 +91,44 @@ pub async fn all(conn: &mut AsyncPgConnection) -> Result<Vec<Project>, StorageEr
     rows.into_iter().map(parse).collect()
 }
 
+/// What projects are ordered by.
+pub type Place = (DateTime<Utc>, ProjectId);
+
+impl Project {
+    /// Where it stands in the list.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        (self.created_at, self.id)
+    }
+}
+
+/// At most `limit` projects, oldest first, of those `after` a place: those `of` an account, or all.
+///
+/// # Errors
+/// When the database fails.
+pub async fn page(
+    conn: &mut AsyncPgConnection,
+    of: Option<AccountId>,
+    after: Option<Place>,
+    limit: u16,
+) -> Result<Vec<Project>, StorageError> {
+    let mut query = projects::table
+        .order((projects::created_at, projects::id))
+        .limit(limit.into())
+        .select(COLUMNS)
+        .into_boxed();
+    if let Some(AccountId(account)) = of {
+        let own = memberships::table.filter(memberships::account_id.eq(account));
+        query = query.filter(projects::id.eq_any(own.select(memberships::project_id)));
+    }
+    if let Some((time, ProjectId(id))) = after {
+        let same_time = projects::created_at.eq(time).and(projects::id.gt(id));
+        query = query.filter(projects::created_at.gt(time).or(same_time));
+    }
+    let rows: Vec<Row> = query.load(conn).await?;
+    rows.into_iter().map(parse).collect()
+}
+
 /// The projects an account is a member of, oldest first.
 ///
 /// # Errors

@@ -81,6 +81,28 @@ diesel::table! {
 }
 
 diesel::table! {
+    mails (id) {
+        id -> Uuid,
+        kind -> Text,
+        address -> Text,
+        account_id -> Nullable<Uuid>,
+        asked_at -> Timestamptz,
+        attempts -> Integer,
+        due_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    mail_tokens (account_id, kind) {
+        account_id -> Uuid,
+        kind -> Text,
+        hash -> Binary,
+        address -> Text,
+        expires_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     event_counts (project_id, bucket, event_type) {
         project_id -> Uuid,
         bucket -> Timestamptz,
@@ -99,5 +121,27 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    audit_log (seq) {
+        seq -> BigInt,
+        event_id -> Uuid,
+        occurred_at -> Timestamptz,
+        action -> Text,
+        outcome -> Text,
+        actor_kind -> Text,
+        actor_id -> Nullable<Uuid>,
+        target_kind -> Nullable<Text>,
+        target_id -> Nullable<Text>,
+        project_id -> Nullable<Uuid>,
+        address -> Nullable<Text>,
+        user_agent -> Nullable<Text>,
+        request_id -> Nullable<Text>,
+        details -> Text,
+        prev_hash -> Binary,
+        hash -> Binary,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(projects, members, accounts);
 diesel::allow_tables_to_appear_in_same_query!(sessions, accounts, refresh_tokens);
+diesel::allow_tables_to_appear_in_same_query!(mail_tokens, accounts);

@@ -74,27 +74,69 @@ pub async fn open(
     token: NewToken<'_>,
     now: DateTime<Utc>,
 ) -> Result<SessionId, StorageError> {
-    let id = SessionId::new();
     conn.transaction(async |conn| {
-        let expired =
-            sessions::table.filter(sessions::account_id.eq(account.0)).filter(sessions::expires_at.le(now));
-        diesel::delete(expired).execute(conn).await?;
-        diesel::insert_into(sessions::table)
-            .values((
-                sessions::id.eq(id.0),
-                sessions::account_id.eq(account.0),
-                sessions::user_agent.eq(client.user_agent),
-                sessions::address.eq(client.address),
-                sessions::created_at.eq(now),
-                sessions::last_used_at.eq(now),
-                sessions::expires_at.eq(token.expires_at),
-            ))
-            .execute(conn)
-            .await?;
-        refresh_tokens::first(conn, id, token).await
+        let id = insert(conn, account, client, token.expires_at, now).await?;
+        refresh_tokens::first(conn, id, token).await?;
+        Ok(id)
     })
-    .await?;
+    .await
+}
+
+/// Opens a session without a refresh token: a browser's, which goes on by [`extend`].
+///
+/// # Errors
+/// [`StorageError::Missing`] when the account does not exist.
+pub async fn open_for_browser(
+    conn: &mut AsyncPgConnection,
+    account: AccountId,
+    client: Client<'_>,
+    expires_at: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> Result<SessionId, StorageError> {
+    conn.transaction(async |conn| insert(conn, account, client, expires_at, now).await).await
+}
+
+async fn insert(
+    conn: &mut AsyncPgConnection,
+    account: AccountId,
+    client: Client<'_>,
+    expires_at: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> Result<SessionId, StorageError> {
+    let id = SessionId::new();
+    let expired =
+        sessions::table.filter(sessions::account_id.eq(account.0)).filter(sessions::expires_at.le(now));
+    diesel::delete(expired).execute(conn).await?;
+    diesel::insert_into(sessions::table)
+        .values((
+            sessions::id.eq(id.0),
+            sessions::account_id.eq(account.0),
+            sessions::user_agent.eq(client.user_agent),
+            sessions::address.eq(client.address),
+            sessions::created_at.eq(now),
+            sessions::last_used_at.eq(now),
+            sessions::expires_at.eq(expires_at),
+        ))
+        .execute(conn)
+        .await?;
     Ok(id)
+}
+
+/// Lets a session go on until `expires_at`, because it is used at `now`. `false` when it has ended.
+///
+/// # Errors
+/// When the database fails.
+pub async fn extend(
+    conn: &mut AsyncPgConnection,
+    session: SessionId,
+    expires_at: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> Result<bool, StorageError> {
+    let extended = diesel::update(sessions::table.find(session.0))
+        .set((sessions::last_used_at.eq(now), sessions::expires_at.eq(expires_at)))
+        .execute(conn)
+        .await?;
+    Ok(extended > 0)
 }
 
 /// The account that is signed in, if the session is its own and has not ended.

@@ -15,9 +15,6 @@ pub enum AnalyticsError {
     /// A parameter cannot be used.
     #[error(transparent)]
     Refused(#[from] QueryError),
-    /// A page that does not follow from another.
-    #[error("cursor is not one that a page named as its next_cursor")]
-    NotACursor,
     /// The credentials outlived their project.
     #[error("the project does not exist")]
     NoProject,
@@ -43,7 +40,6 @@ impl From<&AnalyticsError> for Problem {
         match error {
             AnalyticsError::Absent(field) => Self::field(field, "required", error.to_string()),
             AnalyticsError::Refused(cause) => Self::field(cause.field(), cause.code(), cause.to_string()),
-            AnalyticsError::NotACursor => Self::field("cursor", "invalid_cursor", error.to_string()),
             AnalyticsError::NoProject => Self::new(Code::NotFound, error.to_string()),
             AnalyticsError::Storage(StorageError::Unavailable(cause)) => {
                 Self::unavailable("the database", cause)

@@ -14,7 +14,6 @@ pub mod authenticator;
 pub mod config;
 pub mod errors;
 pub mod kept;
-pub mod page;
 pub mod plan;
 pub mod questions;
 pub mod reader;

@@ -35,7 +35,8 @@ where
     A: Serialize,
     Q: AsyncFnOnce(&mut Reader) -> Result<A, AnalyticsError> + Send + 'static,
 {
-    let recalled = state.answers.recall(&asking, work_out(state, asking.kind, question)).await;
+    let worked_out = work_out(state, asking.kind, question);
+    let recalled = Box::pin(state.answers.recall(&asking, worked_out)).await;
     let (answer, kept) = recalled.map_err(|error| Problem::from(&*error))?;
     Ok(answer.respond(request, kept))
 }

@@ -1,7 +1,9 @@
-//! Questions of the other services: what does this key open, what may the holder of this token do.
+//! Questions of the other services: what does this key open, what may the holder of this token do, what does this
+//! cookie stand for.
 
 use chrono::Utc;
 use millrace_domain::access::KeyGrant;
+use millrace_messaging::browser_sessions::{SessionAnswer, SessionQuestion};
 use millrace_messaging::error::MessagingError;
 use millrace_messaging::keys::{KeyAnswer, KeyQuestion};
 use millrace_messaging::requests::{self, Unanswered};
@@ -11,6 +13,7 @@ use millrace_security::api_key::KeyHash;
 use millrace_storage::api_keys;
 use tokio_util::sync::CancellationToken;
 
+use crate::browser_sessions;
 use crate::errors::AuthError;
 use crate::state::State;
 
@@ -30,6 +33,15 @@ pub async fn keys(state: State, shutdown: CancellationToken) -> Result<(), Messa
 pub async fn tokens(state: State, shutdown: CancellationToken) -> Result<(), MessagingError> {
     let respond = |question| verify(&state, question);
     requests::answer(&state.broker, "millrace-auth-tokens", subjects::VERIFY_TOKEN, shutdown, respond).await
+}
+
+/// Answers [`subjects::OPEN_SESSION`] until `shutdown`.
+///
+/// # Errors
+/// When the broker ends the service.
+pub async fn sessions(state: State, shutdown: CancellationToken) -> Result<(), MessagingError> {
+    let respond = |question| open(&state, question);
+    requests::answer(&state.broker, "millrace-auth-sessions", subjects::OPEN_SESSION, shutdown, respond).await
 }
 
 async fn resolve(state: &State, question: KeyQuestion) -> Result<KeyAnswer, Unanswered> {
@@ -59,6 +71,13 @@ async fn verify(state: &State, question: TokenQuestion) -> Result<TokenAnswer, U
         Err(AuthError::Token(_) | AuthError::SessionEnded) => Ok(TokenAnswer { claims: None }),
         Err(error) => Err(unavailable(subjects::VERIFY_TOKEN, &error)),
     }
+}
+
+async fn open(state: &State, question: SessionQuestion) -> Result<SessionAnswer, Unanswered> {
+    let session = browser_sessions::resume(state, &question.cookie).await;
+    session
+        .map(|session| SessionAnswer { session })
+        .map_err(|error| unavailable(subjects::OPEN_SESSION, &error))
 }
 
 fn unavailable(subject: &'static str, error: &AuthError) -> Unanswered {

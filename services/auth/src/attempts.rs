@@ -19,8 +19,7 @@ impl Prover {
     /// `email` as it was written: one that has no account is counted as well, so that a lock does not tell which do.
     #[must_use]
     pub fn new(state: &State, request: &HttpRequest, email: &str) -> Self {
-        let address = state.trusted_proxies.client(request).unwrap_or(Ipv4Addr::UNSPECIFIED.into());
-        Self { account: account(email), address }
+        Self { account: account(email), address: address(state, request) }
     }
 
     /// Does `attempt`, unless too many have failed. [`AuthError::WrongPassword`] is a failure; what fails for any other
@@ -42,6 +41,12 @@ impl Prover {
         }
         outcome
     }
+}
+
+/// Where a request came from, as it is counted.
+#[must_use]
+pub fn address(state: &State, request: &HttpRequest) -> IpAddr {
+    state.trusted_proxies.client(request).unwrap_or(Ipv4Addr::UNSPECIFIED.into())
 }
 
 /// An address as it is counted: the same however it is written.

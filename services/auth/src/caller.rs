@@ -4,6 +4,8 @@ use std::future::Future;
 use std::pin::Pin;
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload, web};
+use millrace_domain::audit::action::Action;
+use millrace_domain::audit::{Actor, Origin, SecurityEvent};
 use millrace_domain::ids::SessionId;
 use millrace_http::credentials::Credentials;
 use millrace_http::problem::{Code, Problem};
@@ -11,6 +13,7 @@ use millrace_messaging::tokens::TokenClaims;
 use millrace_storage::accounts::Account;
 use millrace_storage::{members, sessions};
 
+use crate::audit;
 use crate::errors::AuthError;
 use crate::state::State;
 
@@ -23,6 +26,8 @@ pub struct Caller {
     pub session: SessionId,
     /// What it may do at this moment.
     pub claims: TokenClaims,
+    /// Where the request came from.
+    pub origin: Origin,
 }
 
 impl Caller {
@@ -38,7 +43,13 @@ impl Caller {
         let roles = members::roles(&mut conn, account.id).await?;
         let claims =
             TokenClaims { account_id: account.id, admin: account.is_admin, roles, expires_at: said.exp };
-        Ok(Self { account, session: said.sid, claims })
+        Ok(Self { account, session: said.sid, claims, origin: Origin::default() })
+    }
+
+    /// What they have just done, for the audit log.
+    #[must_use]
+    pub fn did(&self, action: Action) -> SecurityEvent {
+        audit::did(Actor::Account(self.account.id), &self.origin, action)
     }
 }
 
@@ -53,7 +64,8 @@ impl FromRequest for Caller {
                 .app_data::<web::Data<State>>()
                 .ok_or_else(|| Problem::internal(&"this service has no state"))?;
             let token = token(Credentials::read(request.headers())?)?;
-            Ok(Self::by_token(state, &token).await?)
+            let origin = audit::origin(state, &request);
+            Ok(Self { origin, ..Self::by_token(state, &token).await? })
         })
     }
 }

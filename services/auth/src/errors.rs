@@ -2,14 +2,17 @@
 
 use std::time::Duration;
 
-use millrace_cache::attempts::Law;
+use millrace_cache::attempts::{self, Law};
 use millrace_domain::email::Email;
 use millrace_http::problem::{Code, Problem, Quota};
+use millrace_security::browser_session::CookieError;
 use millrace_security::password::HashError;
 use millrace_security::password_choice::ChoiceFault;
 use millrace_security::token::TokenError;
 use millrace_storage::error::StorageError;
 use rand::rand_core::OsError;
+
+use crate::mail::outbox;
 
 const LOGINS: Quota = Quota { policy: "login", limit: Law::LOGIN.limit, window: Law::LOGIN.window };
 
@@ -28,21 +31,43 @@ pub enum AuthError {
     /// The password is not the account's, or there is no account: it is not told which.
     #[error("the e-mail address or the password is wrong")]
     WrongPassword,
-    /// Too many have failed for the account, or from the address; how long to wait.
+    /// Too many have failed for the account, or from the address.
     #[error("too many failed attempts to sign in: wait before you try again")]
-    Locked(Duration),
+    Locked(attempts::Locked),
     /// It cannot be a password.
     #[error("the password {0}")]
     BadPassword(#[from] ChoiceFault),
     /// The address has an account.
     #[error("{0} has an account already: sign in")]
     AddressTaken(Email),
+    /// The password is right, and the address is not proved, which this installation asks for.
+    #[error("the e-mail address is not verified yet: follow the link in the mail that was sent to it")]
+    NotVerified,
+    /// People cannot make accounts for themselves here.
+    #[error("registration is closed: ask whoever runs this installation for an account")]
+    RegistrationClosed,
+    /// Too many registrations came from the address; how long to wait.
+    #[error("too many accounts were asked for from this network: wait before you try again")]
+    TooManyRegistrations(Quota, Duration),
+    /// Too many mails were asked for from the address; how long to wait.
+    #[error("too many mails were asked for from this network: wait before you try again")]
+    TooManyMails(Duration),
+    /// There is no mail server.
+    #[error("this installation sends no mail: ask whoever runs it")]
+    NoMail,
+    /// The token from a mail is unknown, expired, used, replaced by a newer one or for something else: it is not told
+    /// which.
+    #[error("the token is not valid, or not any more: ask for another mail")]
+    MailToken,
     /// Too many passwords are being tried.
     #[error("too many people are signing in at this moment, try again")]
     Busy,
     /// The operating system has no randomness to give.
     #[error("no secret can be made: {0}")]
     NoRandomness(#[from] OsError),
+    /// No session cookie could be made.
+    #[error(transparent)]
+    Cookie(#[from] CookieError),
     /// A password could not be hashed.
     #[error(transparent)]
     Hash(#[from] HashError),
@@ -60,7 +85,15 @@ impl From<AuthError> for Problem {
             }
             AuthError::BadPassword(fault) => return bad_password("password", fault),
             AuthError::AddressTaken(_) => Code::Conflict,
-            AuthError::Locked(wait) => return Self::too_many(LOGINS, error.to_string(), *wait),
+            AuthError::Locked(locked) => return Self::too_many(LOGINS, error.to_string(), locked.wait),
+            AuthError::NotVerified => Code::EmailNotVerified,
+            AuthError::RegistrationClosed => Code::RegistrationClosed,
+            AuthError::TooManyRegistrations(quota, wait) => {
+                return Self::too_many(*quota, error.to_string(), *wait);
+            }
+            AuthError::TooManyMails(wait) => return Self::too_many(outbox::QUOTA, error.to_string(), *wait),
+            AuthError::NoMail => Code::Unavailable,
+            AuthError::MailToken => return Self::field("token", "invalid", error.to_string()),
             AuthError::Busy => {
                 return Self::new(Code::Unavailable, error.to_string()).retry_after(Duration::from_secs(2));
             }
@@ -70,6 +103,7 @@ impl From<AuthError> for Problem {
             AuthError::Storage(_)
             | AuthError::NoRandomness(_)
             | AuthError::Hash(_)
+            | AuthError::Cookie(_)
             | AuthError::Token(TokenError::Unsigned(_)) => {
                 return Self::internal(&error);
             }

@@ -2,18 +2,23 @@
 //!
 //! bcrypt keeps a core busy for a fifth of a second. Without a bound a storm of logins would take every core
 //! and every blocking thread of the process, and the questions of the other services would wait behind it.
+//!
+//! All hashes have one cost, so that an account that does not exist takes as long as one that does: one with another
+//! cost (an operator made it, or the setting was changed) is hashed again when its person signs in.
 
 use std::num::NonZero;
 use std::sync::Arc;
 use std::thread::available_parallelism;
 
 use actix_web::web;
-use millrace_security::password::{self, Cost};
-use millrace_security::password_choice;
+use millrace_security::password::{self, Cost, Password};
+use millrace_security::password_choice::{self, ChoiceFault};
+use millrace_storage::accounts::{self, Account};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Semaphore;
 
 use crate::errors::AuthError;
+use crate::state::State;
 
 /// Logins in hand and in wait for each that is being worked on: a few seconds' worth.
 const PLACES_PER_SLOT: usize = 16;
@@ -72,6 +77,37 @@ impl Passwords {
             Ok(password.hash(cost)?)
         });
         hash.await?
+    }
+
+    /// Stores the right password of an account, `text`, with the cost of this service, if its hash has another one. What
+    /// cannot be done now is done when they sign in again.
+    pub async fn renew(&self, state: &State, account: &Account, text: SecretString) {
+        let old_hash = &account.password_hash;
+        if Cost::of(old_hash) == Some(self.cost) {
+            return;
+        }
+        let cost = self.cost;
+        let renewed = async {
+            let new_hash = self
+                .work(move || Password::parse(text.expose_secret()).map(|right| right.hash(cost)))
+                .await?;
+            let new_hash = new_hash.map_err(ChoiceFault::from)??;
+            let mut conn = state.connection().await?;
+            accounts::rehash_password(&mut conn, account.id, old_hash, &new_hash).await?;
+            Ok::<_, AuthError>(())
+        };
+        match renewed.await {
+            Ok(()) => {
+                tracing::info!(account_id = %account.id, %cost, "a password is hashed with another cost")
+            }
+            Err(error) => tracing::warn!(account_id = %account.id, %error, "a password keeps its cost"),
+        }
+    }
+
+    /// The cost of the hashes that are made here, and of trying a password for an account that does not exist.
+    #[must_use]
+    pub fn cost(&self) -> Cost {
+        self.cost
     }
 
     async fn work<T: Send + 'static>(

@@ -8,10 +8,14 @@ use std::pin::Pin;
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload, web};
 use millrace_domain::access::Role;
-use millrace_domain::ids::{AccountId, ProjectId};
+use millrace_domain::audit::action::Action;
+use millrace_domain::audit::{Details, SecurityEvent, Target};
+use millrace_domain::ids::ProjectId;
+use millrace_domain::text::ShortText;
 use millrace_http::problem::{Code, Problem};
 use millrace_storage::projects::{self, Project};
 
+use crate::audit::record;
 use crate::caller::Caller;
 use crate::errors::AuthError;
 use crate::state::State;
@@ -42,9 +46,10 @@ pub struct ProjectAccess<R> {
     /// The project.
     pub project: Project,
     /// The caller.
-    pub account_id: AccountId,
+    pub caller: Caller,
     /// The caller's role; system admins are owners everywhere.
     pub role: Role,
+    endpoint: Option<ShortText>,
     required: PhantomData<R>,
 }
 
@@ -53,18 +58,73 @@ impl<R> ProjectAccess<R> {
     ///
     /// # Errors
     /// 403 that names both roles.
-    pub fn require<N: RequiredRole>(&self) -> Result<(), Problem> {
-        require(N::ROLE, self.role)
+    pub async fn require<N: RequiredRole>(&self, state: &State) -> Result<(), Problem> {
+        if self.role >= N::ROLE {
+            return Ok(());
+        }
+        self.denied(state, N::ROLE).await;
+        Err(too_little(N::ROLE, self.role))
+    }
+
+    /// What the caller has just done in the project, for the audit log.
+    #[must_use]
+    pub fn did(&self, action: Action) -> SecurityEvent {
+        self.caller.did(action).within(self.project.id)
+    }
+
+    /// Records that the caller's role did not suffice.
+    pub async fn denied(&self, state: &State, needed: Role) {
+        let (project, endpoint) = (self.project.id, self.endpoint.clone());
+        record(state, denial(&self.caller, project, endpoint, needed, self.role)).await;
     }
 }
 
-fn require(needed: Role, has: Role) -> Result<(), Problem> {
-    if has >= needed {
-        return Ok(());
+impl<R: RequiredRole> ProjectAccess<R> {
+    /// What `caller` may do in the project with this id.
+    ///
+    /// # Errors
+    /// 404 for strangers, 403 for members with less than the role `R`, which is recorded.
+    pub async fn of(
+        state: &State,
+        caller: Caller,
+        id: ProjectId,
+        request: &HttpRequest,
+    ) -> Result<Self, Problem> {
+        let role =
+            if caller.claims.admin { Some(Role::Owner) } else { caller.claims.roles.get(&id).copied() };
+        let role = role.ok_or_else(not_found)?;
+        let endpoint = request.match_pattern().unwrap_or_default();
+        let endpoint = ShortText::cut(&format!("{} {endpoint}", request.method()));
+        if role < R::ROLE {
+            record(state, denial(&caller, id, endpoint, R::ROLE, role)).await;
+            return Err(too_little(R::ROLE, role));
+        }
+        let mut conn = state.connection().await?;
+        let project = projects::find(&mut conn, id).await.map_err(AuthError::from)?.ok_or_else(not_found)?;
+        Ok(Self { project, caller, role, endpoint, required: PhantomData })
     }
+}
+
+fn denial(
+    caller: &Caller,
+    project: ProjectId,
+    endpoint: Option<ShortText>,
+    needed: Role,
+    has: Role,
+) -> SecurityEvent {
+    let details = Details { role: Some(has), needed_role: Some(needed), endpoint, ..Details::default() };
+    caller.did(Action::AccessDenied).on(Target::Project(project)).within(project).with(details)
+}
+
+fn too_little(needed: Role, has: Role) -> Problem {
     let (needed, has) = (needed.as_str(), has.as_str());
     let detail = format!("this needs the role `{needed}` in the project, yours is `{has}`");
-    Err(Problem::new(Code::Forbidden, detail))
+    Problem::new(Code::Forbidden, detail)
+}
+
+/// To strangers, a project that exists is no different from one that does not.
+fn not_found() -> Problem {
+    Problem::new(Code::NotFound, "there is no such project, or it is not yours to see")
 }
 
 impl<R: RequiredRole> FromRequest for ProjectAccess<R> {
@@ -75,21 +135,11 @@ impl<R: RequiredRole> FromRequest for ProjectAccess<R> {
         let request = request.clone();
         Box::pin(async move {
             let caller = Caller::extract(&request).await?;
-            // To strangers, a project that exists is no different from one that does not.
-            let not_found =
-                || Problem::new(Code::NotFound, "there is no such project, or it is not yours to see");
             let id: ProjectId = request.match_info().query("id").parse().map_err(|_not_an_id| not_found())?;
-            let role =
-                if caller.claims.admin { Some(Role::Owner) } else { caller.claims.roles.get(&id).copied() };
-            let role = role.ok_or_else(not_found)?;
-            require(R::ROLE, role)?;
             let state = request
                 .app_data::<web::Data<State>>()
                 .ok_or_else(|| Problem::internal(&"this service has no state"))?;
-            let mut conn = state.connection().await?;
-            let project =
-                projects::find(&mut conn, id).await.map_err(AuthError::from)?.ok_or_else(not_found)?;
-            Ok(Self { project, account_id: caller.account.id, role, required: PhantomData })
+            Self::of(state, caller, id, &request).await
         })
     }
 }

@@ -1,22 +1,27 @@
 //! Every route of auth on one screen. Health and metrics are mounted by the runtime.
 
 use actix_web::web;
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{ComponentsBuilder, InfoBuilder, OpenApi, OpenApiBuilder};
 use utoipa_actix_web::AppExt;
 use utoipa_actix_web::service_config::ServiceConfig;
 
+mod audit;
+mod csrf;
 mod denials;
+mod email;
 mod form_or_json;
 mod grant;
 mod keys;
 mod login;
 mod members;
 mod password;
+mod password_reset;
 mod projects;
 mod refresh;
 mod register;
 mod session;
+mod session_kind;
 mod sessions;
 
 /// Mounts the routes.
@@ -24,11 +29,17 @@ pub fn configure(service: &mut ServiceConfig<'_>) {
     service
         .service(register::register)
         .service(password::change)
+        .service(password_reset::forgot)
+        .service(password_reset::reset)
+        .service(email::verify)
+        .service(email::resend)
+        .service(email::change)
         .service(login::login)
         .service(refresh::refresh)
         .service(sessions::logout)
         .service(sessions::list)
         .service(sessions::end)
+        .service(csrf::csrf)
         .service(session::me)
         .service(session::verify)
         .service(session::jwks)
@@ -42,7 +53,8 @@ pub fn configure(service: &mut ServiceConfig<'_>) {
         .service(members::list)
         .service(members::add)
         .service(members::change)
-        .service(members::remove);
+        .service(members::remove)
+        .service(audit::list);
 }
 
 /// Mounts the short names of some routes, for clients that know them. They are not part of the description.
@@ -58,10 +70,19 @@ pub fn aliases(service: &mut web::ServiceConfig) {
 #[must_use]
 pub fn openapi() -> OpenApi {
     let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
+    let cookie = ApiKeyValue::with_description(
+        "millrace_session",
+        "The cookie that `POST /api/v1/auth/login?session=cookie` sets; over TLS its name is `__Host-millrace_session`. \
+         It does at the gateway wherever an access token does. What changes something must also carry the header \
+         `X-CSRF-Token`",
+    );
     let base = OpenApiBuilder::new()
         .info(InfoBuilder::new().title("Millrace auth").version(env!("CARGO_PKG_VERSION")).build())
         .components(Some(
-            ComponentsBuilder::new().security_scheme("access_token", SecurityScheme::Http(bearer)).build(),
+            ComponentsBuilder::new()
+                .security_scheme("access_token", SecurityScheme::Http(bearer))
+                .security_scheme("browser_session", SecurityScheme::ApiKey(ApiKey::Cookie(cookie)))
+                .build(),
         ))
         .build();
     actix_web::App::new().into_utoipa_app().openapi(base).configure(configure).split_for_parts().1

@@ -3,7 +3,9 @@
 use actix_web::HttpRequest;
 use actix_web::http::header::USER_AGENT;
 use chrono::{DateTime, Utc};
-use millrace_domain::ids::SessionId;
+use millrace_domain::audit::action::Action;
+use millrace_domain::audit::{Actor, Details, Origin, Target};
+use millrace_domain::ids::{AccountId, SessionId};
 use millrace_http::client_address::TrustedProxies;
 use millrace_messaging::revocations::Revoked;
 use millrace_security::refresh_token::{self, RefreshToken};
@@ -15,6 +17,7 @@ use millrace_storage::{members, sessions};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::announcements::announce;
+use crate::audit::{self, record};
 use crate::errors::AuthError;
 use crate::state::State;
 
@@ -24,6 +27,10 @@ const MAX_AGENT_CHARS: usize = 200;
 /// What a client goes on with.
 #[derive(Debug)]
 pub struct Granted {
+    /// Who is signed in.
+    pub account_id: AccountId,
+    /// The sign-in.
+    pub session: SessionId,
     /// Shown with every request.
     pub access_token: String,
     /// Shown once, to get the next two.
@@ -47,6 +54,10 @@ impl Client {
             address: trusted.client(request).map(|address| address.to_string()),
         }
     }
+
+    pub(crate) fn as_stored(&self) -> sessions::Client<'_> {
+        sessions::Client { user_agent: self.user_agent.as_deref(), address: self.address.as_deref() }
+    }
 }
 
 /// Opens a session for somebody who has proved who they are.
@@ -57,20 +68,18 @@ pub async fn open(state: &State, account: &Account, client: &Client) -> Result<G
     let now = Utc::now();
     let refresh_token = RefreshToken::generate()?;
     let token = NewToken { hash: &refresh_token.hash(), expires_at: now + refresh_token::LIFETIME };
-    let client =
-        sessions::Client { user_agent: client.user_agent.as_deref(), address: client.address.as_deref() };
     let mut conn = state.connection().await?;
-    let session = sessions::open(&mut conn, account.id, client, token, now).await?;
+    let session = sessions::open(&mut conn, account.id, client.as_stored(), token, now).await?;
     let access_token = access_token(state, &mut conn, account, session, now).await?;
-    Ok(Granted { access_token, refresh_token })
+    Ok(Granted { account_id: account.id, session, access_token, refresh_token })
 }
 
 /// Replaces a refresh token. One that was replaced before ends its session, everywhere.
 ///
 /// # Errors
 /// [`AuthError::RefreshToken`] for a token that is not good, whatever is wrong with it.
-pub async fn refresh(state: &State, shown: &SecretString) -> Result<Granted, AuthError> {
-    let outcome = replace(state, shown).await;
+pub async fn refresh(state: &State, shown: &SecretString, origin: &Origin) -> Result<Granted, AuthError> {
+    let outcome = replace(state, shown, origin).await;
     let result = match &outcome {
         Ok(_) => "success",
         Err(AuthError::RefreshToken) => "failure",
@@ -80,7 +89,7 @@ pub async fn refresh(state: &State, shown: &SecretString) -> Result<Granted, Aut
     outcome
 }
 
-async fn replace(state: &State, shown: &SecretString) -> Result<Granted, AuthError> {
+async fn replace(state: &State, shown: &SecretString, origin: &Origin) -> Result<Granted, AuthError> {
     let shown = RefreshToken::parse(shown.expose_secret()).ok_or(AuthError::RefreshToken)?;
     let now = Utc::now();
     let refresh_token = RefreshToken::generate()?;
@@ -91,20 +100,25 @@ async fn replace(state: &State, shown: &SecretString) -> Result<Granted, AuthErr
             let account =
                 sessions::account(&mut conn, session, account).await?.ok_or(AuthError::RefreshToken)?;
             let access_token = access_token(state, &mut conn, &account, session, now).await?;
-            Ok(Granted { access_token, refresh_token })
+            Ok(Granted { account_id: account.id, session, access_token, refresh_token })
         }
         Shown::Stolen(account_id, session) => {
             drop(conn);
             metrics::counter!("auth_refresh_tokens_reused_total").increment(1);
             tracing::warn!(%account_id, %session, "a replaced refresh token was shown again: its session has ended");
             announce(state, Revoked::Sessions { account_id }).await;
+            // The owner or the thief: it cannot be told which.
+            let event = audit::did(Actor::Anonymous, origin, Action::RefreshTokenReused);
+            let details = Details { account_id: Some(account_id), ..Details::default() };
+            record(state, event.on(Target::Session(session)).with(details)).await;
             Err(AuthError::RefreshToken)
         }
         Shown::Unknown => Err(AuthError::RefreshToken),
     }
 }
 
-async fn access_token(
+/// An access token for a session, with the roles of the moment.
+pub(crate) async fn access_token(
     state: &State,
     conn: &mut Connection,
     account: &Account,

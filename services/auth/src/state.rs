@@ -1,16 +1,20 @@
 //! What every request may use.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use millrace_cache::attempts::Attempts;
 use millrace_cache::revocations::RevocationCount;
 use millrace_http::client_address::TrustedProxies;
+use millrace_http::public_side::PublicSide;
 use millrace_messaging::broker::Broker;
 use millrace_storage::database::{Connection, Database};
 
 use crate::errors::AuthError;
 use crate::known_tokens::KnownTokens;
+use crate::mail::outbox::Outbox;
 use crate::passwords::Passwords;
+use crate::registration::Admission;
 use crate::tokens::Tokens;
 
 /// Shared by all workers of the server.
@@ -30,8 +34,16 @@ pub struct State {
     pub passwords: Passwords,
     /// Counts the tries.
     pub attempts: Attempts,
+    /// Notes the mails that people ask for.
+    pub outbox: Outbox,
+    /// Who may have an account, and what it takes to sign in.
+    pub admission: Admission,
     /// Whose word on where a request came from is taken.
     pub trusted_proxies: TrustedProxies,
+    /// The side that browsers see.
+    pub public_side: PublicSide,
+    /// The age at which a session cookie is replaced.
+    pub cookie_renewal: Duration,
 }
 
 impl State {

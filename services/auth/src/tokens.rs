@@ -1,12 +1,16 @@
-//! The access tokens of this installation, and the keys that sign them.
+//! The access tokens of this installation, the cookies of its browser sessions, and the keys that sign both.
 //!
 //! Keys succeed each other. A new one is published before it signs, so that whoever keeps a copy of the JWK set has it
-//! by then; an old one is believed until the last token that it signed has expired.
+//! by then; an old one is believed until the last token that it signed has expired. Cookies live longer than access
+//! tokens, so a key is believed for them long after it has left the JWK set.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
 use chrono::{DateTime, Utc};
+use millrace_domain::ids::{AccountId, SessionId};
 use millrace_runtime::launch::Fault;
+use millrace_security::browser_session::{self, CookieError, CookieKey};
+use millrace_security::csrf::CsrfKey;
 use millrace_security::envelope::MasterKey;
 use millrace_security::signing_key::{SigningKey, SigningKeyError, VerifyingKey, jwks};
 use millrace_security::token::{Claims, Holder, Issuer, LEEWAY, LIFETIME, TokenError, Verifier};
@@ -14,11 +18,13 @@ use millrace_storage::database::Database;
 use millrace_storage::error::StorageError;
 use millrace_storage::signing_keys::{self, NewSigningKey, SigningKeyRow};
 
-/// Makes and believes access tokens.
+/// Makes and believes access tokens and cookies.
 #[derive(Debug)]
 pub struct Tokens {
     master: MasterKey,
     issuer: String,
+    cookie_key: CookieKey,
+    csrf_key: CsrfKey,
     keys: RwLock<Arc<Keys>>,
 }
 
@@ -28,6 +34,7 @@ struct Keys {
     /// In their order; each signs until the time beside it.
     signing: Vec<(Issuer, Option<DateTime<Utc>>)>,
     verifier: Verifier,
+    cookies: Verifier<browser_session::Claims>,
     jwks: serde_json::Value,
 }
 
@@ -60,7 +67,8 @@ impl Tokens {
         }
         drop(conn);
         let keys = RwLock::new(Arc::new(Keys::load(database, master, issuer).await?));
-        Ok(Self { master: master.clone(), issuer: issuer.to_owned(), keys })
+        let (cookie_key, csrf_key) = (CookieKey::derive(master)?, CsrfKey::derive(master)?);
+        Ok(Self { master: master.clone(), issuer: issuer.to_owned(), cookie_key, csrf_key, keys })
     }
 
     /// Takes the keys from the database again. Whether others are believed than before.
@@ -80,10 +88,7 @@ impl Tokens {
     /// # Errors
     /// When there is no key, or it does not sign.
     pub fn issue(&self, holder: Holder, now: DateTime<Utc>) -> Result<String, TokenError> {
-        let keys = self.keys();
-        let mut in_order = keys.signing.iter();
-        let signs = in_order.find(|(_, until)| until.is_none_or(|until| now < until));
-        signs.ok_or(TokenError::UnknownKey)?.0.issue(holder, now)
+        self.keys().signs(now)?.issue(holder, now)
     }
 
     /// What a token says, if it is to be believed.
@@ -92,6 +97,32 @@ impl Tokens {
     /// Says why not.
     pub fn verify(&self, token: &str) -> Result<Claims, TokenError> {
         self.keys().verifier.verify(token)
+    }
+
+    /// A cookie for a session, good from `now`.
+    ///
+    /// # Errors
+    /// When there is no key, or it does not sign.
+    pub fn seal_cookie(
+        &self,
+        session: (AccountId, SessionId),
+        now: DateTime<Utc>,
+    ) -> Result<String, CookieError> {
+        browser_session::seal(&self.cookie_key, self.keys().signs(now)?, session, now)
+    }
+
+    /// What a cookie says, if it is to be believed.
+    ///
+    /// # Errors
+    /// Says why not.
+    pub fn open_cookie(&self, cookie: &str) -> Result<browser_session::Claims, CookieError> {
+        browser_session::open(&self.cookie_key, &self.keys().cookies, cookie)
+    }
+
+    /// What a page of this session must send with whatever changes something.
+    #[must_use]
+    pub fn csrf_token(&self, session: SessionId) -> String {
+        self.csrf_key.token(session)
     }
 
     /// The public halves of the keys, as a JWK set.
@@ -109,9 +140,14 @@ impl Keys {
     async fn load(database: &Database, master: &MasterKey, issuer: &str) -> Result<Self, KeysError> {
         let now = Utc::now();
         let mut conn = database.connection().await?;
-        let rows = signing_keys::since(&mut conn, now - LIFETIME - LEEWAY).await?;
-        let public = rows.iter().map(|row| VerifyingKey::from_pem(&row.public_pem));
-        let public: Vec<VerifyingKey> = public.collect::<Result<_, _>>()?;
+        let rows = signing_keys::since(&mut conn, now - browser_session::LIFETIME - LEEWAY).await?;
+        let signed_since = |since: DateTime<Utc>| {
+            move |row: &&SigningKeyRow| row.retired_at.is_none_or(|until| since <= until)
+        };
+        let public = |row: &SigningKeyRow| VerifyingKey::from_pem(&row.public_pem);
+        let for_cookies: Vec<VerifyingKey> = rows.iter().map(public).collect::<Result<_, _>>()?;
+        let for_tokens = rows.iter().filter(signed_since(now - LIFETIME - LEEWAY)).map(public);
+        let for_tokens: Vec<VerifyingKey> = for_tokens.collect::<Result<_, _>>()?;
         let signs = |row: &&SigningKeyRow| row.retired_at.is_none_or(|until| now < until);
         let signing = rows.iter().filter(signs).map(|row| {
             let key = SigningKey::open(&row.kid, &row.private_box, master)?;
@@ -119,8 +155,16 @@ impl Keys {
         });
         Ok(Self {
             signing: signing.collect::<Result<_, SigningKeyError>>()?,
-            jwks: serde_json::to_value(jwks(&public))?,
-            verifier: Verifier::new(issuer, public),
+            jwks: serde_json::to_value(jwks(&for_tokens))?,
+            verifier: Verifier::new(issuer, for_tokens),
+            cookies: Verifier::new(issuer, for_cookies),
         })
+    }
+
+    /// Who signs at this moment.
+    fn signs(&self, now: DateTime<Utc>) -> Result<&Issuer, TokenError> {
+        let mut in_order = self.signing.iter();
+        let signs = in_order.find(|(_, until)| until.is_none_or(|until| now < until));
+        signs.map(|(issuer, _)| issuer).ok_or(TokenError::UnknownKey)
     }
 }

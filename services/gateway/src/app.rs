@@ -5,22 +5,31 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::web;
+use millrace_http::public_side::PublicSide;
 use millrace_http::serve::serve;
+use millrace_messaging::broker::Broker;
+use millrace_messaging::browser_sessions::SessionOpener;
 use millrace_runtime::health::{self, Health};
 use millrace_runtime::launch::{Fault, Process, listen};
 use millrace_runtime::lifecycle::Components;
 
+use crate::browser_session::BrowserSessions;
 use crate::config::Config;
 use crate::routes;
 use crate::state::State;
 use crate::upstreams::{Origins, Upstream, liveness};
+
+/// The gateway publishes nothing; this bounds the broker's word on its health.
+const BROKER_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The gateway, ready to run.
 #[derive(Debug)]
 pub struct App {
     listener: TcpListener,
     state: Arc<State>,
-    health: Arc<Health>,
+    health: Health,
+    nats_url: String,
+    public_side: PublicSide,
     process: Process,
     grace: Duration,
 }
@@ -34,7 +43,9 @@ impl App {
         Ok(Self {
             listener: listen(config.bind)?,
             state: Arc::new(State::new(&config)),
-            health: Arc::new(health(&config.origins, &process)),
+            health: health(&config.origins, &process),
+            nats_url: config.nats_url,
+            public_side: PublicSide { url: config.public_url, trusted: config.trusted_proxies },
             process,
             grace: config.shutdown_grace,
         })
@@ -56,10 +67,19 @@ impl App {
         tracing::info!(address = %self.address()?, "listening");
         let shutdown = self.process.shutdown;
         let mut components = Components::new(shutdown.clone(), self.grace);
-        let (state, health) = (self.state, web::Data::from(self.health));
+        let broker = Broker::connect_in_time(&self.nats_url, "gateway", BROKER_TIMEOUT).await?;
+        let opener = SessionOpener::new(broker.clone());
+        components.spawn("session revocations", opener.clone().listen(shutdown.clone()));
+        let sessions = Arc::new(BrowserSessions::new(opener, self.public_side));
+        // Without it programs go on, and people whose cookie is remembered.
+        let health = self.health.prefers("nats", move || {
+            let broker = broker.clone();
+            async move { broker.ping().await.map_err(|e| e.to_string()) }
+        });
+        let (state, health) = (self.state, web::Data::new(health));
         let configure = move |service: &mut web::ServiceConfig| {
             service.app_data(health.clone()).configure(health::routes);
-            routes::configure(service, &state);
+            routes::configure(service, &state, &sessions);
         };
         components.spawn("http", serve(self.listener, configure, shutdown, self.grace)?);
         components.run().await?;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use millrace_domain::batch::MAX_REQUEST_BYTES;
 use millrace_http::client_address::TrustedProxies;
+use millrace_http::public_side::PublicUrl;
 use millrace_runtime::config::{ConfigError, Env};
 
 use crate::upstreams::Origins;
@@ -18,6 +19,12 @@ pub struct Config {
     pub bind: SocketAddr,
     /// `MILLRACE_AUTH_URL`, `MILLRACE_INGEST_URL`, `MILLRACE_WORKER_URL`, `MILLRACE_ANALYTICS_URL`.
     pub origins: Origins,
+    /// `NATS_URL`: where auth is asked what session cookies stand for. Without it all else works.
+    pub nats_url: String,
+    /// `MILLRACE_PUBLIC_URL`: the address that people have in their browsers. If it begins with `https`, session
+    /// cookies are believed and sent over TLS alone. Must be the same for auth, or each looks for a cookie of another
+    /// name.
+    pub public_url: Option<PublicUrl>,
     /// `MILLRACE_UPSTREAM_TIMEOUT`: how long a service may be silent, before its answer and in the middle of it. Too
     /// low and slow answers are thrown away after the work was done; too high and clients wait for a service that
     /// hangs.
@@ -42,6 +49,8 @@ impl Config {
         let ingest = origin(&mut env, "MILLRACE_INGEST_URL", "http://127.0.0.1:8082");
         let worker = origin(&mut env, "MILLRACE_WORKER_URL", "http://127.0.0.1:8083");
         let analytics = origin(&mut env, "MILLRACE_ANALYTICS_URL", "http://127.0.0.1:8084");
+        let nats_url = env.or("NATS_URL", "nats://127.0.0.1:4222".to_owned());
+        let public_url = env.optional("MILLRACE_PUBLIC_URL");
         let upstream_timeout = env.duration("MILLRACE_UPSTREAM_TIMEOUT", Duration::from_secs(30));
         let max_body = env.bytes("MILLRACE_MAX_BODY", ByteSize::b(MAX_REQUEST_BYTES as u64));
         let trusted_proxies = env.or("MILLRACE_TRUSTED_PROXIES", TrustedProxies::default());
@@ -64,6 +73,8 @@ impl Config {
             Some(Self {
                 bind,
                 origins: Origins { auth: auth?, ingest: ingest?, worker: worker?, analytics: analytics? },
+                nats_url,
+                public_url,
                 upstream_timeout,
                 max_body,
                 trusted_proxies,
@@ -98,9 +109,10 @@ mod tests {
             ("MILLRACE_UPSTREAM_TIMEOUT", "13s"),
             ("MILLRACE_SHUTDOWN_GRACE", "5s"),
             ("MILLRACE_MAX_BODY", "0"),
+            ("MILLRACE_PUBLIC_URL", "millrace.example.com"),
         ]))
         .unwrap_err()
         .to_string();
-        assert_eq!(error.lines().count(), 6, "{error}");
+        assert_eq!(error.lines().count(), 7, "{error}");
     }
 }

@@ -4,14 +4,17 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
+use actix_web::dev::ServiceRequest;
+use actix_web::middleware::{Next, from_fn};
 use actix_web::{HttpRequest, HttpResponse, web};
 
+use crate::browser_session::{self, BrowserSessions};
 use crate::proxy::Proxy;
 use crate::state::State;
 use crate::upstreams::{self, Upstream};
 
 /// Mounts the routes, with connections to the services of this worker's own.
-pub fn configure(service: &mut web::ServiceConfig, state: &Arc<State>) {
+pub fn configure(service: &mut web::ServiceConfig, state: &Arc<State>, sessions: &Arc<BrowserSessions>) {
     service.route("/", web::get().to(welcome));
     let proxy = |upstream| Rc::new(Proxy::new(upstream, Arc::clone(state)));
     let [auth, ingest, worker, analytics] =
@@ -23,8 +26,13 @@ pub fn configure(service: &mut web::ServiceConfig, state: &Arc<State>) {
             Upstream::Worker => &worker,
             Upstream::Analytics => &analytics,
         };
-        let proxy = Rc::clone(proxy);
-        resource.to(move |request: HttpRequest, body: web::Payload| Rc::clone(&proxy).pass(request, body))
+        let (proxy, sessions) = (Rc::clone(proxy), Arc::clone(sessions));
+        let session = move |request: ServiceRequest, next: Next<_>| {
+            browser_session::middleware(Arc::clone(&sessions), upstream, request, next)
+        };
+        resource
+            .to(move |request: HttpRequest, body: web::Payload| Rc::clone(&proxy).pass(request, body))
+            .wrap(from_fn(session))
     });
 }
 

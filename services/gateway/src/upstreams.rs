@@ -1,6 +1,7 @@
 //! Which service answers which path.
 
 use actix_web::Resource;
+use actix_web::dev::HttpServiceFactory;
 use actix_web::web;
 
 pub mod liveness;
@@ -31,6 +32,7 @@ pub const ROUTES: &[(&str, Upstream)] = &[
     ("/api/v1/event-types", Analytics),
     ("/api/v1/auth", Auth),
     ("/api/v1/projects", Auth),
+    ("/api/v1/audit", Auth),
     ("/.well-known/jwks.json", Auth),
     // What the SDKs of other products call: CloudEvents, Segment and RudderStack, PostHog, Amplitude, Mixpanel.
     ("/api/v1/cloudevents", Ingest),
@@ -87,14 +89,17 @@ impl Origins {
 
 /// Mounts a resource per prefix. Its first pattern is the bare prefix, and that is what metrics and logs call the
 /// endpoint: what follows it holds ids.
-pub fn mount(service: &mut web::ServiceConfig, handled: impl Fn(Resource, Upstream) -> Resource) {
+pub fn mount<R: HttpServiceFactory + 'static>(
+    service: &mut web::ServiceConfig,
+    handled: impl Fn(Resource, Upstream) -> R,
+) {
     mount_all(ROUTES, service, handled);
 }
 
-fn mount_all(
+fn mount_all<R: HttpServiceFactory + 'static>(
     routes: &[(&'static str, Upstream)],
     service: &mut web::ServiceConfig,
-    handled: impl Fn(Resource, Upstream) -> Resource,
+    handled: impl Fn(Resource, Upstream) -> R,
 ) {
     let mut routes = routes.to_vec();
     // actix takes the first resource that fits. The sort is stable: among equals the order of the table stays, and

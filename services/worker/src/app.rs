@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use millrace_cache::data_versions::DataVersions;
 use millrace_messaging::broker::Broker;
-use millrace_messaging::consumer::EventConsumer;
+use millrace_messaging::consumer::Consumer;
 use millrace_messaging::streams;
 use millrace_runtime::health::{self, Health};
 use millrace_runtime::labels::{CappedLabels, EVENT_TYPE_LABELS};
@@ -27,7 +27,7 @@ pub struct App {
     listener: TcpListener,
     broker: Broker,
     versions: DataVersions,
-    consumer: EventConsumer,
+    consumer: Consumer,
     database: Database,
     config: Config,
     process: Process,
@@ -43,7 +43,7 @@ impl App {
         let broker = Broker::connect(&config.nats_url, "worker", PUBLISH_TIMEOUT).await?;
         streams::ensure(&broker, config.streams).await?;
         let versions = DataVersions::new(&config.redis_url)?;
-        let consumer = EventConsumer::join(&broker, config.pull).await?;
+        let consumer = Consumer::of_events(&broker, config.pull).await?;
         let pool =
             PoolSettings { statement_timeout: config.statement_timeout, ..PoolSettings::named("worker") };
         let database = Database::new(&config.database_url, pool)?;

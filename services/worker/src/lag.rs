@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use millrace_messaging::broker::Broker;
-use millrace_messaging::consumer;
 use millrace_messaging::error::MessagingError;
+use millrace_messaging::{consumer, subjects};
 use tokio_util::sync::CancellationToken;
 
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -20,7 +20,7 @@ pub async fn watch(broker: Broker, shutdown: CancellationToken) -> Result<(), Me
             () = shutdown.cancelled() => return Ok(()),
             _ = ticks.tick() => {}
         }
-        match consumer::backlog(&broker).await {
+        match consumer::backlog(&broker, subjects::EVENTS_STREAM).await {
             Ok(backlog) => {
                 metrics::gauge!("worker_consumer_lag")
                     .set(u32::try_from(backlog.messages).unwrap_or(u32::MAX));

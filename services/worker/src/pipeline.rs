@@ -7,7 +7,7 @@ use std::time::Instant;
 use millrace_cache::data_versions::{DataVersions, Month};
 use millrace_domain::ids::ProjectId;
 use millrace_messaging::broker::Broker;
-use millrace_messaging::consumer::{Delivery, EventConsumer, PullSettings};
+use millrace_messaging::consumer::{Consumer, Delivery, PullSettings};
 use millrace_messaging::error::MessagingError;
 use millrace_messaging::stored::Stored;
 use millrace_messaging::wire::{self, Decoded};
@@ -29,7 +29,7 @@ pub struct Pipeline {
     /// The log.
     pub broker: Broker,
     /// Where its messages come from.
-    pub consumer: EventConsumer,
+    pub consumer: Consumer,
     /// How to join the consumer again, should it be gone.
     pub pull: PullSettings,
     /// How to create the streams again, should they be gone.
@@ -213,7 +213,7 @@ impl Pipeline {
     /// The broker may have come back without its disk.
     async fn rejoin(&mut self) {
         let joined = match streams::ensure(&self.broker, self.streams).await {
-            Ok(()) => EventConsumer::join(&self.broker, self.pull).await,
+            Ok(()) => Consumer::of_events(&self.broker, self.pull).await,
             Err(error) => Err(error),
         };
         if let Ok(consumer) = joined {

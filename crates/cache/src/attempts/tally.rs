@@ -16,6 +16,8 @@ struct Tally {
     failures: u32,
     level: u32,
     locked_until: Instant,
+    /// Whether the lock has refused anything.
+    told: bool,
 }
 
 /// Attempts in the memory of this process.
@@ -30,18 +32,28 @@ struct Generations {
 }
 
 impl Tallies {
-    /// How long to wait; zero: go, and the attempt is counted as failed until it is taken back.
-    pub(super) fn begin(&self, keys: &[String], law: &Law, now: Instant) -> Duration {
+    /// How long to wait; zero: go, and the attempt is counted as failed until it is taken back. And whether it is the
+    /// first that a lock refuses.
+    pub(super) fn begin(&self, keys: &[String], law: &Law, now: Instant) -> (Duration, bool) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let waits = keys.iter().filter_map(|key| Some(known.find(key)?.locked_until.duration_since(now)));
-        let wait = waits.max().unwrap_or_default();
+        let (mut wait, mut first) = (Duration::ZERO, false);
+        for key in keys {
+            let Some(tally) = known.find(key).filter(|tally| tally.locked_until > now).cloned() else {
+                continue;
+            };
+            wait = wait.max(tally.locked_until.duration_since(now));
+            if !tally.told {
+                first = true;
+                known.put(key, Tally { told: true, ..tally });
+            }
+        }
         if wait.is_zero() {
             for key in keys {
                 let tally = known.find(key).cloned().filter(|tally| !tally.is_over(law, now));
                 known.put(key, tally.unwrap_or_else(|| Tally::new(now)).failed_once_more(law, now));
             }
         }
-        wait
+        (wait, first)
     }
 
     /// The attempt did not fail, so it is not counted.
@@ -79,7 +91,7 @@ impl Generations {
 
 impl Tally {
     fn new(now: Instant) -> Self {
-        Self { since: now, failures: 0, level: 0, locked_until: now }
+        Self { since: now, failures: 0, level: 0, locked_until: now, told: false }
     }
 
     /// Whether nothing of it matters any more.
@@ -97,6 +109,7 @@ impl Tally {
             let doubled = law.first_lock.saturating_mul(1 << self.level.min(16));
             self.locked_until = now + doubled.min(law.longest_lock);
             self.level += 1;
+            self.told = false;
         }
         self
     }

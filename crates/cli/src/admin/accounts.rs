@@ -2,13 +2,15 @@ use std::io;
 
 use anyhow::Context;
 use clap::Args;
+use millrace_domain::audit::action::Action;
+use millrace_domain::audit::{Details, Target};
 use millrace_domain::email::Email;
 use millrace_security::password::{Cost, Password};
 use millrace_storage::accounts::{self, NewAccount};
-use millrace_storage::database::Connection;
 use millrace_storage::error::StorageError;
 
-use super::{note, say};
+use super::audit::did;
+use super::{Desk, note, say};
 
 /// Create an account
 ///
@@ -25,7 +27,7 @@ pub(super) struct CreateUserArgs {
     password_stdin: bool,
 }
 
-pub(super) async fn create(conn: &mut Connection, args: &CreateUserArgs) -> anyhow::Result<()> {
+pub(super) async fn create(desk: &mut Desk, args: &CreateUserArgs) -> anyhow::Result<()> {
     let password = if args.password_stdin { read_password()? } else { Password::generate()? };
     let hash = password.hash(Cost::default())?;
     let new = NewAccount {
@@ -35,7 +37,7 @@ pub(super) async fn create(conn: &mut Connection, args: &CreateUserArgs) -> anyh
         is_admin: args.admin,
         email_verified: true,
     };
-    let account = accounts::create(conn, new).await.map_err(|error| match error {
+    let account = accounts::create(&mut desk.conn, new).await.map_err(|error| match error {
         StorageError::Conflict(_) => anyhow::anyhow!("{} has an account already", args.email),
         other => other.into(),
     })?;
@@ -43,10 +45,11 @@ pub(super) async fn create(conn: &mut Connection, args: &CreateUserArgs) -> anyh
     if !args.password_stdin {
         say(password.reveal())?;
     }
-    Ok(())
+    let details = Details { admin: Some(args.admin), ..Details::default() };
+    desk.record(did(Action::AccountCreated).on(Target::Account(account.id)).with(details)).await
 }
 
-fn read_password() -> anyhow::Result<Password> {
+pub(super) fn read_password() -> anyhow::Result<Password> {
     let mut line = String::new();
     io::stdin().read_line(&mut line).context("cannot read the password from standard input")?;
     Password::parse(line.trim_end_matches(['\r', '\n'])).context("the password")

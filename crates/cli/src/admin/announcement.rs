@@ -6,27 +6,29 @@ use millrace_cache::revocations::RevocationCount;
 use millrace_messaging::broker::Broker;
 use millrace_messaging::revocations::{self, Revoked};
 
-use super::note;
+use super::{Desk, note};
 
 /// How long the broker may take to hear of it.
-const BROKER_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const BROKER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How the running services hear of what was taken away: one way is enough.
 #[derive(Args)]
 pub(super) struct Announcement {
-    /// The broker, to tell the running services at once
-    #[arg(long, env = "NATS_URL", hide_env_values = true)]
-    nats_url: Option<String>,
     /// Redis, to tell them within a second
     #[arg(long, env = "REDIS_URL", hide_env_values = true)]
     redis_url: Option<String>,
 }
 
 impl Announcement {
+    /// Where the running services count.
+    pub(super) fn redis_url(&self) -> Option<&str> {
+        self.redis_url.as_deref()
+    }
+
     /// Tells them what is done already. Exit code 1 when they could not be told.
-    pub(super) async fn make(&self, revoked: &Revoked) -> ExitCode {
+    pub(super) async fn make(&self, desk: &Desk, revoked: &Revoked) -> ExitCode {
         let mut told = Vec::new();
-        if let Some(url) = &self.nats_url {
+        if let Some(url) = &desk.nats_url {
             let late = |_elapsed| Err(anyhow::anyhow!("no answer in {BROKER_TIMEOUT:?}"));
             let broadcast = tokio::time::timeout(BROKER_TIMEOUT, broadcast(url, revoked));
             told.push(("the broker", broadcast.await.unwrap_or_else(late)));

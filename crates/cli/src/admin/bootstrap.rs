@@ -5,6 +5,8 @@ use chrono::Utc;
 use clap::Args;
 use millrace_domain::access::Scope;
 use millrace_domain::analytics::time_zone::TimeZone;
+use millrace_domain::audit::action::Action;
+use millrace_domain::audit::{Details, Target};
 use millrace_domain::email::Email;
 use millrace_domain::ids::{AccountId, ProjectId};
 use millrace_domain::text::Name;
@@ -12,11 +14,11 @@ use millrace_security::api_key::ApiKey;
 use millrace_security::password::{self, Cost, Password};
 use millrace_storage::accounts::{self, Account, NewAccount};
 use millrace_storage::api_keys;
-use millrace_storage::database::Connection;
 use millrace_storage::projects::{self, Project};
 
+use super::audit::did;
 use super::env_file::EnvFile;
-use super::{keys, note, say};
+use super::{Desk, keys, note, say};
 
 const ADMIN: &str = "admin@millrace.local";
 const ADMIN_EMAIL: &str = "MILLRACE_ADMIN_EMAIL";
@@ -54,15 +56,15 @@ pub(super) struct BootstrapArgs {
     env_file: PathBuf,
 }
 
-pub(super) async fn execute(conn: &mut Connection, args: &BootstrapArgs) -> anyhow::Result<()> {
+pub(super) async fn execute(desk: &mut Desk, args: &BootstrapArgs) -> anyhow::Result<()> {
     // Nothing is saved before everything is made. If this fails half-way, the secrets made so far are
     // lost, and the next time finds them missing and makes others.
     let mut env = EnvFile::read(&args.env_file)?;
-    let admin = ensure_admin(conn, &mut env).await?;
+    let admin = ensure_admin(desk, &mut env).await?;
     for first in &FIRST {
-        let project = ensure_project(conn, &mut env, first, admin.id).await?;
+        let project = ensure_project(desk, &mut env, first, admin.id).await?;
         for (variable, scope) in first.keys {
-            ensure_key(conn, &mut env, &project, variable, scope).await?;
+            ensure_key(desk, &mut env, &project, variable, scope).await?;
         }
     }
     env.save()?;
@@ -70,21 +72,21 @@ pub(super) async fn execute(conn: &mut Connection, args: &BootstrapArgs) -> anyh
     Ok(())
 }
 
-async fn ensure_admin(conn: &mut Connection, env: &mut EnvFile) -> anyhow::Result<Account> {
+async fn ensure_admin(desk: &mut Desk, env: &mut EnvFile) -> anyhow::Result<Account> {
     let named = match env.get(ADMIN_EMAIL).and_then(|text| text.parse::<Email>().ok()) {
         Some(email) => {
-            accounts::find_by_email(conn, email.as_str()).await?.filter(|account| account.is_admin)
+            accounts::find_by_email(&mut desk.conn, email.as_str()).await?.filter(|account| account.is_admin)
         }
         None => None,
     };
     let found = match named {
         Some(account) => Some(account),
-        None => accounts::find_by_email(conn, ADMIN).await?,
+        None => accounts::find_by_email(&mut desk.conn, ADMIN).await?,
     };
     let account = match found {
         Some(account) => {
             ensure!(account.is_admin, "the account {} exists and is no system admin", account.email);
-            keep_or_reset_password(conn, env, &account).await?;
+            keep_or_reset_password(desk, env, &account).await?;
             account
         }
         None => {
@@ -96,7 +98,9 @@ async fn ensure_admin(conn: &mut Connection, env: &mut EnvFile) -> anyhow::Resul
                 is_admin: true,
                 email_verified: true,
             };
-            let account = accounts::create(conn, new).await?;
+            let account = accounts::create(&mut desk.conn, new).await?;
+            let details = Details { admin: Some(true), ..Details::default() };
+            desk.record(did(Action::AccountCreated).on(Target::Account(account.id)).with(details)).await?;
             env.set(ADMIN_PASSWORD, password.reveal());
             say(format_args!("created the account {ADMIN}"))?;
             account
@@ -106,11 +110,7 @@ async fn ensure_admin(conn: &mut Connection, env: &mut EnvFile) -> anyhow::Resul
     Ok(account)
 }
 
-async fn keep_or_reset_password(
-    conn: &mut Connection,
-    env: &mut EnvFile,
-    account: &Account,
-) -> anyhow::Result<()> {
+async fn keep_or_reset_password(desk: &mut Desk, env: &mut EnvFile, account: &Account) -> anyhow::Result<()> {
     match env.get(ADMIN_PASSWORD) {
         Some(text) if password::verify(text, &account.password_hash) => {}
         // A person has chosen another one since: to undo that would lock them out.
@@ -120,7 +120,8 @@ async fn keep_or_reset_password(
         )),
         None => {
             let (password, hash) = new_password()?;
-            accounts::set_password(conn, account.id, &hash).await?;
+            accounts::set_password(&mut desk.conn, account.id, &hash).await?;
+            desk.record(did(Action::PasswordChanged).on(Target::Account(account.id))).await?;
             env.set(ADMIN_PASSWORD, password.reveal());
             say(format_args!("the file had no password for {}: it has a new one", account.email))?;
         }
@@ -135,25 +136,28 @@ fn new_password() -> anyhow::Result<(Password, String)> {
 }
 
 async fn ensure_project(
-    conn: &mut Connection,
+    desk: &mut Desk,
     env: &mut EnvFile,
     first: &First,
     owner: AccountId,
 ) -> anyhow::Result<Project> {
     let named = match env.get(first.id).and_then(|text| text.parse::<ProjectId>().ok()) {
-        Some(id) => projects::find(conn, id).await?,
+        Some(id) => projects::find(&mut desk.conn, id).await?,
         None => None,
     };
     let found = match named {
         Some(project) => Some(project),
-        None => {
-            projects::of_account(conn, owner).await?.into_iter().find(|project| project.name == first.name)
-        }
+        None => projects::of_account(&mut desk.conn, owner)
+            .await?
+            .into_iter()
+            .find(|project| project.name == first.name),
     };
     let project = match found {
         Some(project) => project,
         None => {
-            let project = projects::create_owned(conn, first.name, TimeZone::UTC, owner).await?;
+            let project = projects::create_owned(&mut desk.conn, first.name, TimeZone::UTC, owner).await?;
+            desk.record(did(Action::ProjectCreated).on(Target::Project(project.id)).within(project.id))
+                .await?;
             say(format_args!("created the project {:?} ({})", project.name, project.id))?;
             project
         }
@@ -163,14 +167,14 @@ async fn ensure_project(
 }
 
 async fn ensure_key(
-    conn: &mut Connection,
+    desk: &mut Desk,
     env: &mut EnvFile,
     project: &Project,
     variable: &str,
     scope: Scope,
 ) -> anyhow::Result<()> {
     let grant = match env.get(variable).and_then(ApiKey::parse) {
-        Some(key) => api_keys::grant(conn, &key.hash().0).await?,
+        Some(key) => api_keys::grant(&mut desk.conn, &key.hash().0).await?,
         None => None,
     };
     let good = |grant: &millrace_domain::access::KeyGrant| {
@@ -178,7 +182,8 @@ async fn ensure_key(
     };
     if !grant.as_ref().is_some_and(good) {
         let name = Name::parse(scope.as_str())?;
-        let (_, secret) = keys::make(conn, project.id, &name, &[scope], None).await?;
+        let (key, secret) = keys::make(&mut desk.conn, project.id, &name, &[scope], None).await?;
+        desk.record(keys::created(&key)).await?;
         env.set(variable, secret.reveal());
         say(format_args!("created a key with the scope `{scope}` for {:?}", project.name))?;
     }

@@ -4,6 +4,8 @@ use anyhow::{Context, bail, ensure};
 use chrono::{DateTime, Utc};
 use clap::Args;
 use millrace_domain::access::Scope;
+use millrace_domain::audit::action::Action;
+use millrace_domain::audit::{Details, SecurityEvent, Target};
 use millrace_domain::ids::{KeyId, ProjectId};
 use millrace_domain::text::Name;
 use millrace_messaging::revocations::Revoked;
@@ -13,7 +15,8 @@ use millrace_storage::database::Connection;
 use millrace_storage::projects;
 
 use super::announcement::Announcement;
-use super::{note, say};
+use super::audit::did;
+use super::{Desk, note, say};
 
 /// Create an API key, and print its secret, once
 #[derive(Args)]
@@ -52,14 +55,22 @@ pub(super) struct ListKeysArgs {
     project_id: ProjectId,
 }
 
-pub(super) async fn create(conn: &mut Connection, args: &CreateKeyArgs) -> anyhow::Result<()> {
+pub(super) async fn create(desk: &mut Desk, args: &CreateKeyArgs) -> anyhow::Result<()> {
     let name = Name::parse(args.name.trim()).context("the name")?;
     ensure!(args.expires_at.is_none_or(|end| Utc::now() < end), "--expires-at must be in the future");
-    require_project(conn, args.project_id).await?;
-    let (record, secret) = make(conn, args.project_id, &name, &args.scopes, args.expires_at).await?;
+    require_project(&mut desk.conn, args.project_id).await?;
+    let (record, secret) =
+        make(&mut desk.conn, args.project_id, &name, &args.scopes, args.expires_at).await?;
     note(format_args!("created the key {} ({})", record.name, record.id));
     say(secret.reveal())?;
-    Ok(())
+    desk.record(created(&record)).await
+}
+
+/// That a key was made.
+pub(super) fn created(key: &ApiKeyRecord) -> SecurityEvent {
+    let details =
+        Details { scopes: Some(key.scopes.clone()), expires_at: key.expires_at, ..Details::default() };
+    did(Action::ApiKeyCreated).on(Target::ApiKey(key.id)).within(key.project_id).with(details)
 }
 
 pub(super) async fn make(
@@ -78,12 +89,15 @@ pub(super) async fn make(
     Ok((api_keys::create(conn, project, new).await?, secret))
 }
 
-pub(super) async fn revoke(conn: &mut Connection, args: &RevokeKeyArgs) -> anyhow::Result<ExitCode> {
-    if !api_keys::revoke(conn, args.project_id, args.key_id).await? {
+pub(super) async fn revoke(desk: &mut Desk, args: &RevokeKeyArgs) -> anyhow::Result<ExitCode> {
+    if !api_keys::revoke(&mut desk.conn, args.project_id, args.key_id).await? {
         bail!("project {} has no key {} that is not revoked already", args.project_id, args.key_id);
     }
     say(format_args!("revoked {}", args.key_id))?;
-    Ok(args.announcement.make(&Revoked::Key { key_id: args.key_id }).await)
+    let told = args.announcement.make(desk, &Revoked::Key { key_id: args.key_id }).await;
+    let event = did(Action::ApiKeyRevoked).on(Target::ApiKey(args.key_id)).within(args.project_id);
+    desk.record(event).await?;
+    Ok(told)
 }
 
 pub(super) async fn list(conn: &mut Connection, args: &ListKeysArgs) -> anyhow::Result<()> {

@@ -2,13 +2,15 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Args;
+use millrace_domain::audit::action::Action;
+use millrace_domain::audit::{Details, Target};
 use millrace_domain::email::Email;
 use millrace_messaging::revocations::Revoked;
-use millrace_storage::database::Connection;
 use millrace_storage::{accounts, sessions};
 
 use super::announcement::Announcement;
-use super::say;
+use super::audit::did;
+use super::{Desk, say};
 
 /// Sign an account out everywhere
 ///
@@ -22,11 +24,14 @@ pub(super) struct EndSessionsArgs {
     announcement: Announcement,
 }
 
-pub(super) async fn end(conn: &mut Connection, args: &EndSessionsArgs) -> anyhow::Result<ExitCode> {
-    let account = accounts::find_by_email(conn, args.email.as_str())
+pub(super) async fn end(desk: &mut Desk, args: &EndSessionsArgs) -> anyhow::Result<ExitCode> {
+    let account = accounts::find_by_email(&mut desk.conn, args.email.as_str())
         .await?
         .with_context(|| format!("{} has no account", args.email))?;
-    let ended = sessions::end_all(conn, account.id, None).await?;
+    let ended = sessions::end_all(&mut desk.conn, account.id, None).await?;
     say(format_args!("ended {ended} sessions of {}", account.email))?;
-    Ok(args.announcement.make(&Revoked::Sessions { account_id: account.id }).await)
+    let told = args.announcement.make(desk, &Revoked::Sessions { account_id: account.id }).await;
+    let details = Details { sessions: u64::try_from(ended).ok(), ..Details::default() };
+    desk.record(did(Action::SessionAllEnded).on(Target::Account(account.id)).with(details)).await?;
+    Ok(told)
 }

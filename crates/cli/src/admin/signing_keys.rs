@@ -4,15 +4,19 @@ use std::time::Duration;
 use anyhow::Context;
 use chrono::Utc;
 use clap::Args;
+use millrace_domain::audit::action::Action;
+use millrace_domain::audit::{Details, SecurityEvent, Target};
+use millrace_domain::text::ShortText;
 use millrace_messaging::revocations::Revoked;
+use millrace_security::browser_session::LIFETIME;
 use millrace_security::envelope::MasterKey;
 use millrace_security::signing_key::SigningKey;
-use millrace_security::token::{LEEWAY, LIFETIME};
-use millrace_storage::database::Connection;
+use millrace_security::token::LEEWAY;
 use millrace_storage::signing_keys::{self, NewSigningKey};
 
 use super::announcement::Announcement;
-use super::{note, say};
+use super::audit::did;
+use super::{Desk, note, say};
 
 /// Have a new key sign access tokens
 ///
@@ -25,8 +29,8 @@ pub(super) struct RotateSigningKeyArgs {
     /// When the new key begins to sign: later than others who verify tokens keep a copy of the JWK set
     #[arg(long, default_value = "10m", value_name = "DURATION")]
     lead: humantime::Duration,
-    /// The old keys are in other hands: believe nothing more of what they sign. The new one signs at once,
-    /// and everybody gets another access token with their refresh token
+    /// The old keys are in other hands: believe nothing more of what they sign. The new one signs at once.
+    /// Clients get another access token with their refresh token; people in browsers sign in again
     #[arg(long, conflicts_with = "lead")]
     compromised: bool,
     /// Seals the private half: the same that auth has
@@ -36,8 +40,8 @@ pub(super) struct RotateSigningKeyArgs {
     announcement: Announcement,
 }
 
-pub(super) async fn rotate(conn: &mut Connection, args: &RotateSigningKeyArgs) -> anyhow::Result<ExitCode> {
-    if let Some(old) = signing_keys::newest(conn).await? {
+pub(super) async fn rotate(desk: &mut Desk, args: &RotateSigningKeyArgs) -> anyhow::Result<ExitCode> {
+    if let Some(old) = signing_keys::newest(&mut desk.conn).await? {
         // A key that auth cannot open would keep it from starting.
         SigningKey::open(&old.kid, &old.private_box, &args.master_key).context("MILLRACE_MASTER_KEY")?;
     }
@@ -45,13 +49,18 @@ pub(super) async fn rotate(conn: &mut Connection, args: &RotateSigningKeyArgs) -
     let (public, private_box) = (key.public(), &key.seal(&args.master_key)?);
     let new = NewSigningKey { kid: public.kid(), public_pem: public.pem(), private_box };
     if args.compromised {
-        signing_keys::replace_all(conn, new).await?;
+        signing_keys::replace_all(&mut desk.conn, new).await?;
         note("what the old keys have signed is not believed any more");
     } else {
         let (now, lead): (_, Duration) = (Utc::now(), args.lead.into());
-        signing_keys::succeed(conn, new, now + lead, now - LIFETIME - LEEWAY).await?;
+        // The cookies of browser sessions live longer than access tokens.
+        signing_keys::succeed(&mut desk.conn, new, now + lead, now - LIFETIME - LEEWAY).await?;
         note(format_args!("it begins to sign in {}", args.lead));
     }
     say(public.kid())?;
-    Ok(args.announcement.make(&Revoked::SigningKeys).await)
+    let told = args.announcement.make(desk, &Revoked::SigningKeys).await;
+    let details = Details { compromised: Some(args.compromised), ..Details::default() };
+    let target = ShortText::cut(public.kid()).map(Target::SigningKey);
+    desk.record(SecurityEvent { target, details, ..did(Action::SigningKeyRotated) }).await?;
+    Ok(told)
 }

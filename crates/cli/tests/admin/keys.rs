@@ -116,6 +116,17 @@ async fn a_signing_key_is_succeeded_by_another_under_the_same_master_key() {
     let lead = keys[0].retired_at.unwrap() - Utc::now();
     assert!(lead > TimeDelta::minutes(59) && keys[1].retired_at.is_none(), "{keys:?}");
 
+    let client = database.client().await;
+    let retire = async |kid: &str, ago: &str| {
+        let sql = format!("UPDATE signing_keys SET retired_at = now() - interval '{ago}' WHERE kid = $1");
+        client.execute(&sql, &[&kid]).await.unwrap();
+        rotate(&[]);
+        let count = "SELECT count(*) FROM signing_keys WHERE kid = $1";
+        client.query_one(count, &[&kid]).await.unwrap().get::<_, i64>(0) == 1
+    };
+    assert!(retire(&first, "6 days").await, "it has signed cookies that are good");
+    assert!(!retire(&first, "8 days").await);
+
     let other = "b".repeat(64);
     let refused = admin(&database, &["rotate-signing-key", "--master-key", &other]);
     assert!(refused.code == Some(2) && refused.stderr.contains("MILLRACE_MASTER_KEY"), "{refused:?}");

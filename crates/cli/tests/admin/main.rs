@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on should end")]
 
+mod audit;
 mod bootstrap;
 mod command;
 mod keys;

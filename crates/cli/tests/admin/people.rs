@@ -97,6 +97,40 @@ async fn an_account_is_signed_out_everywhere() {
 }
 
 #[tokio::test]
+async fn a_forgotten_password_is_replaced() {
+    let (database, nats, redis) =
+        tokio::join!(TestDatabase::create(), TestNats::isolated(), TestRedis::isolated());
+    let old = admin(&database, &["create-user", "ada@example.com"]);
+    let mut store = store(&database).await;
+    let ada = accounts::find_by_email(&mut store, "ada@example.com").await.unwrap().unwrap();
+    let now = Utc::now();
+    let token = NewToken { hash: &[1; 32], expires_at: now + TimeDelta::days(7) };
+    sessions::open(&mut store, ada.id, Client::default(), token, now).await.unwrap();
+    let attempts = Attempts::new(redis.url(), Law::LOGIN).unwrap();
+    for host in 0..5 {
+        let _failed = attempts.begin("ada@example.com", Ipv4Addr::new(192, 0, 2, host).into()).await.unwrap();
+    }
+
+    let arguments = ["reset-password", "ADA@example.com", "--redis-url", redis.url()];
+    let reset = admin_with_broker(&database, nats.url(), &arguments);
+    let password = result(&reset);
+    assert!(!reset.stderr.contains(password), "a secret goes to standard output alone");
+    let ada = accounts::find_by_email(&mut store, "ada@example.com").await.unwrap().unwrap();
+    assert!(verify(password, &ada.password_hash) && !verify(result(&old), &ada.password_hash));
+    assert!(sessions::of_account(&mut store, ada.id, now).await.unwrap().is_empty());
+    let elsewhere = Ipv4Addr::new(192, 0, 2, 7).into();
+    assert!(attempts.begin("ada@example.com", elsewhere).await.is_ok(), "it is unlocked");
+
+    let chosen = ["reset-password", "ada@example.com", "--password-stdin"];
+    let chosen = admin_hearing(&database, "correct horse\n", &chosen);
+    assert_eq!((chosen.code, chosen.stdout.as_str()), (Some(0), ""), "{chosen:?}");
+    let ada = accounts::find_by_email(&mut store, "ada@example.com").await.unwrap().unwrap();
+    assert!(verify("correct horse", &ada.password_hash));
+    let nobody = admin(&database, &["reset-password", "nobody@example.com"]);
+    assert!(nobody.code == Some(2) && nobody.stderr.contains("has no account"), "{nobody:?}");
+}
+
+#[tokio::test]
 async fn an_account_that_is_locked_is_unlocked() {
     let (database, redis) = tokio::join!(TestDatabase::create(), TestRedis::isolated());
     let attempts = Attempts::new(redis.url(), Law::LOGIN).unwrap();

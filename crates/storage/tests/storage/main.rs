@@ -9,8 +9,10 @@
 )]
 
 mod append;
+mod audit;
 mod compaction;
 mod json;
+mod mails;
 mod migrations;
 mod projects;
 mod sessions;

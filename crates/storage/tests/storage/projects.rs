@@ -97,7 +97,7 @@ async fn a_project_is_not_left_without_an_owner() {
     assert_eq!(elsewhere, Changed::NotAMember);
     let member = members::find(&mut conn, shop, ada).await.unwrap().unwrap();
     assert_eq!((member.email.as_str(), member.role), ("ada@example.org", Role::Owner));
-    assert!(members::of_project(&mut conn, other).await.unwrap().is_empty());
+    assert!(members::page(&mut conn, other, None, 10).await.unwrap().is_empty());
 }
 
 #[tokio::test]

@@ -168,3 +168,23 @@ async fn sessions_end_one_by_one_or_all_but_one() {
     assert_eq!(left.iter().map(|session| session.id).collect::<Vec<_>>(), [more[1]]);
     assert_eq!(sessions::end_all(&mut story.conn, story.ada, None).await.unwrap(), 1);
 }
+
+#[tokio::test]
+async fn a_browsers_session_goes_on_until_it_ends() {
+    let SignedIn { _database, mut conn, ada, then, .. } = SignedIn::set().await;
+    let session =
+        sessions::open_for_browser(&mut conn, ada, Client::default(), then + WEEK, then).await.unwrap();
+    let later = then + TimeDelta::days(6);
+    assert!(sessions::extend(&mut conn, session, later + WEEK, later).await.unwrap());
+    let open = sessions::of_account(&mut conn, ada, then + TimeDelta::days(12)).await.unwrap();
+    assert_eq!(
+        open.iter().map(|session| session.id).collect::<Vec<_>>(),
+        [session],
+        "the other one has expired"
+    );
+    assert_eq!((open[0].created_at, open[0].last_used_at, open[0].expires_at), (then, later, later + WEEK));
+
+    assert!(sessions::end(&mut conn, ada, session).await.unwrap());
+    assert!(!sessions::extend(&mut conn, session, later + WEEK, later).await.unwrap());
+    assert!(sessions::account(&mut conn, session, ada).await.unwrap().is_none());
+}

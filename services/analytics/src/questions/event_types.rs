@@ -3,19 +3,19 @@
 use chrono::{DateTime, Utc};
 use millrace_domain::ids::ProjectId;
 use millrace_domain::text::EventType;
+use millrace_http::page::Page;
 use millrace_storage::counts::TypeSummary;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::errors::AnalyticsError;
-use crate::page::Page;
 use crate::reader::Reader;
 
 /// Which event types there are.
 #[derive(Clone, Debug)]
 pub struct EventTypesQuestion {
     /// Which of them.
-    pub page: Page,
+    pub page: Page<EventType>,
 }
 
 /// An event type over all time.
@@ -53,8 +53,9 @@ impl EventTypesQuestion {
         project: ProjectId,
     ) -> Result<EventTypesAnswer, AnalyticsError> {
         let project = reader.project(project).await?;
-        let mut found = reader.types(&project, &self.page.after, self.page.limit + 1).await?;
-        let next_cursor = self.page.cut(&mut found, |summary| summary.event_type.as_str());
+        let after = self.page.after.as_ref().map_or("", EventType::as_str);
+        let mut found = reader.types(&project, after, self.page.probe()).await?;
+        let next_cursor = self.page.cut(&mut found, |summary| summary.event_type.clone());
         Ok(EventTypesAnswer { data: found.into_iter().map(EventTypeRow::from).collect(), next_cursor })
     }
 }

@@ -10,6 +10,7 @@ use millrace_auth::app::App as Auth;
 use millrace_cache::data_versions::DataVersions;
 use millrace_domain::access::Scope;
 use millrace_domain::ids::ProjectId;
+use millrace_runtime::config::Env;
 use millrace_runtime::launch::Process;
 use millrace_security::api_key::ApiKey;
 use millrace_security::password::Cost;
@@ -76,17 +77,15 @@ impl Stage {
         let everything = CancellationToken::new();
         let process = Process { shutdown: everything.clone(), metrics: None };
 
-        let auth = millrace_auth::config::Config {
-            bind: ANY_PORT,
-            database_url: database.url(),
-            nats_url: nats.url().to_owned(),
-            redis_url: redis.url().to_owned(),
-            trusted_proxies: Default::default(),
-            master_key: "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff".parse().unwrap(),
-            issuer: "test".to_owned(),
-            bcrypt_cost: Cost::new(4).unwrap(),
-            shutdown_grace: Duration::from_secs(5),
-        };
+        let mut auth = millrace_auth::config::Config::from_env(Env::of([
+            ("MILLRACE_BIND", "127.0.0.1:0"),
+            ("DATABASE_URL", &database.url()),
+            ("NATS_URL", nats.url()),
+            ("REDIS_URL", redis.url()),
+            ("MILLRACE_MASTER_KEY", "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"),
+        ]))
+        .unwrap();
+        auth.bcrypt_cost = Cost::new(4).unwrap();
         let app = Auth::build(auth, process.clone()).await.unwrap();
         let auth = format!("http://{}", app.address().unwrap());
         tokio::spawn(async move { app.run().await.map_err(|e| e.to_string()) });

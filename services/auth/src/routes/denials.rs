@@ -36,6 +36,15 @@ pub(super) enum NoAccess {
     Unavailable(ProblemBody),
 }
 
+/// Refusals of a page.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "describes; `Problem` is what is sent")]
+pub(super) enum BadPage {
+    /// The limit or the cursor cannot be used; `errors` says which
+    #[response(status = 422, content_type = "application/problem+json")]
+    Invalid(ProblemBody),
+}
+
 /// Refusals of a body.
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "describes; `Problem` is what is sent")]

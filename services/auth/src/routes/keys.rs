@@ -4,10 +4,14 @@ use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpRequest, HttpResponse, delete, get, post, web};
 use chrono::{DateTime, TimeDelta, Utc};
 use millrace_domain::access::Scope;
+use millrace_domain::audit::action::Action;
+use millrace_domain::audit::{Details, Target};
 use millrace_domain::ids::KeyId;
 use millrace_domain::text::Name;
 use millrace_http::json::Json;
+use millrace_http::page::Paging;
 use millrace_http::problem::{Code, Problem};
+use millrace_http::query::Query;
 use millrace_messaging::revocations::Revoked;
 use millrace_security::api_key::ApiKey;
 use millrace_storage::api_keys::{self, ApiKeyRecord, NewApiKey, Replacement};
@@ -16,9 +20,10 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::announcements::announce;
+use crate::audit::record;
 use crate::errors::AuthError;
 use crate::project_access::{AtLeastAdmin, ProjectAccess};
-use crate::routes::denials::{BadBody, NoAccess};
+use crate::routes::denials::{BadBody, BadPage, NoAccess};
 use crate::state::State;
 
 /// How long a replaced key goes on working, in seconds.
@@ -62,6 +67,8 @@ impl From<ApiKeyRecord> for KeyView {
 struct KeyList {
     /// Oldest first, revoked ones included.
     data: Vec<KeyView>,
+    /// Where the next page begins; `null` after the last.
+    next_cursor: Option<String>,
 }
 
 /// An API key that was just created.
@@ -93,18 +100,22 @@ struct NewKey {
 #[utoipa::path(
     operation_id = "list_keys",
     tag = "keys",
-    params(("id" = Uuid, Path, description = "The project")),
-    responses((status = 200, description = "The keys", body = KeyList), NoAccess),
+    params(("id" = Uuid, Path, description = "The project"), Paging),
+    responses((status = 200, description = "A page of keys", body = KeyList), NoAccess, BadPage),
     security(("access_token" = [])),
 )]
 #[get("/api/v1/projects/{id}/keys")]
 pub(super) async fn list(
     access: ProjectAccess<AtLeastAdmin>,
+    Query(paging): Query<Paging>,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
+    let page = paging.page()?;
     let mut conn = state.connection().await?;
-    let keys = api_keys::of_project(&mut conn, access.project.id).await.map_err(AuthError::from)?;
-    Ok(HttpResponse::Ok().json(KeyList { data: keys.into_iter().map(Into::into).collect() }))
+    let found = api_keys::page(&mut conn, access.project.id, page.after, page.probe()).await;
+    let mut found = found.map_err(AuthError::from)?;
+    let next_cursor = page.cut(&mut found, ApiKeyRecord::place);
+    Ok(HttpResponse::Ok().json(KeyList { data: found.into_iter().map(Into::into).collect(), next_cursor }))
 }
 
 /// Create an API key
@@ -135,8 +146,12 @@ pub(super) async fn create(
     let (hash, shown, expires_at) = (secret.hash(), secret.shown(), new.expires_at);
     let new = NewApiKey { name: name.as_str(), hash: &hash.0, shown, scopes: &scopes, expires_at };
     let mut conn = state.connection().await?;
-    let record = api_keys::create(&mut conn, access.project.id, new).await.map_err(AuthError::from)?;
-    let view = NewKeyView { secret: secret.reveal().to_owned(), key: record.into() };
+    let key = api_keys::create(&mut conn, access.project.id, new).await.map_err(AuthError::from)?;
+    drop(conn);
+    let details =
+        Details { scopes: Some(key.scopes.clone()), expires_at: key.expires_at, ..Details::default() };
+    record(&state, access.did(Action::ApiKeyCreated).on(Target::ApiKey(key.id)).with(details)).await;
+    let view = NewKeyView { secret: secret.reveal().to_owned(), key: key.into() };
     Ok(HttpResponse::Created().insert_header((CACHE_CONTROL, "no-store")).json(view))
 }
 
@@ -188,12 +203,19 @@ pub(super) async fn rotate(
         old_expires_at: now + TimeDelta::seconds(overlap.into()),
     };
     let mut conn = state.connection().await?;
-    let record = api_keys::rotate(&mut conn, access.project.id, key_id, new, now).await;
-    let record = record.map_err(AuthError::from)?.ok_or_else(no_such_key)?;
+    let new = api_keys::rotate(&mut conn, access.project.id, key_id, new, now).await;
+    let new = new.map_err(AuthError::from)?.ok_or_else(no_such_key)?;
     drop(conn);
     // What others remember of the old key does not say that it ends.
     announce(&state, Revoked::Key { key_id }).await;
-    let view = NewKeyView { secret: secret.reveal().to_owned(), key: record.into() };
+    let details = Details {
+        replaced_by: Some(new.id),
+        scopes: Some(new.scopes.clone()),
+        expires_at: new.expires_at,
+        ..Details::default()
+    };
+    record(&state, access.did(Action::ApiKeyRotated).on(Target::ApiKey(key_id)).with(details)).await;
+    let view = NewKeyView { secret: secret.reveal().to_owned(), key: new.into() };
     Ok(HttpResponse::Created().insert_header((CACHE_CONTROL, "no-store")).json(view))
 }
 
@@ -223,6 +245,7 @@ pub(super) async fn revoke(
     }
     drop(conn);
     announce(&state, Revoked::Key { key_id }).await;
+    record(&state, access.did(Action::ApiKeyRevoked).on(Target::ApiKey(key_id))).await;
     Ok(HttpResponse::NoContent().finish())
 }
 

@@ -3,11 +3,15 @@
 use actix_web::{HttpRequest, HttpResponse, delete, get, patch, post, web};
 use chrono::{DateTime, Utc};
 use millrace_domain::access::Role;
+use millrace_domain::audit::action::Action;
+use millrace_domain::audit::{Details, Target};
 use millrace_domain::email::Email;
 use millrace_domain::ids::AccountId;
 use millrace_domain::membership::{Refusal, may_add};
 use millrace_http::json::Json;
+use millrace_http::page::Paging;
 use millrace_http::problem::{Code, Problem, ProblemBody};
+use millrace_http::query::Query;
 use millrace_messaging::revocations::Revoked;
 use millrace_storage::accounts;
 use millrace_storage::database::Connection;
@@ -17,9 +21,10 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::announcements::announce;
+use crate::audit::record;
 use crate::errors::AuthError;
 use crate::project_access::{AtLeastAdmin, AtLeastViewer, ProjectAccess};
-use crate::routes::denials::{BadBody, NoAccess};
+use crate::routes::denials::{BadBody, BadPage, NoAccess};
 use crate::state::State;
 
 /// A member of a project.
@@ -51,6 +56,8 @@ impl From<Member> for MemberView {
 struct MemberList {
     /// Longest first.
     data: Vec<MemberView>,
+    /// Where the next page begins; `null` after the last.
+    next_cursor: Option<String>,
 }
 
 /// Who is to be a member.
@@ -78,18 +85,22 @@ struct NewRole {
 #[utoipa::path(
     operation_id = "list_members",
     tag = "members",
-    params(("id" = Uuid, Path, description = "The project")),
-    responses((status = 200, description = "The members", body = MemberList), NoAccess),
+    params(("id" = Uuid, Path, description = "The project"), Paging),
+    responses((status = 200, description = "A page of members", body = MemberList), NoAccess, BadPage),
     security(("access_token" = [])),
 )]
 #[get("/api/v1/projects/{id}/members")]
 pub(super) async fn list(
     access: ProjectAccess<AtLeastViewer>,
+    Query(paging): Query<Paging>,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
+    let page = paging.page()?;
     let mut conn = state.connection().await?;
-    let all = members::of_project(&mut conn, access.project.id).await.map_err(AuthError::from)?;
-    Ok(HttpResponse::Ok().json(MemberList { data: all.into_iter().map(Into::into).collect() }))
+    let found = members::page(&mut conn, access.project.id, page.after, page.probe()).await;
+    let mut found = found.map_err(AuthError::from)?;
+    let next_cursor = page.cut(&mut found, Member::place);
+    Ok(HttpResponse::Ok().json(MemberList { data: found.into_iter().map(Into::into).collect(), next_cursor }))
 }
 
 /// Add a member
@@ -116,7 +127,9 @@ pub(super) async fn add(
 ) -> Result<HttpResponse, Problem> {
     let email: Email =
         new.email.parse().map_err(|fault| Problem::field("email", "invalid", format!("email {fault}")))?;
-    may_add(access.role, new.role).map_err(refused)?;
+    if let Err(refusal) = may_add(access.role, new.role) {
+        return Err(refused(&state, &access, refusal).await);
+    }
     let mut conn = state.connection().await?;
     let account =
         accounts::find_by_email(&mut conn, email.as_str()).await.map_err(AuthError::from)?.ok_or_else(
@@ -130,6 +143,8 @@ pub(super) async fn add(
     let view = view(&mut conn, &access, account.id).await?;
     drop(conn);
     announce(&state, Revoked::Roles { account_id: account.id }).await;
+    let details = Details { role: Some(new.role), ..Details::default() };
+    record(&state, access.did(Action::MemberAdded).on(Target::Account(account.id)).with(details)).await;
     Ok(HttpResponse::Created().json(view))
 }
 
@@ -191,8 +206,8 @@ pub(super) async fn remove(
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
     let account_id = account_in(&request)?;
-    if account_id != access.account_id {
-        access.require::<AtLeastAdmin>()?;
+    if account_id != access.caller.account.id {
+        access.require::<AtLeastAdmin>(&state).await?;
     }
     settle(&state, &access, account_id, None).await?;
     Ok(HttpResponse::NoContent().finish())
@@ -207,11 +222,15 @@ async fn settle<R>(
     let mut conn = state.connection().await?;
     let changed = members::change(&mut conn, access.project.id, account_id, to, access.role).await;
     drop(conn);
-    match changed.map_err(AuthError::from)? {
-        Changed::Done => announce(state, Revoked::Roles { account_id }).await,
+    let previous_role = match changed.map_err(AuthError::from)? {
+        Changed::Done(previous_role) => previous_role,
         Changed::NotAMember => return Err(no_such_member()),
-        Changed::Refused(refusal) => return Err(refused(refusal)),
-    }
+        Changed::Refused(refusal) => return Err(refused(state, access, refusal).await),
+    };
+    announce(state, Revoked::Roles { account_id }).await;
+    let action = if to.is_some() { Action::MemberChanged } else { Action::MemberRemoved };
+    let details = Details { role: to, previous_role: Some(previous_role), ..Details::default() };
+    record(state, access.did(action).on(Target::Account(account_id)).with(details)).await;
     Ok(())
 }
 
@@ -233,9 +252,12 @@ fn no_such_member() -> Problem {
     Problem::new(Code::NotFound, "the project has no such member")
 }
 
-fn refused(refusal: Refusal) -> Problem {
+async fn refused<R>(state: &State, access: &ProjectAccess<R>, refusal: Refusal) -> Problem {
     let code = match refusal {
-        Refusal::AboveYours(_) => Code::Forbidden,
+        Refusal::AboveYours(role) => {
+            access.denied(state, role).await;
+            Code::Forbidden
+        }
         Refusal::LastOwner => Code::Conflict,
     };
     Problem::new(code, refusal.to_string())

@@ -1,6 +1,8 @@
 //! `POST /api/v1/auth/password`.
 
 use actix_web::{HttpRequest, HttpResponse, post, web};
+use millrace_domain::audit::Target;
+use millrace_domain::audit::action::Action;
 use millrace_http::json::Json;
 use millrace_http::problem::{Problem, ProblemBody};
 use millrace_messaging::revocations::Revoked;
@@ -11,6 +13,7 @@ use utoipa::ToSchema;
 
 use crate::announcements::announce;
 use crate::attempts::Prover;
+use crate::audit::record;
 use crate::caller::Caller;
 use crate::errors::{AuthError, bad_password};
 use crate::routes::denials::{BadBody, NotSignedIn};
@@ -50,29 +53,41 @@ pub(super) async fn change(
     request: HttpRequest,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    let account = caller.account;
-    let old_hash = account.password_hash;
+    let account = &caller.account;
+    let tell = |action| record(&state, caller.did(action).on(Target::Account(account.id)));
+    let old_hash = &account.password_hash;
     let prover = Prover::new(&state, &request, &account.email);
     let proof = prover.guarded(&state, state.passwords.prove(asked.current_password, old_hash.clone())).await;
-    proof.map_err(|error| match error {
-        AuthError::WrongPassword => wrong(),
-        other => other.into(),
-    })?;
-    let personal = [Some(account.email), account.full_name].into_iter().flatten().collect();
+    match proof {
+        Ok(()) => {}
+        Err(AuthError::WrongPassword) => {
+            tell(Action::PasswordChangeFailed).await;
+            return Err(wrong());
+        }
+        Err(error) => {
+            if matches!(&error, AuthError::Locked(locked) if locked.first) {
+                tell(Action::PasswordChangeLocked).await;
+            }
+            return Err(error.into());
+        }
+    }
+    let personal = [Some(account.email.clone()), account.full_name.clone()].into_iter().flatten().collect();
     let new_hash =
         state.passwords.choose(asked.new_password, personal).await.map_err(|error| match error {
             AuthError::BadPassword(fault) => bad_password("new_password", &fault),
             other => other.into(),
         })?;
     let mut conn = state.connection().await?;
-    let changed = accounts::replace_password(&mut conn, account.id, &old_hash, &new_hash, caller.session)
+    let changed = accounts::replace_password(&mut conn, account.id, old_hash, &new_hash, caller.session)
         .await
         .map_err(AuthError::from)?;
     drop(conn);
     if !changed {
+        tell(Action::PasswordChangeFailed).await;
         return Err(wrong());
     }
     announce(&state, Revoked::Sessions { account_id: account.id }).await;
+    tell(Action::PasswordChanged).await;
     Ok(HttpResponse::NoContent().finish())
 }
 

@@ -5,20 +5,25 @@ use actix_web::{HttpResponse, get, post, web};
 use chrono::{DateTime, Utc};
 use millrace_domain::access::Role;
 use millrace_domain::analytics::time_zone::TimeZone;
+use millrace_domain::audit::Target;
+use millrace_domain::audit::action::Action;
 use millrace_domain::text::Name;
 use millrace_http::json::Json;
+use millrace_http::page::{Page, Paging};
 use millrace_http::problem::Problem;
+use millrace_http::query::Query;
 use millrace_messaging::revocations::Revoked;
-use millrace_storage::projects::{self, Project};
+use millrace_storage::projects::{self, Place, Project};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::announcements::announce;
+use crate::audit::record;
 use crate::caller::Caller;
 use crate::errors::AuthError;
 use crate::project_access::{AtLeastViewer, ProjectAccess};
-use crate::routes::denials::{BadBody, NoAccess, NotSignedIn};
+use crate::routes::denials::{BadBody, BadPage, NoAccess, NotSignedIn};
 use crate::state::State;
 
 /// A project, as its members see it.
@@ -51,6 +56,8 @@ impl ProjectView {
 struct ProjectList {
     /// Oldest first.
     data: Vec<ProjectView>,
+    /// Where the next page begins; `null` after the last.
+    next_cursor: Option<String>,
 }
 
 /// What a new project is made of.
@@ -71,27 +78,31 @@ struct NewProject {
 #[utoipa::path(
     operation_id = "list_projects",
     tag = "projects",
-    responses((status = 200, description = "The projects", body = ProjectList), NotSignedIn),
+    params(Paging),
+    responses((status = 200, description = "A page of projects", body = ProjectList), NotSignedIn, BadPage),
     security(("access_token" = [])),
 )]
 #[get("/api/v1/projects")]
-pub(super) async fn list(caller: Caller, state: web::Data<State>) -> Result<HttpResponse, Problem> {
-    let data = visible_to(&caller, &state).await?;
-    Ok(HttpResponse::Ok().json(ProjectList { data }))
+pub(super) async fn list(
+    caller: Caller,
+    Query(paging): Query<Paging>,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Problem> {
+    let page = paging.page()?;
+    Ok(HttpResponse::Ok().json(visible_to(&caller, &state, &page).await?))
 }
 
-async fn visible_to(caller: &Caller, state: &State) -> Result<Vec<ProjectView>, AuthError> {
+async fn visible_to(caller: &Caller, state: &State, page: &Page<Place>) -> Result<ProjectList, AuthError> {
     let mut conn = state.connection().await?;
-    if caller.claims.admin {
-        let all = projects::all(&mut conn).await?;
-        return Ok(all.into_iter().map(|project| ProjectView::new(project, Role::Owner)).collect());
-    }
-    let own = projects::of_account(&mut conn, caller.account.id).await?;
+    let own = (!caller.claims.admin).then_some(caller.account.id);
+    let mut found = projects::page(&mut conn, own, page.after, page.probe()).await?;
+    let next_cursor = page.cut(&mut found, Project::place);
     let with_role = |project: Project| {
-        let role = caller.claims.roles.get(&project.id)?;
-        Some(ProjectView::new(project, *role))
+        let role = caller.claims.roles.get(&project.id).copied();
+        let role = if caller.claims.admin { Some(Role::Owner) } else { role };
+        Some(ProjectView::new(project, role?))
     };
-    Ok(own.into_iter().filter_map(with_role).collect())
+    Ok(ProjectList { data: found.into_iter().filter_map(with_role).collect(), next_cursor })
 }
 
 /// Create a project
@@ -123,6 +134,8 @@ pub(super) async fn create(
         .map_err(AuthError::from)?;
     drop(conn);
     announce(&state, Revoked::Roles { account_id }).await;
+    let event = caller.did(Action::ProjectCreated).on(Target::Project(project.id)).within(project.id);
+    record(&state, event).await;
     let location = format!("/api/v1/projects/{}", project.id);
     Ok(HttpResponse::Created()
         .insert_header((LOCATION, location))

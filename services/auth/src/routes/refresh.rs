@@ -6,6 +6,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+use crate::audit;
 use crate::routes::denials::BadBody;
 use crate::routes::form_or_json;
 use crate::routes::grant::Grant;
@@ -57,5 +58,6 @@ pub(super) async fn refresh(
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
     let asked: Refresh = form_or_json::read::<_, RefreshForm>(&request, payload).await?;
-    Ok(Grant::answer(&sessions::refresh(&state, &asked.refresh_token).await?))
+    let origin = audit::origin(&state, &request);
+    Ok(Grant::answer(&sessions::refresh(&state, &asked.refresh_token, &origin).await?))
 }

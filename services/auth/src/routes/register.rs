@@ -2,20 +2,25 @@
 
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpRequest, HttpResponse, post, web};
+use millrace_domain::audit::action::Action;
 use millrace_domain::email::Email;
 use millrace_domain::text::Name;
 use millrace_http::json::Json;
 use millrace_http::problem::{Problem, ProblemBody};
 use millrace_storage::accounts::{self, Account, NewAccount};
 use millrace_storage::error::StorageError;
+use millrace_storage::mails::{Kind, Wish};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::attempts;
+use crate::audit::{record, to_own_account};
 use crate::errors::AuthError;
 use crate::routes::denials::BadBody;
 use crate::routes::grant::Grant;
 use crate::routes::session::Me;
+use crate::routes::session_kind::SessionKind;
 use crate::sessions::{self, Client};
 use crate::state::State;
 
@@ -40,21 +45,27 @@ struct Registered {
     /// The account.
     #[serde(flatten)]
     account: Me,
-    /// What lets in.
+    /// What lets in; absent where only accounts with a verified address do.
     #[serde(flatten)]
-    grant: Grant,
+    grant: Option<Grant>,
 }
 
 /// Create an account, and sign in
 ///
-/// An address that has an account gets a 409: people are told what to do next, and sign-up tells an attacker no more
-/// than the same form everywhere else does.
+/// A mail goes to the address, to verify it. Where only accounts with a verified address may sign in, the answer has no
+/// tokens. An address that has an account gets a 409: people are told what to do next. So this tells who has an account;
+/// how often it can be asked is limited.
+///
+/// With `session=cookie` the answer is that of a sign-in with a cookie.
 #[utoipa::path(
     tag = "account",
+    params(("session" = Option<String>, Query, description = "`cookie`: a browser session in place of tokens", pattern = "^cookie$")),
     request_body = Register,
     responses(
         (status = 201, description = "The account, signed in", body = Registered),
+        (status = 403, description = "`registration_closed`: operators make the accounts here. `csrf`: with `session=cookie`, it may come from another site's page", body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, description = "The address has an account", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 429, description = "Too many registrations came from this network address within an hour; try again after `Retry-After`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 503, description = "Too many people are signing in, or the database is away; try again after `Retry-After`", body = ProblemBody, content_type = "application/problem+json"),
         BadBody,
     ),
@@ -73,14 +84,29 @@ pub(super) async fn answer(
     request: HttpRequest,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
+    let kind = SessionKind::asked(&state, &request)?;
+    state.admission.open()?;
     let email: Email =
         asked.email.parse().map_err(|fault| Problem::field("email", "invalid", format!("email {fault}")))?;
     let name = asked.full_name.map(|name| Name::parse(name.trim())).transpose();
     let name = name.map_err(|fault| Problem::field("full_name", "invalid", format!("full_name {fault}")))?;
+    state.admission.register(attempts::address(&state, &request)).await?;
     let account = create(&state, &email, asked.password, name.as_ref()).await?;
+    record(&state, to_own_account(&state, &request, account.id, Action::AccountRegistered)).await;
+    let wish = Wish { kind: Kind::Verify, address: &account.email, account: Some(account.id) };
+    if let Err(error) = state.outbox.ask(wish).await {
+        tracing::warn!(%error, "an account is made, and the mail to verify its address is not asked for");
+    }
     let client = Client::of(&request, &state.trusted_proxies);
-    let granted = sessions::open(&state, &account, &client).await?;
-    let registered = Registered { account: account.into(), grant: Grant::new(&granted) };
+    let grant = match kind {
+        _ if state.admission.verified_only() => None,
+        SessionKind::Tokens => Some(Grant::new(&sessions::open(&state, &account, &client).await?)),
+        SessionKind::Cookie => {
+            let opened = kind.open(&state, account, &client).await?;
+            return opened.answer(&state, &request, HttpResponse::Created());
+        }
+    };
+    let registered = Registered { account: account.into(), grant };
     Ok(HttpResponse::Created().insert_header((CACHE_CONTROL, "no-store")).json(registered))
 }
 

@@ -23,6 +23,8 @@ pub(super) struct Me {
     /// Its e-mail address.
     #[schema(example = "ada@example.com")]
     email: String,
+    /// Whether it is proved that the person reads mail there.
+    email_verified: bool,
     /// What to call the person.
     full_name: Option<String>,
     /// Whether it sees every project.
@@ -33,8 +35,9 @@ pub(super) struct Me {
 
 impl From<Account> for Me {
     fn from(account: Account) -> Self {
+        let email_verified = account.email_verified_at.is_some();
         let Account { id, email, full_name, is_admin: admin, created_at, .. } = account;
-        Self { id: id.0, email, full_name, admin, created_at }
+        Self { id: id.0, email, email_verified, full_name, admin, created_at }
     }
 }
 

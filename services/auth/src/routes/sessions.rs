@@ -2,6 +2,8 @@
 
 use actix_web::{HttpRequest, HttpResponse, delete, get, post, web};
 use chrono::{DateTime, Utc};
+use millrace_domain::audit::Target;
+use millrace_domain::audit::action::Action;
 use millrace_domain::ids::SessionId;
 use millrace_http::problem::{Code, Problem};
 use millrace_messaging::revocations::Revoked;
@@ -11,6 +13,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::announcements::announce;
+use crate::audit::record;
 use crate::caller::Caller;
 use crate::errors::AuthError;
 use crate::routes::denials::{NoAccess, NotSignedIn};
@@ -90,7 +93,7 @@ pub(super) async fn end(
 ) -> Result<HttpResponse, Problem> {
     let not_found = || Problem::new(Code::NotFound, "you have no such session");
     let id: SessionId = request.match_info().query("id").parse().map_err(|_not_an_id| not_found())?;
-    if end_session(&state, &caller, id).await? {
+    if end_session(&state, &caller, id, Action::SessionEnded).await? {
         Ok(HttpResponse::NoContent().finish())
     } else {
         Err(not_found())
@@ -109,17 +112,23 @@ pub(super) async fn end(
 #[post("/api/v1/auth/logout")]
 pub(super) async fn logout(caller: Caller, state: web::Data<State>) -> Result<HttpResponse, Problem> {
     // Two sign-outs at once both get what they wanted.
-    end_session(&state, &caller, caller.session).await?;
+    end_session(&state, &caller, caller.session, Action::SessionSignedOut).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
-async fn end_session(state: &State, caller: &Caller, session: SessionId) -> Result<bool, AuthError> {
+async fn end_session(
+    state: &State,
+    caller: &Caller,
+    session: SessionId,
+    action: Action,
+) -> Result<bool, AuthError> {
     let account_id = caller.account.id;
     let mut conn = state.connection().await?;
     let ended = sessions::end(&mut conn, account_id, session).await?;
     drop(conn);
     if ended {
         announce(state, Revoked::Sessions { account_id }).await;
+        record(state, caller.did(action).on(Target::Session(session))).await;
     }
     Ok(ended)
 }

@@ -1,4 +1,5 @@
 use futures_util::future::join_all;
+use millrace_security::password::Cost;
 use millrace_storage::accounts;
 use reqwest::Method;
 use reqwest::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -120,6 +121,21 @@ async fn a_storm_of_logins_is_told_to_come_again() {
         }
     }
     assert!(refused > 0 && busy > 0, "{refused} refused, {busy} told to come again");
+}
+
+#[actix_web::test]
+async fn a_hash_of_another_cost_gets_that_of_the_service_when_its_person_signs_in() {
+    let stage = Stage::with_cost(5).await;
+    let ada = stage.person("ada").await;
+    let mut store = stage.store().await;
+    let renewed = accounts::find(&mut store, ada.id).await.unwrap().unwrap().password_hash;
+    let nobodys = millrace_auth::passwords::Passwords::new(Cost::new(5).unwrap()).cost();
+    assert_eq!(Cost::of(&renewed), Some(nobodys), "it was made with 4, and nobody's takes 5");
+    assert_eq!(stage.login(&ada.email, PASSWORD).await.0, 200);
+    assert_eq!(stage.login(&ada.email, "wrong horse battery").await.0, 401);
+    let after = accounts::find(&mut store, ada.id).await.unwrap().unwrap().password_hash;
+    assert_eq!(after, renewed, "once is enough");
+    assert_eq!(stage.get("/api/v1/auth/me", &ada).await.0, 200, "no session has ended");
 }
 
 #[actix_web::test]

@@ -32,7 +32,13 @@ fn table() -> Vec<(&'static str, &'static str, Value, [u16; 8])> {
         ("POST", "/api/v1/auth/refresh", json!({"refresh_token": "mrr_unknown"}), PUBLIC(401)),
         ("GET", "/api/v1/auth/me", Value::Null, PEOPLE(200)),
         ("GET", "/api/v1/auth/verify", Value::Null, PEOPLE(200)),
+        ("GET", "/api/v1/auth/csrf", Value::Null, PEOPLE(200)),
         ("POST", "/api/v1/auth/password", json!({}), PEOPLE(422)),
+        ("POST", "/api/v1/auth/password/forgot", json!({}), PUBLIC(422)),
+        ("POST", "/api/v1/auth/password/reset", json!({}), PUBLIC(422)),
+        ("POST", "/api/v1/auth/email/verify", json!({}), PUBLIC(422)),
+        ("POST", "/api/v1/auth/email/verify/resend", Value::Null, PEOPLE(409)),
+        ("POST", "/api/v1/auth/email", json!({}), PEOPLE(422)),
         ("POST", "/api/v1/auth/logout", Value::Null, PEOPLE(204)),
         ("GET", "/api/v1/auth/sessions", Value::Null, PEOPLE(200)),
         ("DELETE", "/api/v1/auth/sessions/{id}", Value::Null, PEOPLE(404)),
@@ -47,6 +53,7 @@ fn table() -> Vec<(&'static str, &'static str, Value, [u16; 8])> {
         ("POST", "/api/v1/projects/{id}/keys", json!({"name": "k", "scopes": ["read"]}), ADMINS(201)),
         ("POST", "/api/v1/projects/{id}/keys/{key_id}/rotate", json!({}), ADMINS(201)),
         ("DELETE", "/api/v1/projects/{id}/keys/{key_id}", Value::Null, ADMINS(204)),
+        ("GET", "/api/v1/audit", Value::Null, [401, 403, 403, 403, 403, 403, 403, 200]),
     ]
 }
 

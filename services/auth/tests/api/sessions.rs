@@ -49,7 +49,7 @@ impl Stage {
 }
 
 /// Until another service, which remembers what auth says, refuses the token; at most a second.
-async fn refused_within_a_second(verifier: &TokenVerifier, person: &Person) {
+pub(crate) async fn refused_within_a_second(verifier: &TokenVerifier, person: &Person) {
     let ended = Instant::now();
     let refused = async || verifier.verify(&person.access).await.unwrap().is_none();
     wait::until("the token is refused", refused).await;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use metrics_exporter_prometheus::PrometheusHandle;
 use millrace_auth::app::App;
 use millrace_auth::config::Config;
+use millrace_auth::registration::Registration;
 use millrace_domain::access::Role;
 use millrace_domain::ids::{AccountId, ProjectId};
 use millrace_http::client_address::TrustedProxies;
@@ -22,6 +23,7 @@ use millrace_testkit::proxy::ChaosProxy;
 use millrace_testkit::redis::TestRedis;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
+use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 const ANY_PORT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
@@ -39,9 +41,22 @@ pub(crate) struct Stage {
     pub(crate) nats_wire: ChaosProxy,
     /// The wire between auth and Redis.
     pub(crate) redis_wire: ChaosProxy,
-    url: String,
     pub(crate) client: reqwest::Client,
-    _auth: DropGuard,
+    auth: Option<Running>,
+}
+
+/// An auth that runs until it is stopped, or dropped.
+pub(crate) struct Running {
+    pub(crate) url: String,
+    shutdown: DropGuard,
+    ended: JoinHandle<()>,
+}
+
+impl Running {
+    async fn stop(self) {
+        drop(self.shutdown);
+        self.ended.await.unwrap();
+    }
 }
 
 /// Somebody with an account.
@@ -61,46 +76,62 @@ impl Person {
     }
 }
 
-/// An auth beside the one on the stage.
-pub(crate) struct Replica {
-    pub(crate) url: String,
-    _auth: DropGuard,
-}
-
 impl Stage {
     pub(crate) async fn set() -> Self {
         Self::with_cost(4).await
     }
 
     pub(crate) async fn with_cost(cost: u32) -> Self {
+        Self::with(|config| config.bcrypt_cost = Cost::new(cost).unwrap()).await
+    }
+
+    /// With other settings.
+    pub(crate) async fn with(change: impl FnOnce(&mut Config)) -> Self {
         let (database, nats, redis) =
             tokio::join!(TestDatabase::create(), TestNats::isolated(), TestRedis::isolated());
         let database_wire = ChaosProxy::before(&database.url()).await;
         let nats_wire = ChaosProxy::before(nats.url()).await;
         let redis_wire = ChaosProxy::before(redis.url()).await;
-        let (url, _auth) = start(Config {
-            bcrypt_cost: Cost::new(cost).unwrap(),
+        let mut config = Config {
             redis_url: redis_wire.url(redis.url()),
             ..config(&database_wire.url(&database.url()), &nats_wire.url(nats.url()))
-        })
-        .await;
+        };
+        change(&mut config);
+        let auth = start(config).await;
         let client = reqwest::Client::new();
-        Self { database, nats, redis, database_wire, nats_wire, redis_wire, url, client, _auth }
+        Self { database, nats, redis, database_wire, nats_wire, redis_wire, client, auth: Some(auth) }
     }
 
     /// Ends auth and starts it again, on the same servers.
     pub(crate) async fn restart(&mut self) {
-        let redis_url = self.redis.url().to_owned();
-        let config = Config { redis_url, ..config(&self.database.url(), self.nats.url()) };
-        (self.url, self._auth) = start(config).await;
+        self.restart_with(|_| {}).await;
     }
 
-    /// Another auth on the same servers.
-    pub(crate) async fn replica(&self) -> Replica {
+    /// The same, with other settings.
+    pub(crate) async fn restart_with(&mut self, change: impl FnOnce(&mut Config)) {
+        self.stop().await;
         let redis_url = self.redis.url().to_owned();
-        let config = Config { redis_url, ..config(&self.database.url(), self.nats.url()) };
-        let (url, _auth) = start(config).await;
-        Replica { url, _auth }
+        let mut config = Config { redis_url, ..config(&self.database.url(), self.nats.url()) };
+        change(&mut config);
+        self.auth = Some(start(config).await);
+    }
+
+    /// Ends auth, and waits until what it had in hand is finished.
+    pub(crate) async fn stop(&mut self) {
+        if let Some(auth) = self.auth.take() {
+            auth.stop().await;
+        }
+    }
+
+    /// Another auth on the same servers, not by way of the wires.
+    pub(crate) async fn replica(&self) -> Running {
+        let redis_url = self.redis.url().to_owned();
+        start(Config { redis_url, ..config(&self.database.url(), self.nats.url()) }).await
+    }
+
+    /// Where auth is.
+    pub(crate) fn url(&self) -> &str {
+        &self.auth.as_ref().unwrap().url
     }
 
     /// An account that is signed in.
@@ -147,7 +178,7 @@ impl Stage {
 
     /// A request to be completed and sent.
     pub(crate) fn to(&self, method: Method, path: &str) -> RequestBuilder {
-        self.client.request(method, format!("{}{path}", self.url))
+        self.client.request(method, format!("{}{path}", self.url()))
     }
 
     pub(crate) async fn get(&self, path: &str, person: &Person) -> (u16, Value) {
@@ -174,13 +205,13 @@ impl Stage {
     }
 }
 
-async fn start(config: Config) -> (String, DropGuard) {
+async fn start(config: Config) -> Running {
     let shutdown = CancellationToken::new();
     let process = Process { shutdown: shutdown.clone(), metrics: Some(recorder()) };
     let app = App::build(config, process).await.unwrap();
     let url = format!("http://{}", app.address().unwrap());
-    tokio::spawn(async move { app.run().await.map_err(|e| e.to_string()) });
-    (url, shutdown.drop_guard())
+    let ended = tokio::spawn(async move { app.run().await.map_err(|e| e.to_string()).unwrap() });
+    Running { url, shutdown: shutdown.drop_guard(), ended }
 }
 
 /// Settings for an auth between these servers, without Redis.
@@ -191,9 +222,16 @@ pub(crate) fn config(database_url: &str, nats_url: &str) -> Config {
         nats_url: nats_url.to_owned(),
         redis_url: "redis://127.0.0.1:1".to_owned(),
         trusted_proxies: TrustedProxies::loopback(),
+        public_url: None,
+        cookie_renewal: Duration::from_secs(900),
         master_key: MASTER_KEY.parse().unwrap(),
         issuer: "test".to_owned(),
         bcrypt_cost: Cost::new(4).unwrap(),
+        mail: None,
+        registration: Registration::Open,
+        registration_limit: 10,
+        require_verified_email: false,
+        audit: millrace_messaging::streams::AuditLimits { bytes: 16 << 20, replicas: 1 },
         shutdown_grace: Duration::from_secs(5),
     }
 }

@@ -43,6 +43,8 @@ pub(crate) fn settings(upstream: SocketAddr) -> Config {
             worker: origin(upstream),
             analytics: origin(upstream),
         },
+        nats_url: format!("nats://{}", nobody()),
+        public_url: None,
         upstream_timeout: DEADLINE,
         max_body: 10 << 20,
         trusted_proxies: "".parse().unwrap(),

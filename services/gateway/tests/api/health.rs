@@ -1,6 +1,8 @@
 //! What the gateway says of itself and of those behind it.
 
 use actix_web::{HttpResponse, web};
+use millrace_testkit::nats::TestNats;
+use millrace_testkit::wait;
 use serde_json::Value;
 
 use crate::gateway::{Gateway, nobody, settings};
@@ -14,17 +16,27 @@ fn alive() -> Upstream {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn it_is_ready_when_events_can_come_in() {
-    let alive = alive();
+    let (alive, nats) = (alive(), TestNats::isolated().await);
     let origin = |upstream: std::net::SocketAddr| format!("http://{upstream}").parse().unwrap();
-    let everything = settings(alive.address);
-    let mut no_analytics = settings(alive.address);
+    let mut everything = settings(alive.address);
+    everything.nats_url = nats.url().to_owned();
+    let mut no_analytics = everything.clone();
     no_analytics.origins.analytics = origin(nobody());
-    let mut no_ingest = settings(alive.address);
+    let mut no_ingest = everything.clone();
     no_ingest.origins.ingest = origin(nobody());
     for (settings, status, code) in
         [(everything, "ok", 200), (no_analytics, "degraded", 200), (no_ingest, "unavailable", 503)]
     {
         let gateway = Gateway::with(settings);
+        wait::until("the broker is found", async || {
+            let report: Value = gateway.get("/health").await.json().await.unwrap();
+            report["dependencies"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .any(|d| d["name"] == "nats" && d["status"] == "up")
+        })
+        .await;
         let answer = gateway.get("/health/ready").await;
         assert_eq!(answer.status(), code);
         let report: Value = answer.json().await.unwrap();

@@ -3,7 +3,11 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot be set up must fail")]
 #![expect(clippy::indexing_slicing, reason = "so must one that gets something else than it looks for")]
 
+mod browser;
+mod browser_sessions;
 mod connections;
+mod cookies;
+mod csrf;
 mod failures;
 mod gateway;
 mod headers;
@@ -12,6 +16,8 @@ mod limits;
 mod process;
 mod raw;
 mod routing;
+mod secrets;
 mod shutdown;
+mod stage;
 mod streaming;
 mod upstream;

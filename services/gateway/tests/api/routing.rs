@@ -1,6 +1,7 @@
 //! Who answers what.
 
 use actix_web::{HttpRequest, web};
+use millrace_gateway::browser_session::FOR_ANYBODY;
 use serde_json::Value;
 
 use crate::gateway::{Gateway, client, nobody, settings};
@@ -58,6 +59,22 @@ async fn every_path_that_a_service_publishes_goes_to_it() {
             assert_eq!(answer, format!("{service}: GET {path}"));
         }
     }
+}
+
+/// Or whoever holds a cookie that has ended could not sign in.
+#[test]
+fn a_cookie_is_not_looked_at_where_nobody_is_asked_who_they_are() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/openapi/auth.json");
+    let document: Value = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+    let mut checked = 0;
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        for (method, operation) in operations.as_object().unwrap() {
+            let for_anybody = operation.get("security").is_none();
+            assert_eq!(FOR_ANYBODY.contains(&path.as_str()), for_anybody, "{method} {path}");
+            checked += 1;
+        }
+    }
+    assert!(checked > 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -11,6 +11,7 @@ use millrace_ingest::config::Config;
 use millrace_messaging::broker::Broker;
 use millrace_messaging::consumer::{PullSettings, backlog};
 use millrace_messaging::streams::StreamLimits;
+use millrace_runtime::config::Env;
 use millrace_runtime::launch::Process;
 use millrace_security::api_key::ApiKey;
 use millrace_security::password::Cost;
@@ -54,17 +55,15 @@ impl Stage {
         let everything = CancellationToken::new();
 
         let auth = everything.child_token();
-        let auth_config = millrace_auth::config::Config {
-            bind: ANY_PORT,
-            database_url: database.url(),
-            nats_url: nats.url().to_owned(),
-            redis_url: "redis://127.0.0.1:1".to_owned(),
-            trusted_proxies: Default::default(),
-            master_key: "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff".parse().unwrap(),
-            issuer: "test".to_owned(),
-            bcrypt_cost: Cost::new(4).unwrap(),
-            shutdown_grace: Duration::from_secs(5),
-        };
+        let mut auth_config = millrace_auth::config::Config::from_env(Env::of([
+            ("MILLRACE_BIND", "127.0.0.1:0"),
+            ("DATABASE_URL", &database.url()),
+            ("NATS_URL", nats.url()),
+            ("REDIS_URL", "redis://127.0.0.1:1"),
+            ("MILLRACE_MASTER_KEY", "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"),
+        ]))
+        .unwrap();
+        auth_config.bcrypt_cost = Cost::new(4).unwrap();
         let app = Auth::build(auth_config, Process { shutdown: auth.clone(), metrics: None }).await.unwrap();
         tokio::spawn(async move { app.run().await.map_err(|e| e.to_string()) });
 
@@ -171,22 +170,13 @@ impl Stage {
     /// A gateway in front of ingest, for as long as the returned guard lives, and its address.
     pub(crate) fn open_a_gateway(&self) -> (String, tokio_util::sync::DropGuard) {
         let shutdown = CancellationToken::new();
-        let ingest: millrace_gateway::upstreams::origin::Origin = self.url.parse().unwrap();
-        let config = millrace_gateway::config::Config {
-            bind: ANY_PORT,
-            origins: millrace_gateway::upstreams::Origins {
-                auth: ingest.clone(),
-                ingest: ingest.clone(),
-                worker: ingest.clone(),
-                analytics: ingest,
-            },
-            upstream_timeout: Duration::from_secs(15),
-            max_body: 10 << 20,
-            trusted_proxies: Default::default(),
-            shutdown_grace: Duration::from_secs(15),
-        };
+        let config = millrace_gateway::config::Config::from_env(Env::of([
+            ("MILLRACE_BIND", "127.0.0.1:0"),
+            ("MILLRACE_INGEST_URL", &self.url),
+            ("NATS_URL", self.nats.url()),
+        ]));
         let process = Process { shutdown: shutdown.clone(), metrics: None };
-        let app = millrace_gateway::app::App::build(config, process).unwrap();
+        let app = millrace_gateway::app::App::build(config.unwrap(), process).unwrap();
         let url = format!("http://{}", app.address().unwrap());
         tokio::spawn(async move { app.run().await.map_err(|e| e.to_string()) });
         (url, shutdown.drop_guard())
@@ -195,7 +185,7 @@ impl Stage {
     /// How many messages nobody has stored yet.
     pub(crate) async fn messages_in_the_log(&self) -> u64 {
         let broker = Broker::connect(self.nats.url(), "test", Duration::from_secs(2)).await.unwrap();
-        backlog(&broker).await.unwrap().messages
+        backlog(&broker, millrace_messaging::subjects::EVENTS_STREAM).await.unwrap().messages
     }
 
     /// How many events are stored.

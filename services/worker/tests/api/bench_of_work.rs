@@ -73,7 +73,10 @@ impl Bench {
     }
 
     pub(crate) async fn until_the_log_is_empty(&self) {
-        wait::until("the log is empty", async || backlog(&self.broker).await.unwrap().messages == 0).await;
+        wait::until("the log is empty", async || {
+            backlog(&self.broker, subjects::EVENTS_STREAM).await.unwrap().messages == 0
+        })
+        .await;
     }
 
     pub(crate) async fn stored(&self) -> i64 {
