@@ -27,6 +27,8 @@ struct Wire {
     fuse: AtomicU64,
     /// What of the next answer is kept back, if anything is.
     spoil: Mutex<Option<Spoil>>,
+    /// How often the server has said something.
+    answers: AtomicU64,
 }
 
 /// What a client does not get of an answer, before its connection is cut.
@@ -50,6 +52,7 @@ impl ChaosProxy {
             open: watch::Sender::new(true),
             fuse: AtomicU64::new(NO_FUSE),
             spoil: Mutex::default(),
+            answers: AtomicU64::new(0),
         });
         let shared = Arc::clone(&wire);
         tokio::spawn(async move {
@@ -106,6 +109,11 @@ impl ChaosProxy {
         *self.wire.spoil.lock().expect("nobody panicked with it") = Some(spoil);
     }
 
+    /// How often the server has said something to anybody.
+    pub fn answers(&self) -> u64 {
+        self.wire.answers.load(Ordering::SeqCst)
+    }
+
     /// Whether an answer is still to be spoilt.
     pub fn is_armed(&self) -> bool {
         self.wire.spoil.lock().expect("nobody panicked with it").is_some()
@@ -135,6 +143,7 @@ impl Wire {
     async fn carry_back(&self, mut from: OwnedReadHalf, mut to: OwnedWriteHalf) {
         let mut buffer = vec![0; 16 << 10];
         while let Ok(read @ 1..) = from.read(&mut buffer).await {
+            self.answers.fetch_add(1, Ordering::SeqCst);
             let spoil = self.spoil.lock().expect("nobody panicked with it").take();
             let passed = match spoil {
                 None => read,

@@ -57,13 +57,17 @@ fn envelope(body: &[u8]) -> Result<Fields<'_>, SplitError> {
     if body.trim_ascii().is_empty() {
         return Err(SplitError::Empty);
     }
-    Fields::read(text_of(body)?).map_err(|rejection| SplitError::Malformed(rejection.message))
+    let text = text_of(body)?;
+    if !text.trim_start().starts_with('{') {
+        return Err(SplitError::Part("the body", "must be a JSON object".to_owned()));
+    }
+    Fields::parse(text).map_err(|e| SplitError::Malformed(e.to_string()))
 }
 
 /// The elements of an array.
 fn elements<'a>(name: &'static str, text: &'a str) -> Result<Vec<&'a RawValue>, SplitError> {
     if !text.trim_start().starts_with('[') {
-        return Err(SplitError::Member(name, "must be an array of events".to_owned()));
+        return Err(SplitError::Part(name, "must be an array of events".to_owned()));
     }
     serde_json::from_str::<Elements<'a>>(text).map_err(|e| SplitError::Malformed(e.to_string()))?.bounded()
 }

@@ -33,9 +33,9 @@ pub enum SplitError {
     /// Not JSON, and where that shows.
     #[error("the body is not valid JSON: {0}")]
     Malformed(String),
-    /// A member that holds something else than it must, in a request of another product's SDK.
-    #[error("`{0}` {1}")]
-    Member(&'static str, String),
+    /// A part that is not what it must be, in a request of another product's SDK.
+    #[error("{0} {1}")]
+    Part(&'static str, String),
     /// JSON, but neither events nor an event.
     #[error("the body must be an array of events, an object with `events`, or one event")]
     Shape,

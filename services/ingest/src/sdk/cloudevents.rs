@@ -49,7 +49,7 @@ impl Mode {
         for (name, value) in headers {
             if let Some(name) = name.strip_prefix("ce-") {
                 let value = decoded(value)
-                    .ok_or_else(|| SplitError::Member("ce-*", format!("`ce-{name}` is not UTF-8")))?;
+                    .ok_or_else(|| SplitError::Part("a header", format!("is not UTF-8: ce-{name}")))?;
                 attributes.push((name.to_owned(), value));
             }
         }

@@ -32,8 +32,16 @@ impl<'a> Fields<'a> {
         if !text.trim_start().starts_with('{') {
             return Err(Rejection::whole(RejectionCode::NotAnObject, "an event must be a JSON object"));
         }
-        let members: BTreeMap<String, &RawValue> = serde_json::from_str(text)
-            .map_err(|e| Rejection::whole(RejectionCode::MalformedJson, format!("not valid JSON: {e}")))?;
+        Self::parse(text)
+            .map_err(|e| Rejection::whole(RejectionCode::MalformedJson, format!("not valid JSON: {e}")))
+    }
+
+    /// The same, for what is no event.
+    ///
+    /// # Errors
+    /// When the text is not an object.
+    pub fn parse(text: &'a str) -> Result<Self, serde_json::Error> {
+        let members: BTreeMap<String, &RawValue> = serde_json::from_str(text)?;
         Ok(Self(members.into_iter().map(|(name, value)| (name, Cow::Borrowed(value))).collect()))
     }
 

@@ -27,7 +27,7 @@ pub fn is_form(body: &[u8]) -> bool {
 pub fn data(form: &[u8]) -> Result<Vec<u8>, SplitError> {
     let (_, value) = form_urlencoded::parse(form)
         .find(|(name, _)| name == "data")
-        .ok_or_else(|| SplitError::Member("data", "is missing".to_owned()))?;
+        .ok_or_else(|| SplitError::Part("data", "is missing".to_owned()))?;
     if value.trim_start().starts_with(['{', '[']) {
         return Ok(value.into_owned().into_bytes());
     }
@@ -35,7 +35,7 @@ pub fn data(form: &[u8]) -> Result<Vec<u8>, SplitError> {
     let value = value.trim_end().replace([' ', '-'], "+").replace('_', "/");
     BASE64
         .decode(value)
-        .map_err(|e| SplitError::Member("data", format!("must be JSON, or JSON in Base64: {e}")))
+        .map_err(|e| SplitError::Part("data", format!("must be JSON, or JSON in Base64: {e}")))
 }
 
 #[cfg(test)]
@@ -59,8 +59,8 @@ mod tests {
 
     #[test]
     fn what_is_not_there_or_not_base64_is_named() {
-        assert_eq!(data(b"verbose=1").unwrap_err().to_string(), "`data` is missing");
-        assert!(data(b"data=%21").unwrap_err().to_string().starts_with("`data` must be JSON"));
+        assert_eq!(data(b"verbose=1").unwrap_err().to_string(), "data is missing");
+        assert!(data(b"data=%21").unwrap_err().to_string().starts_with("data must be JSON"));
     }
 
     proptest! {

@@ -47,7 +47,7 @@ fn capture(mut keys: OneKey, events: Vec<&RawValue>, now: DateTime<Utc>) -> Call
         let mut context = Fields::default();
         surroundings::part(&mut properties, &mut context);
         let event_id = sent_id.as_deref().map_or_else(EventId::new, |id| ids::message("posthog", id));
-        draft(event, properties, context, "$session_id", (event_id, sent_id.is_none()), now)
+        draft(event, properties, context, (event_id, sent_id.is_none()), now)
     });
     Call { key: keys.0, parsed }
 }
@@ -64,7 +64,7 @@ pub fn translate_v1(
 ) -> Result<(Call, Vec<String>), SplitError> {
     let request = envelope(body)?;
     let events = elements("batch", request.raw("batch").unwrap_or_default())?;
-    let nameless = || SplitError::Member("batch", "must hold objects, each with a `uuid`".to_owned());
+    let nameless = || SplitError::Part("batch", "must hold objects, each with a uuid".to_owned());
     let uuids = events
         .iter()
         .map(|event| Fields::read(event.get()).ok()?.text("uuid", RejectionCode::InvalidEventId).ok()?)
@@ -76,14 +76,18 @@ pub fn translate_v1(
             Rejection::of_field(RejectionCode::InvalidEventId, "uuid", "must be a UUID")
         })?;
         let mut properties = event.object("properties", RejectionCode::InvalidProperties)?;
+        properties.take("token");
         let mut context = Fields::default();
         surroundings::part(&mut properties, &mut context);
         if let Some((name, version)) = library.and_then(|library| library.split_once('/')) {
             context.put_text("$lib", name);
             context.put_text("$lib_version", version);
         }
-        event.hand_over(&["window_id", "options"], &mut context);
-        draft(event, properties, context, "session_id", (event_id, false), now)
+        event.hand_over(&["window_id"], &mut context);
+        if event.raw("options") != Some("{}") {
+            event.hand_over(&["options"], &mut context);
+        }
+        draft(event, properties, context, (event_id, false), now)
     });
     Ok((Call { key: None, parsed }, uuids))
 }
@@ -92,11 +96,11 @@ fn draft<'a>(
     mut event: Fields<'a>,
     mut properties: Fields<'a>,
     context: Fields<'a>,
-    session: &'static str,
     (event_id, id_was_made): (EventId, bool),
     now: DateTime<Utc>,
 ) -> Result<Draft, Rejection> {
     properties.hand_over(&["$session_id"], &mut event);
+    let session = if event.raw("session_id").is_some() { "session_id" } else { "$session_id" };
     event.hand_over(&["$set", "$set_once"], &mut properties);
     Ok(Draft {
         event_id,

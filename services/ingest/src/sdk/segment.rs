@@ -118,7 +118,7 @@ pub fn translate(body: &[u8], path: Path, now: DateTime<Utc>) -> Result<Call, Sp
         Path::Batch => {
             let shared = request
                 .object("context", RejectionCode::InvalidContext)
-                .map_err(|_other| SplitError::Member("context", "must be an object".to_owned()))?;
+                .map_err(|_other| SplitError::Part("context", "must be an object".to_owned()))?;
             let messages = elements("batch", request.raw("batch").unwrap_or_default())?;
             gather(messages, |message| {
                 let kind = Kind::named_in(&message)?;

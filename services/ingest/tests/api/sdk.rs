@@ -101,6 +101,17 @@ impl Street {
         errors
     }
 
+    /// Runs a script whose first request finds the log away. Returns the errors it reported.
+    async fn run_refused(&self, script: &str, more: Value) -> Vec<String> {
+        let before = self.wire.answers();
+        self.stage.nats_wire.cut();
+        let mended = async {
+            wait::until("the SDK is told to try again", async || self.wire.answers() > before).await;
+            self.stage.nats_wire.mend();
+        };
+        tokio::join!(self.run(script, self.stage.key.reveal(), more), mended).0
+    }
+
     /// Runs a script with a key that opens nothing. It has to notice, and to end long before a test would.
     async fn run_with_a_wrong_key(&self, script: &str, more: Value) {
         let started = Instant::now();

@@ -41,6 +41,13 @@ async fn an_answer_that_is_lost_loses_nothing() {
 }
 
 #[actix_web::test]
+async fn what_is_refused_while_the_log_is_away_is_sent_again() {
+    let street = Street::set().await;
+    assert_eq!(street.run_refused(SCRIPT, Value::Null).await, [""; 0]);
+    street.stored(3).await;
+}
+
+#[actix_web::test]
 async fn a_wrong_key_ends_the_retries() {
     Street::set().await.run_with_a_wrong_key(SCRIPT, Value::Null).await;
 }

@@ -69,6 +69,17 @@ async fn an_answer_that_is_lost_makes_no_second_events() {
 }
 
 #[actix_web::test]
+async fn what_is_refused_while_the_log_is_away_is_sent_again() {
+    for script in SCRIPTS {
+        for mode in ["v0", "v1"] {
+            let street = Street::set().await;
+            assert_eq!(street.run_refused(script, asked(mode, false)).await, [""; 0], "{script} {mode}");
+            street.stored(5).await;
+        }
+    }
+}
+
+#[actix_web::test]
 async fn a_wrong_key_ends_the_retries() {
     for script in SCRIPTS {
         for mode in ["v0", "v1"] {

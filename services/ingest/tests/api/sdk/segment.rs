@@ -61,6 +61,15 @@ async fn an_answer_that_is_lost_makes_no_second_events() {
 }
 
 #[actix_web::test]
+async fn what_is_refused_while_the_log_is_away_is_sent_again() {
+    for script in SCRIPTS {
+        let street = Street::set().await;
+        assert_eq!(street.run_refused(script, Value::Null).await, [""; 0], "{script}");
+        street.stored(if script == "segment_node.mjs" { 7 } else { 6 }).await;
+    }
+}
+
+#[actix_web::test]
 async fn a_wrong_key_ends_the_retries() {
     for script in SCRIPTS {
         Street::set().await.run_with_a_wrong_key(script, Value::Null).await;
