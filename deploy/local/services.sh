@@ -21,6 +21,7 @@ service_environment() {
   done
   MILLRACE_BIND=127.0.0.1:$(service_port "$1")
   export MILLRACE_BIND MILLRACE_LOG="${MILLRACE_LOG:-info}"
+  [[ $1 == auth ]] || unset MILLRACE_OIDC_CLIENT_SECRET
   case $1 in
   auth)
     export "MILLRACE_MASTER_KEY=$(secret MILLRACE_MASTER_KEY)"

@@ -1,4 +1,5 @@
-//! Redis: fast and forgetful. Nothing here is the truth; with Redis away every caller goes on without it.
+//! Redis: fast and forgetful. Nothing here is the truth; with Redis away every caller but one goes on without it: a
+//! sign-in with a provider cannot begin ([`sign_ins`]).
 
 pub mod answers;
 pub mod attempts;
@@ -6,3 +7,4 @@ pub mod data_versions;
 pub mod duplicates;
 mod link;
 pub mod revocations;
+pub mod sign_ins;

@@ -60,6 +60,10 @@ uuid_id!(
     AccountId
 );
 uuid_id!(
+    /// What an OpenID provider vouches for: one of the ways to sign in to an account.
+    IdentityId
+);
+uuid_id!(
     /// A sign-in and all that follows from it: what access tokens belong to.
     SessionId
 );

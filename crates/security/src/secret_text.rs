@@ -13,7 +13,10 @@ use sha2::{Digest, Sha256};
 const BYTES: usize = 32;
 
 /// A new secret.
-pub(crate) fn generate(prefix: &str) -> Result<String, OsError> {
+///
+/// # Errors
+/// When the operating system has no randomness to give.
+pub fn generate(prefix: &str) -> Result<String, OsError> {
     let mut secret = [0; BYTES];
     rand::rngs::OsRng.try_fill_bytes(&mut secret)?;
     Ok(format!("{prefix}{}", URL_SAFE_NO_PAD.encode(secret)))
@@ -26,6 +29,7 @@ pub(crate) fn parse(prefix: &str, text: &str) -> Option<String> {
 }
 
 /// What a secret is stored by.
-pub(crate) fn hash(text: &str) -> [u8; 32] {
+#[must_use]
+pub fn hash(text: &str) -> [u8; 32] {
     Sha256::digest(text.as_bytes()).into()
 }

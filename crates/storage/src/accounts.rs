@@ -1,4 +1,4 @@
-//! People with a password.
+//! People who may sign in.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -17,8 +17,8 @@ pub struct Account {
     pub id: AccountId,
     /// Trimmed and in lower case.
     pub email: String,
-    /// bcrypt.
-    pub password_hash: String,
+    /// bcrypt. `None`: the account signs in with a provider alone.
+    pub password_hash: Option<String>,
     /// What to call the person.
     pub full_name: Option<String>,
     /// The system role that sees every project.
@@ -29,7 +29,8 @@ pub struct Account {
     pub email_verified_at: Option<DateTime<Utc>>,
 }
 
-pub(crate) type Row = (Uuid, String, String, Option<String>, bool, DateTime<Utc>, Option<DateTime<Utc>>);
+pub(crate) type Row =
+    (Uuid, String, Option<String>, Option<String>, bool, DateTime<Utc>, Option<DateTime<Utc>>);
 
 impl From<Row> for Account {
     fn from((id, email, password_hash, full_name, is_admin, created_at, email_verified_at): Row) -> Self {
@@ -43,8 +44,8 @@ impl From<Row> for Account {
 pub struct NewAccount<'a> {
     /// Trimmed and in lower case.
     pub email: &'a str,
-    /// bcrypt.
-    pub password_hash: &'a str,
+    /// bcrypt. `None`: the account signs in with a provider alone.
+    pub password_hash: Option<&'a str>,
     /// What to call the person.
     pub full_name: Option<&'a str>,
     /// The system role.

@@ -6,7 +6,7 @@ diesel::table! {
     accounts (id) {
         id -> Uuid,
         email -> Text,
-        password_hash -> Text,
+        password_hash -> Nullable<Text>,
         full_name -> Nullable<Text>,
         is_admin -> Bool,
         created_at -> Timestamptz,
@@ -67,6 +67,18 @@ diesel::table! {
         created_at -> Timestamptz,
         last_used_at -> Timestamptz,
         expires_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    external_identities (id) {
+        id -> Uuid,
+        issuer -> Text,
+        subject -> Text,
+        account_id -> Uuid,
+        email_at_link -> Text,
+        created_at -> Timestamptz,
+        last_used_at -> Timestamptz,
     }
 }
 
@@ -143,5 +155,5 @@ diesel::table! {
 }
 
 diesel::allow_tables_to_appear_in_same_query!(projects, members, accounts);
-diesel::allow_tables_to_appear_in_same_query!(sessions, accounts, refresh_tokens);
+diesel::allow_tables_to_appear_in_same_query!(sessions, accounts, refresh_tokens, external_identities);
 diesel::allow_tables_to_appear_in_same_query!(mail_tokens, accounts);

@@ -62,55 +62,69 @@ impl From<Row> for Session {
     }
 }
 
-/// Opens a session with its first refresh token. What has expired of the account's goes: it is of no use to anybody,
-/// and so needs no sweeper.
+/// Opens a session with its first refresh token, unless the account has another password than when it was read, or is
+/// gone: whoever changes or removes a password ends the sessions, and one that is being opened with the old password
+/// must not slip through. What has expired of the account's goes: it is of no use to anybody, and so needs no sweeper.
 ///
 /// # Errors
-/// [`StorageError::Missing`] when the account does not exist.
+/// When the database fails.
 pub async fn open(
     conn: &mut AsyncPgConnection,
-    account: AccountId,
+    account: &Account,
     client: Client<'_>,
     token: NewToken<'_>,
     now: DateTime<Utc>,
-) -> Result<SessionId, StorageError> {
+) -> Result<Option<SessionId>, StorageError> {
     conn.transaction(async |conn| {
-        let id = insert(conn, account, client, token.expires_at, now).await?;
-        refresh_tokens::first(conn, id, token).await?;
-        Ok(id)
+        let opened = insert(conn, account, client, token.expires_at, now).await?;
+        if let Some(id) = opened {
+            refresh_tokens::first(conn, id, token).await?;
+        }
+        Ok(opened)
     })
     .await
 }
 
-/// Opens a session without a refresh token: a browser's, which goes on by [`extend`].
+/// Opens a session without a refresh token, on the same terms as [`open`]: a browser's, which goes on by [`extend`].
 ///
 /// # Errors
-/// [`StorageError::Missing`] when the account does not exist.
+/// When the database fails.
 pub async fn open_for_browser(
     conn: &mut AsyncPgConnection,
-    account: AccountId,
+    account: &Account,
     client: Client<'_>,
     expires_at: DateTime<Utc>,
     now: DateTime<Utc>,
-) -> Result<SessionId, StorageError> {
+) -> Result<Option<SessionId>, StorageError> {
     conn.transaction(async |conn| insert(conn, account, client, expires_at, now).await).await
 }
 
 async fn insert(
     conn: &mut AsyncPgConnection,
-    account: AccountId,
+    account: &Account,
     client: Client<'_>,
     expires_at: DateTime<Utc>,
     now: DateTime<Utc>,
-) -> Result<SessionId, StorageError> {
-    let id = SessionId::new();
+) -> Result<Option<SessionId>, StorageError> {
+    let (id, account_id) = (SessionId::new(), account.id.0);
+    let unchanged = accounts::table
+        .find(account_id)
+        .filter(accounts::password_hash.is_not_distinct_from(&account.password_hash))
+        .select(accounts::id)
+        .for_share()
+        .first::<Uuid>(conn)
+        .await
+        .optional()?;
+    if unchanged.is_none() {
+        return Ok(None);
+    }
     let expired =
-        sessions::table.filter(sessions::account_id.eq(account.0)).filter(sessions::expires_at.le(now));
+        sessions::table.filter(sessions::account_id.eq(account_id)).filter(sessions::expires_at.le(now));
     diesel::delete(expired).execute(conn).await?;
     diesel::insert_into(sessions::table)
         .values((
             sessions::id.eq(id.0),
-            sessions::account_id.eq(account.0),
+            sessions::account_id.eq(account_id),
             sessions::user_agent.eq(client.user_agent),
             sessions::address.eq(client.address),
             sessions::created_at.eq(now),
@@ -119,7 +133,7 @@ async fn insert(
         ))
         .execute(conn)
         .await?;
-    Ok(id)
+    Ok(Some(id))
 }
 
 /// Lets a session go on until `expires_at`, because it is used at `now`. `false` when it has ended.

@@ -20,11 +20,12 @@ use millrace_storage::database::{Database, PoolSettings};
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::audit::intake::Intake;
-use crate::config::Config;
+use crate::config::{Config, LOCAL_GATEWAY};
 use crate::known_tokens::KnownTokens;
 use crate::mail::outbox::Outbox;
 use crate::mail::relay::Relay;
 use crate::mail::sending::{self, Post};
+use crate::openid::OpenId;
 use crate::passwords::Passwords;
 use crate::registration::Admission;
 use crate::state::State;
@@ -36,9 +37,6 @@ const BROKER_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Mails that are handed over at the same time: one that the mail server hangs on does not stop all others.
 const SENDERS: usize = 2;
-
-/// Where the gateway listens unless it is told otherwise.
-const LOCAL_GATEWAY: &str = "http://127.0.0.1:8080";
 
 /// Auth, ready to run.
 #[derive(Debug)]
@@ -85,6 +83,7 @@ impl App {
                 None
             }
         };
+        let openid = config.openid.map(|settings| OpenId::new(settings, &config.redis_url)).transpose()?;
         let health = {
             let (database, broker, attempts) = (database.clone(), broker.clone(), attempts.clone());
             Health::new("auth", env!("CARGO_PKG_VERSION"), process.shutdown.clone())
@@ -98,7 +97,7 @@ impl App {
                     let broker = broker.clone();
                     async move { broker.ping().await.map_err(|e| e.to_string()) }
                 })
-                // Without it every replica counts the tries that it sees itself.
+                // Without it every replica counts the tries that it sees itself, and nobody signs in with a provider.
                 .prefers("redis", move || {
                     let attempts = attempts.clone();
                     async move { attempts.ping().await.map_err(|e| e.to_string()) }
@@ -114,6 +113,7 @@ impl App {
                 revocations: RevocationCount::new(&config.redis_url)?,
                 passwords: Passwords::new(config.bcrypt_cost),
                 attempts,
+                openid: openid.map(Arc::new),
                 public_side: PublicSide { url: config.public_url, trusted: config.trusted_proxies.clone() },
                 cookie_renewal: config.cookie_renewal,
                 outbox,

@@ -33,7 +33,8 @@ pub async fn begin(state: &State, account: &Account, client: &Client) -> Result<
     let now = Utc::now();
     let mut conn = state.connection().await?;
     let until = now + browser_session::LIFETIME;
-    let session = sessions::open_for_browser(&mut conn, account.id, client.as_stored(), until, now).await?;
+    let session = sessions::open_for_browser(&mut conn, account, client.as_stored(), until, now).await?;
+    let session = session.ok_or(AuthError::SessionEnded)?;
     let cookie = state.tokens.seal_cookie((account.id, session), now)?;
     Ok(Begun { session, cookie, csrf_token: state.tokens.csrf_token(session) })
 }

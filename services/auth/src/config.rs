@@ -15,7 +15,11 @@ use millrace_security::envelope::MasterKey;
 use millrace_security::password::Cost;
 
 use crate::mail::smtp_url::SmtpUrl;
+use crate::openid::settings::Settings;
 use crate::registration::Registration;
+
+/// Where the gateway is on one machine.
+pub const LOCAL_GATEWAY: &str = "http://127.0.0.1:8080";
 
 /// The settings of auth.
 #[derive(Clone, Debug)]
@@ -56,6 +60,9 @@ pub struct Config {
     pub require_verified_email: bool,
     /// `MILLRACE_AUDIT_BYTES`, `MILLRACE_STREAM_REPLICAS`: the stream of security events on their way to the audit log.
     pub audit: AuditLimits,
+    /// The provider that people may sign in with, if there is one. It sends them back to `MILLRACE_PUBLIC_URL`: where
+    /// browsers find the gateway.
+    pub openid: Option<Settings>,
     /// `MILLRACE_SHUTDOWN_GRACE`: how long requests in hand may take once the service is asked to stop.
     pub shutdown_grace: Duration,
 }
@@ -84,7 +91,7 @@ impl Config {
         let nats_url = env.required("NATS_URL");
         let redis_url = env.required("REDIS_URL");
         let trusted_proxies = env.or("MILLRACE_TRUSTED_PROXIES", TrustedProxies::loopback());
-        let public_url = env.optional("MILLRACE_PUBLIC_URL");
+        let public_url: Option<PublicUrl> = env.optional("MILLRACE_PUBLIC_URL");
         let cookie_renewal = env.duration("MILLRACE_COOKIE_RENEWAL", Duration::from_secs(15 * 60));
         let master_key = env.required("MILLRACE_MASTER_KEY");
         let issuer = env.or("MILLRACE_ISSUER", "millrace".to_owned());
@@ -112,6 +119,8 @@ impl Config {
             bytes: env.bytes("MILLRACE_AUDIT_BYTES", ByteSize::mib(256)),
             replicas: env.or("MILLRACE_STREAM_REPLICAS", 1),
         };
+        let gateway = public_url.as_ref().map_or_else(|| LOCAL_GATEWAY.to_owned(), PublicUrl::to_string);
+        let openid = Settings::from_env(&mut env, &gateway);
         let shutdown_grace = env.duration("MILLRACE_SHUTDOWN_GRACE", Duration::from_secs(20));
         env.law(
             (10..=16).contains(&cost),
@@ -143,6 +152,7 @@ impl Config {
                 registration_limit,
                 require_verified_email,
                 audit,
+                openid,
                 shutdown_grace,
             })
         })
@@ -169,6 +179,19 @@ mod tests {
         let config = Config::from_env(environment(&[])).unwrap();
         assert_eq!((config.bind.port(), config.issuer.as_str()), (8081, "millrace"));
         assert_eq!(config.bcrypt_cost, Cost::default());
+    }
+
+    #[test]
+    fn half_a_provider_is_refused_and_its_secret_not_repeated() {
+        for (name, value) in [
+            ("MILLRACE_OIDC_CLIENT_ID", "x"),
+            ("MILLRACE_OIDC_CLIENT_SECRET", "hunter2"),
+            ("MILLRACE_OIDC_ISSUER", "http://id.example.com/hunter2"),
+            ("MILLRACE_PUBLIC_URL", "events.example.com"),
+        ] {
+            let error = Config::from_env(environment(&[(name, value)])).unwrap_err().to_string();
+            assert!(error.contains(name) && !error.contains("hunter2"), "{error}");
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use actix_web::http::header::InvalidHeaderValue;
 use millrace_cache::attempts::{self, Law};
 use millrace_domain::email::Email;
 use millrace_http::problem::{Code, Problem, Quota};
@@ -71,6 +72,9 @@ pub enum AuthError {
     /// A password could not be hashed.
     #[error(transparent)]
     Hash(#[from] HashError),
+    /// A cookie does not fit into a header.
+    #[error("a cookie cannot be sent: {0}")]
+    Header(#[from] InvalidHeaderValue),
     /// The database did not do it.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -101,6 +105,7 @@ impl From<AuthError> for Problem {
                 return Self::unavailable("the database", cause);
             }
             AuthError::Storage(_)
+            | AuthError::Header(_)
             | AuthError::NoRandomness(_)
             | AuthError::Hash(_)
             | AuthError::Cookie(_)

@@ -6,6 +6,7 @@
 //! the database at every request: a token proves who, not what, and not for longer than its session.
 //!
 //! Mail proves who reads it at an address, and gets somebody in again who forgot a password ([`mail`]).
+//! Or `GET /api/v1/auth/google`: a provider proves who they are, and [`openid`] whose account that is.
 //!
 //! Programs: other services hold an API key or a token in hand and ask over the broker what it opens ([`answers`]).
 //! They remember the answer, so whatever takes a right away is announced ([`announcements`]), after the commit.
@@ -24,6 +25,7 @@ pub mod errors;
 pub mod key_succession;
 mod known_tokens;
 pub mod mail;
+pub mod openid;
 pub mod passwords;
 pub mod project_access;
 pub mod registration;

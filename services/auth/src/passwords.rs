@@ -82,10 +82,8 @@ impl Passwords {
     /// Stores the right password of an account, `text`, with the cost of this service, if its hash has another one. What
     /// cannot be done now is done when they sign in again.
     pub async fn renew(&self, state: &State, account: &Account, text: SecretString) {
-        let old_hash = &account.password_hash;
-        if Cost::of(old_hash) == Some(self.cost) {
-            return;
-        }
+        let old_hash = account.password_hash.as_deref().filter(|hash| Cost::of(hash) != Some(self.cost));
+        let Some(old_hash) = old_hash else { return };
         let cost = self.cost;
         let renewed = async {
             let new_hash = self

@@ -6,15 +6,18 @@ use utoipa::openapi::{ComponentsBuilder, InfoBuilder, OpenApi, OpenApiBuilder};
 use utoipa_actix_web::AppExt;
 use utoipa_actix_web::service_config::ServiceConfig;
 
+mod arrival;
 mod audit;
 mod csrf;
 mod denials;
 mod email;
 mod form_or_json;
 mod grant;
+mod identities;
 mod keys;
 mod login;
 mod members;
+mod openid;
 mod password;
 mod password_reset;
 mod projects;
@@ -35,6 +38,11 @@ pub fn configure(service: &mut ServiceConfig<'_>) {
         .service(email::resend)
         .service(email::change)
         .service(login::login)
+        .service(openid::begin)
+        .service(openid::callback)
+        .service(openid::provider)
+        .service(identities::list)
+        .service(identities::unlink)
         .service(refresh::refresh)
         .service(sessions::logout)
         .service(sessions::list)
@@ -57,13 +65,17 @@ pub fn configure(service: &mut ServiceConfig<'_>) {
         .service(audit::list);
 }
 
-/// Mounts the short names of some routes, for clients that know them. They are not part of the description.
+/// Mounts other names of some routes, for clients that know them. They are not part of the description.
 pub fn aliases(service: &mut web::ServiceConfig) {
     service
         .route("/auth/signup", web::post().to(register::answer))
         .route("/auth/login", web::post().to(login::answer))
         .route("/auth/me", web::get().to(session::show_account))
-        .route("/auth/verify", web::get().to(session::show_claims));
+        .route("/auth/verify", web::get().to(session::show_claims))
+        .route("/auth/google", web::get().to(openid::start))
+        .route("/auth/google/callback", web::get().to(openid::finish))
+        .route("/api/v1/auth/oidc", web::get().to(openid::start))
+        .route("/api/v1/auth/oidc/callback", web::get().to(openid::finish));
 }
 
 /// What the routes say of themselves.

@@ -60,16 +60,17 @@ impl Client {
     }
 }
 
-/// Opens a session for somebody who has proved who they are.
+/// Opens a session for somebody who has proved to be `account`, as it was read before.
 ///
 /// # Errors
-/// When the database is away.
+/// [`AuthError::SessionEnded`] when its password was changed meanwhile; when the database is away.
 pub async fn open(state: &State, account: &Account, client: &Client) -> Result<Granted, AuthError> {
     let now = Utc::now();
     let refresh_token = RefreshToken::generate()?;
     let token = NewToken { hash: &refresh_token.hash(), expires_at: now + refresh_token::LIFETIME };
     let mut conn = state.connection().await?;
-    let session = sessions::open(&mut conn, account.id, client.as_stored(), token, now).await?;
+    let session = sessions::open(&mut conn, account, client.as_stored(), token, now).await?;
+    let session = session.ok_or(AuthError::SessionEnded)?;
     let access_token = access_token(state, &mut conn, account, session, now).await?;
     Ok(Granted { account_id: account.id, session, access_token, refresh_token })
 }

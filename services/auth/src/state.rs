@@ -13,6 +13,7 @@ use millrace_storage::database::{Connection, Database};
 use crate::errors::AuthError;
 use crate::known_tokens::KnownTokens;
 use crate::mail::outbox::Outbox;
+use crate::openid::OpenId;
 use crate::passwords::Passwords;
 use crate::registration::Admission;
 use crate::tokens::Tokens;
@@ -38,6 +39,8 @@ pub struct State {
     pub outbox: Outbox,
     /// Who may have an account, and what it takes to sign in.
     pub admission: Admission,
+    /// The provider that people may sign in with, if there is one.
+    pub openid: Option<Arc<OpenId>>,
     /// Whose word on where a request came from is taken.
     pub trusted_proxies: TrustedProxies,
     /// The side that browsers see.

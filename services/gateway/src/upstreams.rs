@@ -33,6 +33,7 @@ pub const ROUTES: &[(&str, Upstream)] = &[
     ("/api/v1/auth", Auth),
     ("/api/v1/projects", Auth),
     ("/api/v1/audit", Auth),
+    ("/auth", Auth),
     ("/.well-known/jwks.json", Auth),
     // What the SDKs of other products call: CloudEvents, Segment and RudderStack, PostHog, Amplitude, Mixpanel.
     ("/api/v1/cloudevents", Ingest),
@@ -143,10 +144,11 @@ mod tests {
             "/api/v1/stats/",
             "/api/v1/stats/a%2Fb/events?limit=1",
             "/api/v1/auth/google/callback",
+            "/auth/google/callback",
         ];
         let answers = matched(ROUTES, &paths).await;
         let stats = "analytics /api/v1/stats";
-        assert_eq!(answers, [stats, stats, stats, "auth /api/v1/auth"]);
+        assert_eq!(answers, [stats, stats, stats, "auth /api/v1/auth", "auth /auth"]);
     }
 
     #[actix_web::test]

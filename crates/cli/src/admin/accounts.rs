@@ -32,7 +32,7 @@ pub(super) async fn create(desk: &mut Desk, args: &CreateUserArgs) -> anyhow::Re
     let hash = password.hash(Cost::default())?;
     let new = NewAccount {
         email: args.email.as_str(),
-        password_hash: &hash,
+        password_hash: Some(&hash),
         full_name: None,
         is_admin: args.admin,
         email_verified: true,

@@ -93,7 +93,7 @@ async fn ensure_admin(desk: &mut Desk, env: &mut EnvFile) -> anyhow::Result<Acco
             let (password, password_hash) = new_password()?;
             let new = NewAccount {
                 email: ADMIN,
-                password_hash: &password_hash,
+                password_hash: Some(&password_hash),
                 full_name: None,
                 is_admin: true,
                 email_verified: true,
@@ -112,7 +112,7 @@ async fn ensure_admin(desk: &mut Desk, env: &mut EnvFile) -> anyhow::Result<Acco
 
 async fn keep_or_reset_password(desk: &mut Desk, env: &mut EnvFile, account: &Account) -> anyhow::Result<()> {
     match env.get(ADMIN_PASSWORD) {
-        Some(text) if password::verify(text, &account.password_hash) => {}
+        Some(text) if account.password_hash.as_ref().is_some_and(|hash| password::verify(text, hash)) => {}
         // A person has chosen another one since: to undo that would lock them out.
         Some(_) => note(format_args!(
             "warning: {} has another password than the file says; without its line {ADMIN_PASSWORD} it gets a new one",

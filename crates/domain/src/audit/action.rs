@@ -97,6 +97,12 @@ actions! {
     PasswordReset, "password.reset", Success;
     /// As `login.locked`, for a change of password.
     PasswordChangeLocked, "password.change_locked", Denied;
+    /// An identity of a provider signs in to the account of its address from now on.
+    IdentityLinked, "identity.linked", Success;
+    /// The same, for an account whose address nobody had proved: its password is gone, and its sessions ended.
+    IdentityClaimed, "identity.claimed", Success;
+    /// An identity signs in no more.
+    IdentityUnlinked, "identity.unlinked", Success;
     /// Whoever holds the account has proved that they read mail at its address.
     EmailVerified, "email.verified", Success;
     /// An account has another address, and proved it.

@@ -11,6 +11,7 @@
 mod append;
 mod audit;
 mod compaction;
+mod external_identities;
 mod json;
 mod mails;
 mod migrations;

@@ -58,7 +58,7 @@ async fn members_see_their_projects_and_nobody_elses() {
     let mut conn = pool.connection().await.unwrap();
     let new = NewAccount {
         email: "ada@example.org",
-        password_hash: "x",
+        password_hash: Some("x"),
         full_name: None,
         is_admin: false,
         email_verified: true,
@@ -80,7 +80,7 @@ async fn a_project_is_not_left_without_an_owner() {
     let mut conn = pool.connection().await.unwrap();
     let new = NewAccount {
         email: "ada@example.org",
-        password_hash: "x",
+        password_hash: Some("x"),
         full_name: None,
         is_admin: false,
         email_verified: true,

@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::join_all;
 use millrace_domain::ids::{AccountId, SessionId};
-use millrace_storage::accounts::{self, NewAccount};
+use millrace_storage::accounts::{self, Account, NewAccount};
 use millrace_storage::database::{Connection, Database, PoolSettings};
 use millrace_storage::refresh_tokens::{self, GRACE, NewToken, Shown};
 use millrace_storage::sessions::{self, Client};
@@ -16,6 +16,7 @@ struct SignedIn {
     _database: TestDatabase,
     pool: Database,
     conn: Connection,
+    account: Account,
     ada: AccountId,
     session: SessionId,
     then: DateTime<Utc>,
@@ -28,17 +29,18 @@ impl SignedIn {
         let mut conn = pool.connection().await.unwrap();
         let new = NewAccount {
             email: "ada@example.org",
-            password_hash: "x",
+            password_hash: Some("x"),
             full_name: None,
             is_admin: false,
             email_verified: true,
         };
-        let ada = accounts::create(&mut conn, new).await.unwrap().id;
+        let account = accounts::create(&mut conn, new).await.unwrap();
+        let ada = account.id;
         let then = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
         let token = NewToken { hash: &[0; 32], expires_at: then + WEEK };
         let client = Client { user_agent: Some("curl"), address: Some("192.0.2.1") };
-        let session = sessions::open(&mut conn, ada, client, token, then).await.unwrap();
-        Self { _database: database, pool, conn, ada, session, then }
+        let session = sessions::open(&mut conn, &account, client, token, then).await.unwrap().unwrap();
+        Self { _database: database, pool, conn, account, ada, session, then }
     }
 
     /// Shows the token `shown` and gets `next` for it.
@@ -146,7 +148,7 @@ async fn nothing_outlives_its_week() {
     assert!(sessions::of_account(&mut story.conn, story.ada, later).await.unwrap().is_empty());
 
     let token = NewToken { hash: &[8; 32], expires_at: later + WEEK };
-    sessions::open(&mut story.conn, story.ada, Client::default(), token, later).await.unwrap();
+    sessions::open(&mut story.conn, &story.account, Client::default(), token, later).await.unwrap();
     assert!(!story.is_open().await, "the next sign-in sweeps up");
 }
 
@@ -157,7 +159,10 @@ async fn sessions_end_one_by_one_or_all_but_one() {
     for hash in [1u8, 2, 3] {
         let token = NewToken { hash: &[hash; 32], expires_at: story.then + WEEK };
         more.push(
-            sessions::open(&mut story.conn, story.ada, Client::default(), token, story.then).await.unwrap(),
+            sessions::open(&mut story.conn, &story.account, Client::default(), token, story.then)
+                .await
+                .unwrap()
+                .unwrap(),
         );
     }
     assert!(!sessions::end(&mut story.conn, AccountId::new(), more[0]).await.unwrap(), "it is Ada's");
@@ -171,9 +176,11 @@ async fn sessions_end_one_by_one_or_all_but_one() {
 
 #[tokio::test]
 async fn a_browsers_session_goes_on_until_it_ends() {
-    let SignedIn { _database, mut conn, ada, then, .. } = SignedIn::set().await;
-    let session =
-        sessions::open_for_browser(&mut conn, ada, Client::default(), then + WEEK, then).await.unwrap();
+    let SignedIn { _database, mut conn, account, ada, then, .. } = SignedIn::set().await;
+    let session = sessions::open_for_browser(&mut conn, &account, Client::default(), then + WEEK, then)
+        .await
+        .unwrap()
+        .unwrap();
     let later = then + TimeDelta::days(6);
     assert!(sessions::extend(&mut conn, session, later + WEEK, later).await.unwrap());
     let open = sessions::of_account(&mut conn, ada, then + TimeDelta::days(12)).await.unwrap();

@@ -98,7 +98,8 @@ async fn an_admin_asks_about_any_project_by_its_name() {
 
 async fn account(stage: &Stage, email: &str, is_admin: bool) -> AccountId {
     let hash = Password::parse(PASSWORD).unwrap().hash(Cost::new(4).unwrap()).unwrap();
-    let new = NewAccount { email, password_hash: &hash, full_name: None, is_admin, email_verified: true };
+    let new =
+        NewAccount { email, password_hash: Some(&hash), full_name: None, is_admin, email_verified: true };
     accounts::create(&mut *stage.connection().await, new).await.unwrap().id
 }
 

@@ -19,6 +19,7 @@ use crate::audit::{record, to_own_account};
 use crate::caller::Caller;
 use crate::errors::AuthError;
 use crate::routes::denials::{BadBody, NotSignedIn};
+use crate::routes::password::none_yet;
 use crate::routes::password_reset::OnItsWay;
 use crate::state::State;
 
@@ -123,6 +124,7 @@ pub(super) async fn resend(
     request_body = NewAddress,
     responses(
         (status = 202, description = "A mail is on its way to the new address", body = OnItsWay),
+        (status = 409, description = "The account has no password: it proves itself with a provider", body = ProblemBody, content_type = "application/problem+json"),
         (status = 429, description = "Five attempts have failed within a minute, or too many mails were asked for from this network address within an hour; try again after `Retry-After`", body = ProblemBody, content_type = "application/problem+json"),
         NotSignedIn,
         BadBody,
@@ -142,8 +144,9 @@ pub(super) async fn change(
     if new.as_str() == account.email {
         return Err(Problem::field("email", "invalid", "email is the account's already"));
     }
+    let hash = account.password_hash.ok_or_else(none_yet)?;
     let prover = Prover::new(&state, &request, &account.email);
-    let proof = prover.guarded(&state, state.passwords.prove(asked.password, account.password_hash)).await;
+    let proof = prover.guarded(&state, state.passwords.prove(asked.password, hash)).await;
     proof.map_err(|error| match error {
         AuthError::WrongPassword => {
             Problem::field("password", "wrong", "password is not the account's password")

@@ -126,7 +126,7 @@ async fn sign_in(
     client: &Client,
 ) -> Result<Opened, AuthError> {
     let account = find(state, &asked.email).await?;
-    let hash = account.as_ref().map(|account| account.password_hash.clone());
+    let hash = account.as_ref().and_then(|account| account.password_hash.clone());
     let matches = state.passwords.matches(asked.password.clone(), hash).await?;
     let account = account.filter(|_| matches).ok_or(AuthError::WrongPassword)?;
     if state.admission.verified_only() && account.email_verified_at.is_none() {

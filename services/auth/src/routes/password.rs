@@ -4,7 +4,7 @@ use actix_web::{HttpRequest, HttpResponse, post, web};
 use millrace_domain::audit::Target;
 use millrace_domain::audit::action::Action;
 use millrace_http::json::Json;
-use millrace_http::problem::{Problem, ProblemBody};
+use millrace_http::problem::{Code, Problem, ProblemBody};
 use millrace_messaging::revocations::Revoked;
 use millrace_storage::accounts;
 use secrecy::SecretString;
@@ -40,6 +40,7 @@ struct NewPassword {
     request_body = NewPassword,
     responses(
         (status = 204, description = "The password is changed"),
+        (status = 409, description = "The account has no password: it signs in with a provider alone", body = ProblemBody, content_type = "application/problem+json"),
         (status = 429, description = "Five attempts have failed within a minute; try again after `Retry-After`", body = ProblemBody, content_type = "application/problem+json"),
         NotSignedIn,
         BadBody,
@@ -55,7 +56,7 @@ pub(super) async fn change(
 ) -> Result<HttpResponse, Problem> {
     let account = &caller.account;
     let tell = |action| record(&state, caller.did(action).on(Target::Account(account.id)));
-    let old_hash = &account.password_hash;
+    let old_hash = account.password_hash.as_ref().ok_or_else(none_yet)?;
     let prover = Prover::new(&state, &request, &account.email);
     let proof = prover.guarded(&state, state.passwords.prove(asked.current_password, old_hash.clone())).await;
     match proof {
@@ -89,6 +90,12 @@ pub(super) async fn change(
     announce(&state, Revoked::Sessions { account_id: account.id }).await;
     tell(Action::PasswordChanged).await;
     Ok(HttpResponse::NoContent().finish())
+}
+
+/// Whoever finds a device unlocked must not be able to give the account a password.
+/// The password that is asked for does not exist.
+pub(super) fn none_yet() -> Problem {
+    Problem::new(Code::Conflict, "the account has no password yet: use the password reset to choose one")
 }
 
 fn wrong() -> Problem {

@@ -122,7 +122,7 @@ async fn create(
     let password_hash = &state.passwords.choose(password, personal).await?;
     let new = NewAccount {
         email: email.as_str(),
-        password_hash,
+        password_hash: Some(password_hash),
         full_name,
         is_admin: false,
         email_verified: false,

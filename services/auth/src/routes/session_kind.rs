@@ -93,10 +93,7 @@ impl SessionKind {
         match query::parse::<Asked>(request.query_string())?.session.as_deref() {
             None => return Ok(Self::Tokens),
             Some("cookie") => {}
-            Some(_) => {
-                let detail = "session must be `cookie`, or be left out for tokens";
-                return Err(Problem::field("session", "invalid", detail));
-            }
+            Some(_) => return Err(unknown()),
         }
         match state.public_side.provenance(request) {
             Provenance::Ours => Ok(Self::Cookie),
@@ -132,6 +129,11 @@ impl SessionKind {
     }
 }
 
+/// Another kind of session than there is.
+pub(super) fn unknown() -> Problem {
+    Problem::field("session", "invalid", "session must be `cookie`, or be left out for tokens")
+}
+
 impl Opened {
     /// The answer, which nobody on the way may keep.
     ///
@@ -148,13 +150,25 @@ impl Opened {
             Self::Tokens(granted) => return Ok(answer.json(Grant::new(&granted))),
             Self::Cookie(begun, account) => (begun, account),
         };
-        let cookies = SessionCookies { secure: state.public_side.is_secure(request) };
-        let Begun { cookie, csrf_token, .. } = begun;
+        let csrf_token = begun.csrf_token.clone();
         let body = SignedIn { csrf_token, expires_in: LIFETIME.as_secs(), account: (*account).into() };
         let mut response = answer.json(&body);
-        cookies
-            .set(response.headers_mut(), (&cookie, &body.csrf_token), LIFETIME)
-            .map_err(|error| Problem::internal(&error))?;
+        set_cookies(state, request, &begun, &mut response)?;
         Ok(response)
     }
+}
+
+/// Gives a browser the cookies of its session.
+///
+/// # Errors
+/// When one does not fit into a header.
+pub(super) fn set_cookies(
+    state: &State,
+    request: &HttpRequest,
+    begun: &Begun,
+    response: &mut HttpResponse,
+) -> Result<(), AuthError> {
+    let cookies = SessionCookies { secure: state.public_side.is_secure(request) };
+    let Begun { cookie, csrf_token, .. } = begun;
+    Ok(cookies.set(response.headers_mut(), (cookie, csrf_token), LIFETIME)?)
 }

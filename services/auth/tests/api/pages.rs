@@ -21,7 +21,7 @@ async fn projects_keys_and_members_come_in_pages() {
     for name in ["bob", "eve", "joe", "kim"] {
         let new = accounts::NewAccount {
             email: &format!("{name}@example.com"),
-            password_hash: "",
+            password_hash: None,
             full_name: None,
             is_admin: false,
             email_verified: true,

@@ -149,7 +149,7 @@ impl Stage {
         let password_hash = &Password::parse(PASSWORD).unwrap().hash(Cost::new(4).unwrap()).unwrap();
         let new = NewAccount {
             email: &email,
-            password_hash,
+            password_hash: Some(password_hash),
             full_name: Some(name),
             is_admin,
             email_verified: true,
@@ -232,6 +232,7 @@ pub(crate) fn config(database_url: &str, nats_url: &str) -> Config {
         registration_limit: 10,
         require_verified_email: false,
         audit: millrace_messaging::streams::AuditLimits { bytes: 16 << 20, replicas: 1 },
+        openid: None,
         shutdown_grace: Duration::from_secs(5),
     }
 }

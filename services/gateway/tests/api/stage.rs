@@ -119,7 +119,7 @@ impl Stage {
         let password_hash = &Password::parse(PASSWORD).unwrap().hash(Cost::new(4).unwrap()).unwrap();
         let new = NewAccount {
             email: &email,
-            password_hash,
+            password_hash: Some(password_hash),
             full_name: Some(name),
             is_admin: false,
             email_verified: true,

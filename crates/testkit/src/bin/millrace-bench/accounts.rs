@@ -113,7 +113,7 @@ async fn create_people(product: &Product) -> anyhow::Result<()> {
         let email = email(number);
         let new = NewAccount {
             email: &email,
-            password_hash: &hash,
+            password_hash: Some(&hash),
             full_name: None,
             is_admin: false,
             email_verified: true,
