@@ -48,11 +48,7 @@ impl Draft {
     /// # Errors
     /// The first law the event breaks, with the field's name.
     pub fn parse(text: &str, now: DateTime<Utc>, new_id: impl FnOnce() -> Uuid) -> Result<Self, Rejection> {
-        if text.len() > MAX_EVENT_BYTES {
-            let found = text.len();
-            let message = format!("an event may have at most {MAX_EVENT_BYTES} bytes, this one has {found}");
-            return Err(Rejection::whole(RejectionCode::EventTooLarge, message));
-        }
+        check_size(text.len())?;
         let fields = Fields::read(text)?;
         let sent_id = fields.event_id()?;
         let event_id = sent_id.unwrap_or_else(|| EventId(new_id()));
@@ -78,7 +74,7 @@ impl Draft {
             context: fields.context.map(|f| object(f, RejectionCode::InvalidContext)).transpose()?,
         };
         if let Some(time) = draft.occurred_at {
-            check_time(time, now)?;
+            check_time("occurred_at", time, now)?;
         }
         Ok(draft)
     }
@@ -110,26 +106,41 @@ pub fn to_micros(time: DateTime<Utc>) -> DateTime<Utc> {
     time.duration_trunc(TimeDelta::microseconds(1)).unwrap_or(time)
 }
 
-fn check_time(time: DateTime<Utc>, now: DateTime<Utc>) -> Result<(), Rejection> {
-    if time < DateTime::UNIX_EPOCH {
-        return Err(invalid_time(format!("must not be before 1970, is {}", time.to_rfc3339())));
+/// Refuses an event whose text has more bytes than one may have.
+///
+/// # Errors
+/// Says how many it has.
+pub fn check_size(found: usize) -> Result<(), Rejection> {
+    if found <= MAX_EVENT_BYTES {
+        return Ok(());
     }
-    if time > now + MAX_AHEAD {
-        return Err(invalid_time(format!("must not be more than 24 hours ahead, is {}", time.to_rfc3339())));
-    }
-    Ok(())
+    let message = format!("an event may have at most {MAX_EVENT_BYTES} bytes, this one has {found}");
+    Err(Rejection::whole(RejectionCode::EventTooLarge, message))
 }
 
-fn invalid_time(fault: impl fmt::Display) -> Rejection {
-    Rejection::of_field(RejectionCode::InvalidOccurredAt, "occurred_at", fault)
+/// Refuses a time before 1970 or too far ahead of the server's clock, under the name that its sender has for it.
+///
+/// # Errors
+/// Says which of the two, and what the time is.
+pub fn check_time(field: &str, time: DateTime<Utc>, now: DateTime<Utc>) -> Result<(), Rejection> {
+    let fault = if time < DateTime::UNIX_EPOCH {
+        "before 1970"
+    } else if time > now + MAX_AHEAD {
+        "more than 24 hours ahead"
+    } else {
+        return Ok(());
+    };
+    let fault = format!("must not be {fault}, is {}", time.to_rfc3339());
+    Err(Rejection::of_field(RejectionCode::InvalidOccurredAt, field, fault))
 }
 
 fn missing(code: RejectionCode, field: &str) -> Rejection {
     Rejection::of_field(code, field, "is missing")
 }
 
-/// The millisecond a UUIDv7 was made (RFC 9562, section 5.7).
-fn time_inside(id: EventId) -> Option<DateTime<Utc>> {
+/// The millisecond a UUIDv7 was made (RFC 9562, section 5.7): the time of an event that came without another.
+#[must_use]
+pub fn time_inside(id: EventId) -> Option<DateTime<Utc>> {
     let (seconds, nanos) = match id.0.get_version_num() {
         7 => id.0.get_timestamp()?.to_unix(),
         _ => return None,

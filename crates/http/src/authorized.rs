@@ -61,36 +61,44 @@ pub struct Authorized<S> {
     scope: PhantomData<S>,
 }
 
+impl<S: RequiredScope> Authorized<S> {
+    /// What these credentials allow, wherever in the request they stood.
+    ///
+    /// # Errors
+    /// 401 and 403 when they are not good or not enough, 503 when nobody can tell.
+    pub async fn with(request: &HttpRequest, credentials: Credentials) -> Result<Self, Problem> {
+        let authenticator = request
+            .app_data::<web::Data<dyn Authenticator>>()
+            .map(|data| Arc::clone(data))
+            .ok_or_else(|| Problem::internal(&"this service has no authenticator"))?;
+        let asked = project_header(request)?;
+        let grant = match credentials {
+            Credentials::Key(key) => authenticator.key(&key).await?,
+            Credentials::Token(token) => authenticator.token(&token, asked).await?,
+        };
+        if !grant.is_live(Utc::now()) {
+            return Err(Problem::new(Code::Unauthenticated, "the key has expired"));
+        }
+        if !grant.allows(S::SCOPE) {
+            return Err(Problem::new(Code::Forbidden, format!("the key lacks the scope `{}`", S::SCOPE)));
+        }
+        if asked.is_some_and(|project| project != grant.project_id) {
+            return Err(Problem::new(
+                Code::Forbidden,
+                "the key belongs to another project than X-Project-Id",
+            ));
+        }
+        Ok(Self { project_id: grant.project_id, scope: PhantomData })
+    }
+}
+
 impl<S: RequiredScope> FromRequest for Authorized<S> {
     type Error = Problem;
     type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let request = request.clone();
-        Box::pin(async move {
-            let authenticator = request
-                .app_data::<web::Data<dyn Authenticator>>()
-                .map(|data| Arc::clone(data))
-                .ok_or_else(|| Problem::internal(&"this service has no authenticator"))?;
-            let asked = project_header(&request)?;
-            let grant = match Credentials::read(request.headers())? {
-                Credentials::Key(key) => authenticator.key(&key).await?,
-                Credentials::Token(token) => authenticator.token(&token, asked).await?,
-            };
-            if !grant.is_live(Utc::now()) {
-                return Err(Problem::new(Code::Unauthenticated, "the key has expired"));
-            }
-            if !grant.allows(S::SCOPE) {
-                return Err(Problem::new(Code::Forbidden, format!("the key lacks the scope `{}`", S::SCOPE)));
-            }
-            if asked.is_some_and(|project| project != grant.project_id) {
-                return Err(Problem::new(
-                    Code::Forbidden,
-                    "the key belongs to another project than X-Project-Id",
-                ));
-            }
-            Ok(Self { project_id: grant.project_id, scope: PhantomData })
-        })
+        Box::pin(async move { Self::with(&request, Credentials::read(request.headers())?).await })
     }
 }
 

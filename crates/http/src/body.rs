@@ -72,6 +72,18 @@ pub async fn read(headers: &HeaderMap, mut payload: web::Payload, limit: usize) 
     if encoding == Encoding::Identity {
         return Ok(wire);
     }
+    inflate_aside(encoding, wire, limit).await
+}
+
+/// Inflates a body that is gzip although no header says so.
+///
+/// # Errors
+/// See [`BodyError`].
+pub async fn gunzip(wire: Bytes, limit: usize) -> Result<Bytes, BodyError> {
+    inflate_aside(Encoding::Gzip, wire, limit).await
+}
+
+async fn inflate_aside(encoding: Encoding, wire: Bytes, limit: usize) -> Result<Bytes, BodyError> {
     // Off the worker thread: a small body may inflate to the whole limit.
     match web::block(move || inflate(encoding, &wire, limit)).await {
         Ok(inflated) => inflated,

@@ -152,6 +152,12 @@ impl Problem {
         self
     }
 
+    /// The sentence for the person who reads it.
+    #[must_use]
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
     /// The code.
     #[must_use]
     pub fn code(&self) -> Code {

@@ -35,6 +35,18 @@ pub const ROUTES: &[(&str, Upstream)] = &[
     ("/api/v1/audit", Auth),
     ("/auth", Auth),
     ("/.well-known/jwks.json", Auth),
+    // What the SDKs of other products call: CloudEvents, Segment and RudderStack, PostHog, Amplitude, Mixpanel.
+    ("/api/v1/cloudevents", Ingest),
+    ("/v1", Ingest),
+    ("/batch", Ingest),
+    ("/capture", Ingest),
+    ("/e", Ingest),
+    ("/i", Ingest),
+    ("/flags", Ingest),
+    ("/array", Ingest),
+    ("/2/httpapi", Ingest),
+    ("/track", Ingest),
+    ("/import", Ingest),
 ];
 
 impl Upstream {

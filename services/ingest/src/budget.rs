@@ -38,6 +38,18 @@ impl Budget {
             Some(length) if !headers.contains_key(CONTENT_ENCODING) => length.min(MAX_REQUEST_BYTES),
             _ => MAX_REQUEST_BYTES,
         };
+        self.of(bytes)
+    }
+
+    /// A share for a body that turned out to be compressed.
+    ///
+    /// # Errors
+    /// When there is not so much left.
+    pub fn for_inflating(&self) -> Result<Share, IngestError> {
+        self.of(MAX_REQUEST_BYTES)
+    }
+
+    fn of(&self, bytes: usize) -> Result<Share, IngestError> {
         let units = u32::try_from(bytes / UNIT + 1).map_err(|_too_large| IngestError::Busy)?;
         Arc::clone(&self.0).try_acquire_many_owned(units).map(Share).map_err(|_none_left| IngestError::Busy)
     }

@@ -8,14 +8,17 @@
 //!
 //! This service cannot touch the database: it does not depend on `storage`.
 
+pub mod admit;
 pub mod app;
 pub mod authenticator;
 pub mod budget;
 pub mod config;
+mod elements;
 pub mod errors;
 pub mod event_limit;
 pub mod parse;
 pub mod routes;
+pub mod sdk;
 pub mod settle;
 pub mod split;
 pub mod state;

@@ -34,28 +34,33 @@ pub struct Parsed {
     pub rejected: Vec<Rejected>,
 }
 
+impl Parsed {
+    /// Holds each event to the laws as `read` knows them.
+    pub fn gather<T>(
+        events: Vec<T>,
+        mut read: impl FnMut(T) -> Result<Draft, (Option<EventId>, Rejection)>,
+    ) -> Self {
+        let sent = events.len();
+        let mut parsed = Self { sent, drafts: Vec::with_capacity(sent), repeated: 0, rejected: vec![] };
+        let mut ids = HashSet::with_capacity(sent);
+        for (index, event) in events.into_iter().enumerate() {
+            match read(event) {
+                Ok(draft) if ids.insert(draft.event_id) => parsed.drafts.push(draft),
+                Ok(_) => parsed.repeated += 1,
+                Err((event_id, rejection)) => parsed.rejected.push(Rejected { index, event_id, rejection }),
+            }
+        }
+        parsed
+    }
+}
+
 /// Takes a body apart and checks its events.
 ///
 /// # Errors
 /// When the body as a whole cannot be taken apart.
 pub fn parse(body: &[u8], form: Form, now: DateTime<Utc>) -> Result<Parsed, SplitError> {
-    let texts = split(body, form)?;
-    let mut parsed =
-        Parsed { sent: texts.len(), drafts: Vec::with_capacity(texts.len()), repeated: 0, rejected: vec![] };
-    let mut ids = HashSet::with_capacity(texts.len());
-    for (index, text) in texts.into_iter().enumerate() {
-        let (event_id, draft) = match text {
-            Ok(text) => match Draft::parse(text, now, Uuid::now_v7) {
-                Ok(draft) => (None, Ok(draft)),
-                Err(rejection) => (readable_event_id(text), Err(rejection)),
-            },
-            Err(rejection) => (None, Err(rejection)),
-        };
-        match draft {
-            Ok(draft) if ids.insert(draft.event_id) => parsed.drafts.push(draft),
-            Ok(_) => parsed.repeated += 1,
-            Err(rejection) => parsed.rejected.push(Rejected { index, event_id, rejection }),
-        }
-    }
-    Ok(parsed)
+    Ok(Parsed::gather(split(body, form)?, |text| {
+        let text = text.map_err(|rejection| (None, rejection))?;
+        Draft::parse(text, now, Uuid::now_v7).map_err(|rejection| (readable_event_id(text), rejection))
+    }))
 }

@@ -7,8 +7,10 @@ use actix_web::http::header::{CONTENT_TYPE, HeaderMap};
 use millrace_domain::batch::MAX_EVENTS_PER_REQUEST;
 use millrace_domain::rejection::{Rejection, RejectionCode};
 use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
+
+use crate::elements::Elements;
 
 /// How the events of a body are laid out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +33,9 @@ pub enum SplitError {
     /// Not JSON, and where that shows.
     #[error("the body is not valid JSON: {0}")]
     Malformed(String),
+    /// A part that is not what it must be, in a request of another product's SDK.
+    #[error("{0} {1}")]
+    Part(&'static str, String),
     /// JSON, but neither events nor an event.
     #[error("the body must be an array of events, an object with `events`, or one event")]
     Shape,
@@ -103,48 +108,6 @@ fn split_json(body: &[u8]) -> Result<Vec<&RawValue>, SplitError> {
             Ok(_) => Err(SplitError::Shape),
             Err(error) => Err(malformed(error)),
         },
-    }
-}
-
-/// The elements of an array. What is beyond the limit is counted and not kept: ten megabytes of `0,0,0` are five
-/// million elements.
-struct Elements<'a> {
-    kept: Vec<&'a RawValue>,
-    found: usize,
-}
-
-impl<'a> Elements<'a> {
-    fn bounded(self) -> Result<Vec<&'a RawValue>, SplitError> {
-        if self.found > self.kept.len() { Err(SplitError::TooMany(self.found)) } else { Ok(self.kept) }
-    }
-}
-
-impl<'de> Deserialize<'de> for Elements<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Array;
-        impl<'de> Visitor<'de> for Array {
-            type Value = Elements<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an array of events")
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut array: A) -> Result<Self::Value, A::Error> {
-                let mut kept = Vec::new();
-                while kept.len() < MAX_EVENTS_PER_REQUEST {
-                    match array.next_element()? {
-                        Some(element) => kept.push(element),
-                        None => return Ok(Elements { found: kept.len(), kept }),
-                    }
-                }
-                let mut found = kept.len();
-                while array.next_element::<IgnoredAny>()?.is_some() {
-                    found += 1;
-                }
-                Ok(Elements { kept, found })
-            }
-        }
-        deserializer.deserialize_seq(Array)
     }
 }
 

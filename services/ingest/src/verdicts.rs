@@ -55,3 +55,26 @@ impl From<Rejected> for EventError {
         }
     }
 }
+
+/// The answer of the routes of SDKs when every event was refused: the first reason where those SDKs look for one.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Refusal {
+    /// The reason, for programs.
+    #[schema(example = "missing_user_id")]
+    pub code: &'static str,
+    /// The reason, for people.
+    pub message: String,
+    /// The same, under another name.
+    pub detail: String,
+    /// Every reason.
+    #[serde(flatten)]
+    pub verdicts: Verdicts,
+}
+
+impl From<Verdicts> for Refusal {
+    fn from(verdicts: Verdicts) -> Self {
+        let first = verdicts.errors.first();
+        let (code, message) = first.map_or(("", ""), |error| (error.code, error.message.as_str()));
+        Self { code, message: message.to_owned(), detail: message.to_owned(), verdicts }
+    }
+}

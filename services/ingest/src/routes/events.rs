@@ -2,31 +2,23 @@
 
 use actix_web::{HttpRequest, HttpResponse, post, web};
 use chrono::Utc;
-use millrace_cache::duplicates::Fingerprint;
-use millrace_domain::batch::{EventBatch, MAX_REQUEST_BYTES};
+use millrace_domain::batch::MAX_REQUEST_BYTES;
 use millrace_domain::draft::to_micros;
-use millrace_domain::event::Event;
-use millrace_domain::ids::ProjectId;
 use millrace_http::authorized::{Authorized, Ingest};
 use millrace_http::body;
 use millrace_http::problem::{Problem, ProblemBody};
 use millrace_http::query::Query;
-use millrace_http::request_id::RequestId;
-use millrace_messaging::publisher;
-use millrace_messaging::trace::Origin;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
+use crate::admit::{Admission, Outcome, admit};
 use crate::errors::IngestError;
 use crate::event_limit;
-use crate::parse::{Parsed, parse};
-use crate::settle::settle;
+use crate::parse::parse;
+use crate::routes::PARSE_INLINE_BYTES;
 use crate::split::Form;
 use crate::state::State;
 use crate::verdicts::Verdicts;
-
-/// Bodies beyond this are parsed off the server's threads: ten thousand events take several milliseconds.
-const PARSE_INLINE_BYTES: usize = 64 * 1024;
 
 /// How to treat the request.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -93,95 +85,17 @@ pub(super) async fn send(
     .map_err(IngestError::from)?;
 
     let quota = event_limit::check(&state, caller.project_id, parsed.sent).await?;
-    let mut answer = admit(&state, caller.project_id, parsed, &options, now).await?;
+    let how = Admission { strict: options.strict, wait_until_stored: options.wait == Some(Wait::Stored) };
+    let (outcome, verdicts) = admit(&state, caller.project_id, parsed, how, now).await?;
+    metrics::histogram!("ingestion_duration_seconds").record(started.elapsed());
+    let mut answer = match outcome {
+        Outcome::Refused => HttpResponse::UnprocessableEntity(),
+        Outcome::Durable => HttpResponse::Accepted(),
+        Outcome::Stored => HttpResponse::Ok(),
+    }
+    .json(verdicts);
     for (name, value) in quota.into_iter().flatten() {
         answer.headers_mut().insert(name, value);
     }
-    metrics::histogram!("ingestion_duration_seconds").record(started.elapsed());
     Ok(answer)
-}
-
-async fn admit(
-    state: &State,
-    project_id: ProjectId,
-    parsed: Parsed,
-    options: &Options,
-    now: chrono::DateTime<Utc>,
-) -> Result<HttpResponse, IngestError> {
-    let Parsed { sent, drafts, repeated, rejected } = parsed;
-    let refused = !rejected.is_empty() && (options.strict || drafts.is_empty() && repeated == 0);
-    let request_id = RequestId::current().map(|id| id.to_string()).unwrap_or_default();
-    state.count_received(&drafts, &rejected);
-    let mut verdicts = Verdicts {
-        accepted: 0,
-        duplicates: count(repeated),
-        rejected: count(rejected.len()),
-        request_id,
-        event_ids: drafts.iter().filter(|draft| draft.id_was_made).map(|draft| draft.event_id).collect(),
-        errors: rejected.into_iter().map(Into::into).collect(),
-    };
-    if refused {
-        verdicts.event_ids.clear();
-        (verdicts.duplicates, verdicts.rejected) = (0, count(sent));
-        return Ok(HttpResponse::UnprocessableEntity().json(verdicts));
-    }
-
-    let events = settle(&state.memory, project_id, drafts, now).await;
-    let batch = |events| EventBatch { project_id, received_at: now, events };
-    if options.wait == Some(Wait::Stored) {
-        // The memory is not asked: it knows what was accepted, and the question is what is stored.
-        let fingerprints = fingerprints(&events);
-        verdicts.accepted = count(events.len());
-        // Those that the database recognises are counted by the worker.
-        metrics::counter!("events_duplicate_total").increment(verdicts.duplicates);
-        let replies =
-            publisher::publish_watched(&state.broker, &batch(events), Origin::of(&verdicts.request_id))
-                .await?;
-        remember(state, project_id, &fingerprints, now).await;
-        let Some(stored) = replies.wait(state.stored_timeout).await else {
-            return Ok(HttpResponse::Accepted().json(verdicts));
-        };
-        verdicts.accepted = stored.stored;
-        verdicts.duplicates += stored.duplicates;
-        verdicts.rejected += stored.dead;
-        return Ok(HttpResponse::Ok().json(verdicts));
-    }
-
-    let fresh = unseen(state, project_id, events, now).await;
-    verdicts.accepted = count(fresh.len());
-    verdicts.duplicates = count(sent) - verdicts.accepted - verdicts.rejected;
-    metrics::counter!("events_duplicate_total").increment(verdicts.duplicates);
-    if !fresh.is_empty() {
-        let fingerprints = fingerprints(&fresh);
-        state.publisher.publish(batch(fresh), Origin::of(&verdicts.request_id)).await?;
-        remember(state, project_id, &fingerprints, now).await;
-    }
-    Ok(HttpResponse::Accepted().json(verdicts))
-}
-
-/// The events that were not accepted a short while ago; all of them when the memory is away, since the database
-/// recognises repetitions too.
-async fn unseen(
-    state: &State,
-    project: ProjectId,
-    events: Vec<Event>,
-    now: chrono::DateTime<Utc>,
-) -> Vec<Event> {
-    match state.memory.seen(project, &fingerprints(&events), now).await {
-        Ok(seen) => events.into_iter().zip(seen).filter(|(_, seen)| !seen).map(|(event, _)| event).collect(),
-        Err(_counted_and_logged) => events,
-    }
-}
-
-async fn remember(state: &State, project: ProjectId, accepted: &[Fingerprint], now: chrono::DateTime<Utc>) {
-    // A failure was counted and logged where it happened, and costs only the verdict on a repetition.
-    let _ = state.memory.remember(project, accepted, now).await;
-}
-
-fn fingerprints(events: &[Event]) -> Vec<Fingerprint> {
-    events.iter().map(|event| Fingerprint::of(event.event_id, event.occurred_at)).collect()
-}
-
-fn count(length: usize) -> u64 {
-    u64::try_from(length).unwrap_or(u64::MAX)
 }

@@ -14,5 +14,6 @@ mod forms;
 mod group;
 mod limits;
 mod openapi;
+mod sdk;
 mod stage;
 mod verdicts;

@@ -167,6 +167,21 @@ impl Stage {
         shutdown.drop_guard()
     }
 
+    /// A gateway in front of ingest, for as long as the returned guard lives, and its address.
+    pub(crate) fn open_a_gateway(&self) -> (String, tokio_util::sync::DropGuard) {
+        let shutdown = CancellationToken::new();
+        let config = millrace_gateway::config::Config::from_env(Env::of([
+            ("MILLRACE_BIND", "127.0.0.1:0"),
+            ("MILLRACE_INGEST_URL", &self.url),
+            ("NATS_URL", self.nats.url()),
+        ]));
+        let process = Process { shutdown: shutdown.clone(), metrics: None };
+        let app = millrace_gateway::app::App::build(config.unwrap(), process).unwrap();
+        let url = format!("http://{}", app.address().unwrap());
+        tokio::spawn(async move { app.run().await.map_err(|e| e.to_string()) });
+        (url, shutdown.drop_guard())
+    }
+
     /// How many messages nobody has stored yet.
     pub(crate) async fn messages_in_the_log(&self) -> u64 {
         let broker = Broker::connect(self.nats.url(), "test", Duration::from_secs(2)).await.unwrap();

@@ -1,0 +1,121 @@
+//! The one way into the log, whatever language the events came in: settle their times, set aside what was accepted
+//! before, publish, remember.
+
+use chrono::{DateTime, Utc};
+use millrace_cache::duplicates::Fingerprint;
+use millrace_domain::batch::EventBatch;
+use millrace_domain::event::Event;
+use millrace_domain::ids::ProjectId;
+use millrace_http::request_id::RequestId;
+use millrace_messaging::publisher;
+use millrace_messaging::trace::Origin;
+
+use crate::errors::IngestError;
+use crate::parse::Parsed;
+use crate::settle::settle;
+use crate::state::State;
+use crate::verdicts::Verdicts;
+
+/// How to treat a request.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Admission {
+    /// Refuse all events if any breaks a law.
+    pub strict: bool,
+    /// Wait for the worker's word.
+    pub wait_until_stored: bool,
+}
+
+/// What became of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// No event was taken: all are at fault, or one is and the request is strict.
+    Refused,
+    /// The accepted events are on disk in the log.
+    Durable,
+    /// They can be queried.
+    Stored,
+}
+
+/// Makes the sound events of a request durable and says what became of each.
+///
+/// # Errors
+/// When the log does not acknowledge. Some of the events may be in it all the same; sent again, they are not doubled.
+pub async fn admit(
+    state: &State,
+    project_id: ProjectId,
+    parsed: Parsed,
+    how: Admission,
+    now: DateTime<Utc>,
+) -> Result<(Outcome, Verdicts), IngestError> {
+    let Parsed { sent, drafts, repeated, rejected } = parsed;
+    let refused = !rejected.is_empty() && (how.strict || drafts.is_empty() && repeated == 0);
+    let request_id = RequestId::current().map(|id| id.to_string()).unwrap_or_default();
+    state.count_received(&drafts, &rejected);
+    let mut verdicts = Verdicts {
+        accepted: 0,
+        duplicates: count(repeated),
+        rejected: count(rejected.len()),
+        request_id,
+        event_ids: drafts.iter().filter(|draft| draft.id_was_made).map(|draft| draft.event_id).collect(),
+        errors: rejected.into_iter().map(Into::into).collect(),
+    };
+    if refused {
+        verdicts.event_ids.clear();
+        (verdicts.duplicates, verdicts.rejected) = (0, count(sent));
+        return Ok((Outcome::Refused, verdicts));
+    }
+
+    let events = settle(&state.memory, project_id, drafts, now).await;
+    let batch = |events| EventBatch { project_id, received_at: now, events };
+    if how.wait_until_stored {
+        // The memory is not asked: it knows what was accepted, and the question is what is stored.
+        let fingerprints = fingerprints(&events);
+        verdicts.accepted = count(events.len());
+        // Those that the database recognises are counted by the worker.
+        metrics::counter!("events_duplicate_total").increment(verdicts.duplicates);
+        let replies =
+            publisher::publish_watched(&state.broker, &batch(events), Origin::of(&verdicts.request_id))
+                .await?;
+        remember(state, project_id, &fingerprints, now).await;
+        let Some(stored) = replies.wait(state.stored_timeout).await else {
+            return Ok((Outcome::Durable, verdicts));
+        };
+        verdicts.accepted = stored.stored;
+        verdicts.duplicates += stored.duplicates;
+        verdicts.rejected += stored.dead;
+        return Ok((Outcome::Stored, verdicts));
+    }
+
+    let fresh = unseen(state, project_id, events, now).await;
+    verdicts.accepted = count(fresh.len());
+    verdicts.duplicates = count(sent) - verdicts.accepted - verdicts.rejected;
+    metrics::counter!("events_duplicate_total").increment(verdicts.duplicates);
+    if !fresh.is_empty() {
+        let fingerprints = fingerprints(&fresh);
+        state.publisher.publish(batch(fresh), Origin::of(&verdicts.request_id)).await?;
+        remember(state, project_id, &fingerprints, now).await;
+    }
+    Ok((Outcome::Durable, verdicts))
+}
+
+/// The events that were not accepted a short while ago; all of them when the memory is away, since the database
+/// recognises repetitions too.
+async fn unseen(state: &State, project: ProjectId, events: Vec<Event>, now: DateTime<Utc>) -> Vec<Event> {
+    match state.memory.seen(project, &fingerprints(&events), now).await {
+        Ok(seen) => events.into_iter().zip(seen).filter(|(_, seen)| !seen).map(|(event, _)| event).collect(),
+        Err(_counted_and_logged) => events,
+    }
+}
+
+async fn remember(state: &State, project: ProjectId, accepted: &[Fingerprint], now: DateTime<Utc>) {
+    // A failure was counted and logged where it happened, and costs only the verdict on a repetition.
+    let _ = state.memory.remember(project, accepted, now).await;
+}
+
+fn fingerprints(events: &[Event]) -> Vec<Fingerprint> {
+    events.iter().map(|event| Fingerprint::of(event.event_id, event.occurred_at)).collect()
+}
+
+fn count(length: usize) -> u64 {
+    u64::try_from(length).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,47 @@
+//! The routes that other products' SDKs know. They answer 200 where `/api/v1/events` would answer 202, because some of
+//! those SDKs take anything else for a failure.
+
+use actix_web::Resource;
+use actix_web::web::{self, ServiceConfig};
+use utoipa::OpenApi;
+
+mod amplitude;
+mod cloudevents;
+mod mixpanel;
+mod posthog;
+mod request;
+mod segment;
+
+/// What these routes say of themselves.
+#[derive(OpenApi)]
+#[openapi(paths(
+    segment::send,
+    posthog::capture,
+    posthog::capture_v1,
+    posthog::flags,
+    posthog::config,
+    cloudevents::send,
+    amplitude::send,
+    mixpanel::track,
+    mixpanel::import,
+))]
+pub(super) struct Document;
+
+/// Mounts them, with and without a slash at the end: SDKs of one product differ in that.
+pub(super) fn configure(service: &mut ServiceConfig) {
+    let at = |path: &str| -> Resource { web::resource([path.to_owned(), format!("{path}/")]) };
+    service.service(at("/v1/{kind}").route(web::post().to(segment::send)));
+    for path in ["/batch", "/capture", "/e", "/i/v0/e"] {
+        service.service(at(path).route(web::post().to(posthog::capture)));
+    }
+    service.service(at("/i/v1/analytics/events").route(web::post().to(posthog::capture_v1)));
+    service.service(at("/flags").route(web::post().to(posthog::flags)));
+    service.service(at("/array/{token}/config").route(web::get().to(posthog::config)));
+    service.service(at("/api/v1/cloudevents").route(web::post().to(cloudevents::send)));
+    service.service(at("/2/httpapi").route(web::post().to(amplitude::send)));
+    // Its SDKs send one event with GET.
+    let track = at("/track").route(web::get().to(mixpanel::track));
+    service.service(track.route(web::post().to(mixpanel::track)));
+    let import = at("/import").route(web::get().to(mixpanel::import));
+    service.service(import.route(web::post().to(mixpanel::import)));
+}

@@ -1,0 +1,53 @@
+//! CloudEvents.
+
+use actix_web::http::header::CONTENT_TYPE;
+use actix_web::{HttpRequest, HttpResponse, web};
+use millrace_http::problem::{Problem, ProblemBody};
+
+use super::request::{Taken, take};
+use crate::admit::Outcome;
+use crate::errors::IngestError;
+use crate::sdk::cloudevents::{Mode, translate};
+use crate::state::State;
+use crate::verdicts::Verdicts;
+
+/// CloudEvents
+///
+/// Version 1.0 of the specification: structured, batched or binary, as `Content-Type` says. What maps to what:
+/// docs/sdks.md.
+#[utoipa::path(
+    post, path = "/api/v1/cloudevents", tag = "SDKs", operation_id = "cloudevents",
+    request_body(content(
+        (serde_json::Value = "application/cloudevents+json"),
+        (serde_json::Value = "application/cloudevents-batch+json"),
+        (serde_json::Value = "application/json"),
+    ), description = "In binary mode, with attributes as `ce-` headers, any type"),
+    responses(
+        (status = 202, description = "The accepted events are durable", body = Verdicts),
+        (status = 400, description = "The body or a header cannot be read", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 401, description = "No key, or not a live one", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "The key lacks the scope `ingest`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 413, description = "Too many bytes or events", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 415, description = "A format other than JSON", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "Every event was refused", body = Verdicts),
+        (status = 503, description = "Not durable; try again after `Retry-After`", body = ProblemBody, content_type = "application/problem+json"),
+    ),
+    security(("ingest_key" = []), ("ingest_key_header" = [])),
+)]
+pub(super) async fn send(
+    request: HttpRequest,
+    payload: web::Payload,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Problem> {
+    let headers = request.headers();
+    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let named = headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+    let mode = Mode::announced(content_type, named).map_err(IngestError::from)?;
+    let translate = move |body: &[u8], now| Ok((translate(body, &mode, now)?, ()));
+    let Taken { outcome, verdicts, .. } = take(&request, payload, &state, false, translate).await?;
+    Ok(match outcome {
+        Outcome::Refused => HttpResponse::UnprocessableEntity(),
+        Outcome::Durable | Outcome::Stored => HttpResponse::Accepted(),
+    }
+    .json(verdicts))
+}

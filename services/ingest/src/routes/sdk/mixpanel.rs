@@ -1,0 +1,149 @@
+//! Mixpanel.
+
+use actix_web::http::Method;
+use actix_web::http::header::CONTENT_TYPE;
+use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
+use millrace_http::problem::Problem;
+use serde::Serialize;
+use serde_json::json;
+use url::form_urlencoded;
+use utoipa::ToSchema;
+
+use super::request::{Taken, reworded, take};
+use crate::admit::Outcome;
+use crate::sdk::mixpanel::translate;
+use crate::state::State;
+use crate::verdicts::{EventError, Verdicts};
+
+/// Mixpanel: events as they happen
+///
+/// `data=` in Base64 in the query string or a form, or JSON. The answer is `1` or `0`; with `?verbose=1` it says why.
+/// What maps to what: docs/sdks.md.
+#[utoipa::path(
+    post, path = "/track", tag = "SDKs", operation_id = "mixpanel_track",
+    request_body = serde_json::Value,
+    responses(
+        (status = 200, description = "`1`: the accepted events are durable. `0`: every event was refused", body = String),
+        (status = 400, description = "`0`: the body cannot be read", body = String),
+        (status = 401, description = "`0`: no key, or not a live one", body = String),
+        (status = 413, description = "`0`: too many bytes or events", body = String),
+        (status = 503, description = "`0`: not durable; try again after `Retry-After`", body = String),
+    ),
+    security(("body_key" = [])),
+)]
+pub(super) async fn track(
+    request: HttpRequest,
+    payload: web::Payload,
+    state: web::Data<State>,
+) -> HttpResponse {
+    let translate = |body: &[u8], now| Ok((translate(body, now)?, ()));
+    let answer = take(&request, payload, &state, false, translate).await;
+    short(&request, answer)
+}
+
+/// Mixpanel: events of any time
+///
+/// An array or an event a line. Events at fault are named, the others are taken. Sent as `data=`, it is answered like
+/// `/track`. What maps to what: docs/sdks.md.
+#[utoipa::path(
+    post, path = "/import", tag = "SDKs", operation_id = "mixpanel_import",
+    request_body = serde_json::Value,
+    responses(
+        (status = 200, description = "The events are durable", body = Imported),
+        (status = 400, description = "The body cannot be read, or some events were refused", body = Imported),
+        (status = 401, description = "No key, or not a live one", body = Imported),
+        (status = 413, description = "Too many bytes or events", body = Imported),
+        (status = 503, description = "Not durable; try again after `Retry-After`", body = Imported),
+    ),
+    security(("write_key" = []), ("body_key" = [])),
+)]
+pub(super) async fn import(
+    request: HttpRequest,
+    payload: web::Payload,
+    state: web::Data<State>,
+) -> HttpResponse {
+    let translate = |body: &[u8], now| Ok((translate(body, now)?, ()));
+    let answer = take(&request, payload, &state, false, translate).await;
+    let media = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if request.method() == Method::GET || media.starts_with("application/x-www-form-urlencoded") {
+        return short(&request, answer);
+    }
+    match answer {
+        Ok(Taken { verdicts, .. }) => {
+            let imported = Imported::from(verdicts);
+            if imported.code == 200 { HttpResponse::Ok() } else { HttpResponse::BadRequest() }.json(imported)
+        }
+        Err(problem) => {
+            let body =
+                json!({"code": problem.status_code().as_u16(), "error": problem.detail(), "status": "error"});
+            reworded(&problem, "application/json", body.to_string())
+        }
+    }
+}
+
+/// `1` or `0`, or why.
+fn short(request: &HttpRequest, answer: Result<Taken<()>, Problem>) -> HttpResponse {
+    let mut query = form_urlencoded::parse(request.query_string().as_bytes());
+    let verbose = query.any(|(name, value)| name == "verbose" && value == "1");
+    let says = |error: Option<&str>| match (verbose, error) {
+        (false, None) => ("text/plain", "1".to_owned()),
+        (false, Some(_)) => ("text/plain", "0".to_owned()),
+        (true, None) => ("application/json", json!({"status": 1, "error": null}).to_string()),
+        (true, Some(error)) => ("application/json", json!({"status": 0, "error": error}).to_string()),
+    };
+    match answer {
+        Ok(Taken { outcome, verdicts, .. }) => {
+            let error = verdicts.errors.first().filter(|_| outcome == Outcome::Refused);
+            let (media, body) = says(error.map(|error| error.message.as_str()));
+            HttpResponse::Ok().content_type(media).body(body)
+        }
+        Err(problem) => {
+            let (media, body) = says(Some(problem.detail()));
+            reworded(&problem, media, body)
+        }
+    }
+}
+
+/// What became of an import.
+#[derive(Debug, Serialize, ToSchema)]
+struct Imported {
+    /// 200, or 400 when events were refused.
+    code: u16,
+    /// Events that are durable, those that had come before included.
+    num_records_imported: u64,
+    /// `OK` or `Bad Request`.
+    status: &'static str,
+    /// That events were refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'static str>,
+    /// Which, and why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    failed_records: Vec<FailedRecord>,
+}
+
+/// An event that was refused.
+#[derive(Debug, Serialize, ToSchema)]
+struct FailedRecord {
+    /// Its place in the request, from 0.
+    index: usize,
+    /// The field at fault, when it is one.
+    field: Option<String>,
+    /// The reason, for people.
+    message: String,
+}
+
+impl From<Verdicts> for Imported {
+    fn from(verdicts: Verdicts) -> Self {
+        let num_records_imported = verdicts.accepted + verdicts.duplicates;
+        let failed_records: Vec<FailedRecord> = verdicts
+            .errors
+            .into_iter()
+            .map(|EventError { index, field, message, .. }| FailedRecord { index, field, message })
+            .collect();
+        if failed_records.is_empty() {
+            return Self { code: 200, num_records_imported, status: "OK", error: None, failed_records };
+        }
+        let error = Some("some data points in the request failed validation");
+        Self { code: 400, num_records_imported, status: "Bad Request", error, failed_records }
+    }
+}

@@ -1,0 +1,147 @@
+//! PostHog.
+
+use std::collections::HashMap;
+
+use actix_web::http::header::HeaderName;
+use actix_web::{HttpRequest, HttpResponse, web};
+use millrace_http::problem::{Problem, ProblemBody};
+use serde::Serialize;
+use serde_json::json;
+use url::form_urlencoded;
+use utoipa::ToSchema;
+
+use super::request::{Taken, take};
+use crate::admit::Outcome;
+use crate::sdk::posthog::{translate, translate_v1};
+use crate::state::State;
+use crate::verdicts::{Refusal, Verdicts};
+
+const SDK_INFO: HeaderName = HeaderName::from_static("posthog-sdk-info");
+const REQUEST_ID: HeaderName = HeaderName::from_static("posthog-request-id");
+
+/// PostHog: events
+///
+/// Also at `/capture/`, `/e/` and `/i/v0/e/`. An object with `batch`, an array, or one event; gzip or Base64 as the
+/// browser's SDK has them. `?beacon=1` answers 204. What maps to what: docs/sdks.md.
+#[utoipa::path(
+    post, path = "/batch/", tag = "SDKs", operation_id = "posthog",
+    request_body = serde_json::Value,
+    responses(
+        (status = 200, description = "The accepted events are durable", body = Captured),
+        (status = 204, description = "The same, to a beacon"),
+        (status = 400, description = "The body cannot be read, or every event was refused", body = Refusal),
+        (status = 401, description = "No key, or not a live one", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "The key lacks the scope `ingest`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 413, description = "Too many bytes or events", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "Not durable; try again after `Retry-After`", body = ProblemBody, content_type = "application/problem+json"),
+    ),
+    security(("body_key" = [])),
+)]
+pub(super) async fn capture(
+    request: HttpRequest,
+    payload: web::Payload,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Problem> {
+    let translate = |body: &[u8], now| Ok((translate(body, now)?, ()));
+    let Taken { outcome, verdicts, .. } = take(&request, payload, &state, false, translate).await?;
+    let mut query = form_urlencoded::parse(request.query_string().as_bytes());
+    Ok(match outcome {
+        Outcome::Refused => HttpResponse::BadRequest().json(Refusal::from(verdicts)),
+        _ if query.any(|(name, value)| name == "beacon" && value == "1") => {
+            HttpResponse::NoContent().finish()
+        }
+        Outcome::Durable | Outcome::Stored => HttpResponse::Ok().json(Captured { status: 1, verdicts }),
+    })
+}
+
+/// The answer that PostHog's SDKs look for, and our own.
+#[derive(Debug, Serialize, ToSchema)]
+struct Captured {
+    /// Always 1.
+    status: u8,
+    #[serde(flatten)]
+    verdicts: Verdicts,
+}
+
+/// PostHog: events, with a verdict on each
+///
+/// Capture V1. An event is `ok`, or `drop` with the reason; one that could not be made durable makes the whole request
+/// 503, and may be sent again. What maps to what: docs/sdks.md.
+#[utoipa::path(
+    post, path = "/i/v1/analytics/events", tag = "SDKs", operation_id = "posthog_v1",
+    request_body = serde_json::Value,
+    responses(
+        (status = 200, description = "The accepted events are durable", body = Results),
+        (status = 400, description = "The body cannot be read", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 401, description = "No key, or not a live one", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "The key lacks the scope `ingest`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 413, description = "Too many bytes or events", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "Not durable; try again after `Retry-After`", body = ProblemBody, content_type = "application/problem+json"),
+    ),
+    security(("ingest_key" = [])),
+)]
+pub(super) async fn capture_v1(
+    request: HttpRequest,
+    payload: web::Payload,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Problem> {
+    let library = request.headers().get(SDK_INFO).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let translate = move |body: &[u8], now| translate_v1(body, library.as_deref(), now);
+    let Taken { verdicts, also: uuids, .. } = take(&request, payload, &state, false, translate).await?;
+    let dropped: HashMap<usize, String> =
+        verdicts.errors.into_iter().map(|error| (error.index, error.message)).collect();
+    let results = uuids
+        .into_iter()
+        .enumerate()
+        .map(|(index, uuid)| match dropped.get(&index) {
+            Some(reason) => (uuid, Verdict { result: "drop", details: Some(reason.clone()) }),
+            None => (uuid, Verdict { result: "ok", details: None }),
+        })
+        .collect();
+    let mut response = HttpResponse::Ok();
+    if let Some(id) = request.headers().get(REQUEST_ID) {
+        response.insert_header((REQUEST_ID, id.clone()));
+    }
+    Ok(response.json(Results { results }))
+}
+
+/// The verdicts on the events of a request, by their `uuid`.
+#[derive(Debug, Serialize, ToSchema)]
+struct Results {
+    results: HashMap<String, Verdict>,
+}
+
+/// What became of an event.
+#[derive(Debug, Serialize, ToSchema)]
+struct Verdict {
+    /// `ok` or `drop`.
+    result: &'static str,
+    /// Why it was dropped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    details: Option<String>,
+}
+
+/// PostHog: feature flags
+///
+/// There are none: every flag is off.
+#[utoipa::path(
+    post, path = "/flags/", tag = "SDKs", operation_id = "posthog_flags",
+    responses((status = 200, description = "No flags", body = serde_json::Value)),
+    security(()),
+)]
+pub(super) async fn flags() -> HttpResponse {
+    HttpResponse::Ok().json(json!({
+        "flags": {}, "featureFlags": {}, "featureFlagPayloads": {}, "errorsWhileComputingFlags": false,
+    }))
+}
+
+/// PostHog: what the browser's SDK asks when it starts
+#[utoipa::path(
+    get, path = "/array/{token}/config", tag = "SDKs", operation_id = "posthog_config",
+    params(("token" = String, Path, description = "A key; it is not looked at")),
+    responses((status = 200, description = "Events only, gzip welcome", body = serde_json::Value)),
+    security(()),
+)]
+pub(super) async fn config() -> HttpResponse {
+    HttpResponse::Ok().json(json!({"hasFeatureFlags": false, "supportedCompression": ["gzip-js"]}))
+}

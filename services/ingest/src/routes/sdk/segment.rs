@@ -1,0 +1,43 @@
+//! Segment and RudderStack.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use millrace_http::problem::{Code, Problem, ProblemBody};
+
+use super::request::{Taken, take};
+use crate::admit::Outcome;
+use crate::sdk::segment::{Path, translate};
+use crate::state::State;
+use crate::verdicts::{Refusal, Verdicts};
+
+/// Segment, RudderStack: messages
+///
+/// `batch` takes `{"batch": […]}`, the others one message. What maps to what: docs/sdks.md.
+#[utoipa::path(
+    post, path = "/v1/{kind}", tag = "SDKs", operation_id = "segment",
+    params(("kind" = String, Path, description = "`track`, `identify`, `page`, `screen`, `group`, `alias`, `batch`, or the first letter of one")),
+    request_body = serde_json::Value,
+    responses(
+        (status = 200, description = "The accepted messages are durable", body = Verdicts),
+        (status = 400, description = "The body cannot be read, or every message was refused", body = Refusal),
+        (status = 401, description = "No key, or not a live one", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "The key lacks the scope `ingest`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 413, description = "Too many bytes or messages", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "Not durable; try again after `Retry-After`", body = ProblemBody, content_type = "application/problem+json"),
+    ),
+    security(("write_key" = []), ("ingest_key" = [])),
+)]
+pub(super) async fn send(
+    request: HttpRequest,
+    kind: web::Path<String>,
+    payload: web::Payload,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Problem> {
+    let path = Path::parse(&kind)
+        .ok_or_else(|| Problem::new(Code::NotFound, format!("there is no {}", request.path())))?;
+    let translate = move |body: &[u8], now| Ok((translate(body, path, now)?, ()));
+    let Taken { outcome, verdicts, .. } = take(&request, payload, &state, false, translate).await?;
+    Ok(match outcome {
+        Outcome::Refused => HttpResponse::BadRequest().json(Refusal::from(verdicts)),
+        Outcome::Durable | Outcome::Stored => HttpResponse::Ok().json(verdicts),
+    })
+}

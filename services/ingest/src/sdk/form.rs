@@ -1,0 +1,73 @@
+//! Bodies and query strings that hold their JSON as `data=`, in Base64 or plain.
+
+use base64::alphabet;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
+use base64::engine::{DecodePaddingMode, Engine};
+use url::form_urlencoded;
+
+use crate::split::SplitError;
+
+const PREFIX: &[u8] = b"data=";
+/// Some senders pad and others do not.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// Whether a body is such a form. JSON never begins like one.
+#[must_use]
+pub fn is_form(body: &[u8]) -> bool {
+    body.starts_with(PREFIX)
+}
+
+/// The JSON in a form or a query string.
+///
+/// # Errors
+/// When there is none, or it is not Base64.
+pub fn data(form: &[u8]) -> Result<Vec<u8>, SplitError> {
+    let (_, value) = form_urlencoded::parse(form)
+        .find(|(name, _)| name == "data")
+        .ok_or_else(|| SplitError::Part("data", "is missing".to_owned()))?;
+    if value.trim_start().starts_with(['{', '[']) {
+        return Ok(value.into_owned().into_bytes());
+    }
+    // Senders forget to escape the plus sign, which means a space where it stands in a form.
+    let value = value.trim_end().replace([' ', '-'], "+").replace('_', "/");
+    BASE64
+        .decode(value)
+        .map_err(|e| SplitError::Part("data", format!("must be JSON, or JSON in Base64: {e}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn json_is_found_in_every_spelling() {
+        let json = br#"{"a":"\u00fc?>~"}"#.to_vec();
+        for form in [
+            "data=eyJhIjoiXHUwMGZjPz5%2BIn0%3D&verbose=1",
+            "data=eyJhIjoiXHUwMGZjPz5+In0=",
+            "verbose=1&data=eyJhIjoiXHUwMGZjPz5-In0",
+            "data=%7B%22a%22%3A%22%5Cu00fc%3F%3E%7E%22%7D",
+        ] {
+            assert_eq!(data(form.as_bytes()), Ok(json.clone()), "{form}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_there_or_not_base64_is_named() {
+        assert_eq!(data(b"verbose=1").unwrap_err().to_string(), "data is missing");
+        assert!(data(b"data=%21").unwrap_err().to_string().starts_with("data must be JSON"));
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_was_packed_is_unpacked(json in proptest::collection::vec(any::<u8>(), 0..99)) {
+            let packed = form_urlencoded::Serializer::new(String::new()).append_pair("data", &BASE64.encode(&json)).finish();
+            prop_assert_eq!(data(packed.as_bytes()).unwrap(), json);
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! The properties with which the SDKs of PostHog and Mixpanel describe where they run rather than what happened.
+
+use super::fields::Fields;
+
+const NAMES: &[&str] = &[
+    // The library.
+    "$lib",
+    "$lib_version",
+    "mp_lib",
+    "$is_server",
+    "$python_runtime",
+    "$python_version",
+    "$app_name",
+    "$app_version",
+    "$app_version_string",
+    "$app_build",
+    "$app_build_number",
+    "$app_namespace",
+    // The device.
+    "$device",
+    "$device_id",
+    "$device_type",
+    "$device_name",
+    "$device_manufacturer",
+    "$device_model",
+    "$brand",
+    "$manufacturer",
+    "$model",
+    "$os",
+    "$os_name",
+    "$os_version",
+    "$os_distro",
+    "$browser",
+    "$browser_version",
+    "$browser_language",
+    "$user_agent",
+    "$raw_user_agent",
+    "$screen_height",
+    "$screen_width",
+    "$screen_dpi",
+    "$viewport_height",
+    "$viewport_width",
+    "$network_wifi",
+    "$network_cellular",
+    "$carrier",
+    "$radio",
+    "$wifi",
+    "$locale",
+    "$timezone",
+    "$timezone_offset",
+    // The sender.
+    "ip",
+    "$ip",
+    "$geoip_disable",
+    "$anon_distinct_id",
+    "$window_id",
+    "$had_persisted_distinct_id",
+    // The page, and how the user came to it.
+    "$current_url",
+    "$host",
+    "$pathname",
+    "$title",
+    "$referrer",
+    "$referring_domain",
+    "$initial_referrer",
+    "$initial_referring_domain",
+    "$search_engine",
+    "utm_source",
+    "utm_medium",
+    "utm_campaign",
+    "utm_content",
+    "utm_term",
+    "utm_id",
+    "gclid",
+    "fbclid",
+    "msclkid",
+];
+
+/// Moves them to the context.
+pub(super) fn part<'a>(properties: &mut Fields<'a>, context: &mut Fields<'a>) {
+    properties.hand_over(NAMES, context);
+}
