@@ -39,4 +39,5 @@ bench: ## the benchmarks, against servers of their own; results in target/bench
 	@MILLRACE_STACK_TEST=1 deploy/stack/with bench target/release/millrace-bench $(ARGS)
 
 openapi: ## write docs/openapi from the services
-	MILLRACE_WRITE_OPENAPI=1 cargo test --locked $(foreach service,gateway auth ingest worker analytics,-p millrace-$(service)) openapi_document
+	MILLRACE_WRITE_OPENAPI=1 cargo test --locked $(foreach service,auth ingest worker analytics,-p millrace-$(service)) openapi_document
+	MILLRACE_WRITE_OPENAPI=1 cargo test --locked -p millrace-gateway openapi_document

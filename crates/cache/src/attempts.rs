@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use deadpool_redis::redis::Script;
 use sha2::{Digest, Sha256};
 
+use crate::address;
 pub use crate::link::CacheError;
 use crate::link::Link;
 use tally::Tallies;
@@ -197,7 +198,7 @@ impl Attempts {
     }
 
     fn address_key(&self, address: IpAddr) -> String {
-        self.key("address", &address_name(address))
+        self.key("address", &address::name(address))
     }
 
     /// The braces keep all keys of a law on one node of a cluster, as the script needs.
@@ -210,12 +211,4 @@ impl Attempts {
 fn account_name(account: &str) -> String {
     let digest = Sha256::digest(account.as_bytes());
     digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Whoever has one address of IPv6 has the 2^64 beside it.
-fn address_name(address: IpAddr) -> String {
-    match address.to_canonical() {
-        IpAddr::V4(address) => address.to_string(),
-        IpAddr::V6(address) => format!("{:016x}", u128::from(address) >> 64),
-    }
 }

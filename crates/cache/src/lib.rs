@@ -1,10 +1,13 @@
 //! Redis: fast and forgetful. Nothing here is the truth; with Redis away every caller but one goes on without it: a
 //! sign-in with a provider cannot begin ([`sign_ins`]).
 
+mod address;
 pub mod answers;
 pub mod attempts;
 pub mod data_versions;
 pub mod duplicates;
+mod generations;
+pub mod limits;
 mod link;
 pub mod revocations;
 pub mod sign_ins;

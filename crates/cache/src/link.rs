@@ -4,13 +4,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use deadpool::managed::{self, Metrics, Pool, PoolError, RecycleResult, Timeouts};
+use deadpool_redis::Runtime;
+use deadpool_redis::redis::aio::MultiplexedConnection;
 use deadpool_redis::redis::{self, RedisError};
-use deadpool_redis::{Config, Connection, Pool, PoolError, Runtime, Timeouts};
 
 /// How long a request may wait for Redis to spare it work: less than it saves.
 pub(crate) const PATIENCE: Duration = Duration::from_millis(250);
 /// After a failure Redis is left alone for this long, so that its absence costs a request nothing.
 const PAUSE: Duration = Duration::from_secs(1);
+
+/// How long a connection is taken to be good after it was used.
+const FRESH: Duration = Duration::from_secs(1);
 
 /// Redis is away, or was a moment ago.
 #[derive(Debug, thiserror::Error)]
@@ -20,7 +25,7 @@ pub enum CacheError {
     Away,
     /// No connection.
     #[error("no connection to Redis: {0}")]
-    Pool(#[from] PoolError),
+    Pool(#[from] PoolError<RedisError>),
     /// It refused.
     #[error("Redis failed: {0}")]
     Redis(#[from] RedisError),
@@ -32,9 +37,31 @@ pub enum CacheError {
     Url(String),
 }
 
+/// Makes connections, and tries one that was idle before it is used again. One that was used a moment ago is not tried:
+/// that would be a second round trip for every first one.
+#[derive(Debug)]
+struct Manager(deadpool_redis::Manager);
+
+impl managed::Manager for Manager {
+    type Type = MultiplexedConnection;
+    type Error = RedisError;
+
+    async fn create(&self) -> Result<MultiplexedConnection, RedisError> {
+        self.0.create().await
+    }
+
+    async fn recycle(
+        &self,
+        connection: &mut MultiplexedConnection,
+        metrics: &Metrics,
+    ) -> RecycleResult<RedisError> {
+        if metrics.last_used() < FRESH { Ok(()) } else { self.0.recycle(connection, metrics).await }
+    }
+}
+
 #[derive(Clone, Debug)]
 pub(crate) struct Link {
-    pool: Pool,
+    pool: Pool<Manager>,
     patience: Duration,
     started: Instant,
     /// Milliseconds after `started` until which Redis is left alone.
@@ -44,9 +71,8 @@ pub(crate) struct Link {
 impl Link {
     /// `patience`: how long whoever asks may wait.
     pub(crate) fn new(url: &str, patience: Duration) -> Result<Self, CacheError> {
-        let pool = Config::from_url(url)
-            .builder()
-            .map_err(|e| CacheError::Url(e.to_string()))?
+        let manager = deadpool_redis::Manager::new(url).map_err(|e| CacheError::Url(e.to_string()))?;
+        let pool = Pool::builder(Manager(manager))
             .max_size(16)
             .runtime(Runtime::Tokio1)
             .timeouts(Timeouts { wait: Some(patience), create: Some(patience), recycle: Some(patience) })
@@ -58,15 +84,16 @@ impl Link {
     /// Does `work` with a connection, unless Redis failed a moment ago.
     pub(crate) async fn with<T>(
         &self,
-        work: impl AsyncFnOnce(&mut Connection) -> Result<T, RedisError>,
+        work: impl AsyncFnOnce(&mut MultiplexedConnection) -> Result<T, RedisError>,
     ) -> Result<T, CacheError> {
         if self.elapsed() < self.paused_until.load(Ordering::Relaxed) {
             return Err(CacheError::Away);
         }
-        let attempt = async {
+        // Boxed: making a connection is rare, and its future would be part of that of every request.
+        let attempt = Box::pin(async {
             let mut connection = self.pool.get().await?;
             Ok(work(&mut connection).await?)
-        };
+        });
         let late = |_elapsed| Err(CacheError::Slow(self.patience));
         let outcome = tokio::time::timeout(self.patience, attempt).await.unwrap_or_else(late);
         if let Err(error) = &outcome {

@@ -10,6 +10,7 @@ mod attempts;
 mod audit;
 mod bootstrap;
 mod env_file;
+mod event_limits;
 mod keys;
 mod migrate;
 mod passwords;
@@ -51,6 +52,8 @@ enum Command {
     RevokeKey(keys::RevokeKeyArgs),
     ListProjects(projects::ListProjectsArgs),
     ListKeys(keys::ListKeysArgs),
+    LimitEvents(event_limits::LimitEventsArgs),
+    ListEventLimits(event_limits::ListEventLimitsArgs),
     #[command(subcommand)]
     Audit(audit::AuditCommand),
 }
@@ -75,6 +78,8 @@ pub async fn execute(args: AdminArgs) -> anyhow::Result<ExitCode> {
         Command::RevokeKey(args) => return keys::revoke(&mut desk().await?, &args).await,
         Command::ListProjects(_) => projects::list(&mut desk().await?.conn).await?,
         Command::ListKeys(args) => keys::list(&mut desk().await?.conn, &args).await?,
+        Command::LimitEvents(args) => event_limits::set(&mut desk().await?, &args).await?,
+        Command::ListEventLimits(_) => event_limits::list(nats_url.as_deref()).await?,
         Command::Audit(command) => return audit::execute(&mut desk().await?.conn, &command).await,
     }
     Ok(ExitCode::SUCCESS)

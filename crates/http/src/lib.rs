@@ -13,6 +13,7 @@ pub mod page;
 pub mod problem;
 pub mod public_side;
 pub mod query;
+pub mod quota;
 pub mod request_id;
 pub mod serve;
 pub mod session_cookie;

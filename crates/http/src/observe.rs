@@ -13,6 +13,11 @@ use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 use crate::request_id::RequestId;
 
+/// How many parameters are named in the log.
+const MAX_NAMES: usize = 20;
+/// A longer name is none of ours.
+const MAX_NAME_BYTES: usize = 32;
+
 /// Counts and times the request under its route template, never under its path: paths hold ids, and a label per id
 /// would grow without bound.
 ///
@@ -29,6 +34,10 @@ pub async fn middleware<B: MessageBody>(
         "request",
         otel.kind = "server",
         method,
+        protocol = ?request.version(),
+        parameters = names(request.query_string()),
+        // Of whom services know nothing but the gateway.
+        client = tracing::field::Empty,
         request_id = request_id.as_ref().map(RequestId::as_str)
     );
     let parent = opentelemetry::global::get_text_map_propagator(|p| p.extract(&Headers(request.headers())));
@@ -54,6 +63,17 @@ pub async fn middleware<B: MessageBody>(
     outcome
 }
 
+/// The names of a query's parameters. Their values may be secrets; so may be what stands there without a name.
+fn names(query: &str) -> String {
+    let pairs = query.split('&').filter(|pair| !pair.is_empty()).take(MAX_NAMES);
+    let name = |pair: &str| {
+        let name = pair.split_once('=').map_or("", |(name, _)| name).to_owned();
+        let plain = name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.[]".contains(&b));
+        if plain && (1..=MAX_NAME_BYTES).contains(&name.len()) { name } else { "?".to_owned() }
+    };
+    pairs.map(name).collect::<Vec<_>>().join(",")
+}
+
 struct Headers<'a>(&'a HeaderMap);
 
 impl Extractor for Headers<'_> {
@@ -77,6 +97,13 @@ mod tests {
     use tracing_subscriber::layer::SubscriberExt;
 
     use super::*;
+
+    #[test]
+    fn of_a_query_only_names_are_told() {
+        assert_eq!(names("from=2026-11-01&to=&filter[plan]=a%20b"), "from,to,filter[plan]");
+        assert_eq!(names("mr_secret&%6e=1&=x"), "?,?,?");
+        assert_eq!(names(""), "");
+    }
 
     // The OpenTelemetry crates compile in versions that do not fit each other, and then every trace id is empty.
     #[actix_web::test]

@@ -12,6 +12,8 @@ use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+pub use crate::quota::Quota;
+use crate::quota::seconds;
 use crate::request_id::RequestId;
 
 macro_rules! codes {
@@ -67,6 +69,8 @@ codes! {
     Conflict, "conflict", CONFLICT, "The request conflicts with the present state";
     /// More bytes or more events than one request may carry.
     TooLarge, "too_large", PAYLOAD_TOO_LARGE, "The request is too large";
+    /// More bytes of headers, or more of them, than one request may carry.
+    HeadersTooLarge, "headers_too_large", REQUEST_HEADER_FIELDS_TOO_LARGE, "The headers of the request are too large";
     /// An encoding or media type that is not spoken here.
     UnsupportedMedia, "unsupported_media", UNSUPPORTED_MEDIA_TYPE, "The media type or encoding is not supported";
     /// The client stopped sending in the middle of its request.
@@ -102,18 +106,6 @@ pub struct Problem {
     errors: Vec<FieldError>,
     retry_after: Option<Duration>,
     quota: Option<Quota>,
-}
-
-/// What a client may do, as `RateLimit-Policy` has it
-/// ([draft-ietf-httpapi-ratelimit-headers](https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/)).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Quota {
-    /// The policy's name.
-    pub policy: &'static str,
-    /// This many within `window`.
-    pub limit: u32,
-    /// See `limit`.
-    pub window: Duration,
 }
 
 impl Problem {
@@ -229,20 +221,14 @@ impl ResponseError for Problem {
         if let Some(wait) = self.retry_after {
             response.insert_header((RETRY_AFTER, seconds(wait)));
         }
-        if let Some(Quota { policy, limit, window }) = self.quota {
-            let wait = seconds(self.retry_after.unwrap_or(window));
-            response
-                .insert_header(("RateLimit-Policy", format!("\"{policy}\";q={limit};w={}", seconds(window))));
-            response.insert_header(("RateLimit", format!("\"{policy}\";r=0;t={wait}")));
+        if let Some(quota) = self.quota {
+            for field in quota.fields(0, self.retry_after.unwrap_or(quota.window)) {
+                response.insert_header(field);
+            }
         }
         match serde_json::to_string(&body) {
             Ok(json) => response.body(json),
             Err(_cannot_fail_for_strings) => response.finish(),
         }
     }
-}
-
-/// Whole seconds, rounded up: whoever comes back a moment too early is refused again.
-fn seconds(length: Duration) -> u64 {
-    (length.as_secs() + u64::from(length.subsec_nanos() > 0)).max(1)
 }

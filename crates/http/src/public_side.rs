@@ -100,6 +100,8 @@ impl PublicSide {
     fn is_asked(&self, request: &HttpRequest, origin: &str) -> bool {
         let host = self.forwarded(request, &FORWARDED_HOST);
         let host = host.or_else(|| request.headers().get(HOST)?.to_str().ok());
+        // Over HTTP/2 the target names it.
+        let host = host.or_else(|| Some(request.uri().authority()?.as_str()));
         let scheme = if self.is_secure(request) { "https" } else { "http" };
         let asked = host.and_then(|host| parsed(&format!("{scheme}://{host}")));
         asked.is_some() && asked == parsed(origin)

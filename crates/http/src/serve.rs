@@ -12,7 +12,7 @@ use crate::problem::{Code, Problem};
 use crate::{early_answer, observe, request_id};
 
 /// How long a client may take to send a request's head.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+pub const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long an idle connection is kept. Longer than any client of ours keeps one, so that it is always the client
 /// who closes and no request meets a closing connection.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(75);
@@ -44,15 +44,24 @@ where
     .disable_signals()
     .listen(listener)?
     .run();
-    // Not `shutdown_signal`: where actix's own runtime is, as in tests, that ends every server in it.
+    stop_when_cancelled(&server, shutdown);
+    Ok(server)
+}
+
+/// Has a server without signals of its own let its requests in hand finish when `shutdown` is cancelled. Not
+/// `shutdown_signal`: where actix's own runtime is, as in tests, that ends every server in it.
+pub fn stop_when_cancelled(server: &Server, shutdown: CancellationToken) {
     let handle = server.handle();
     tokio::spawn(async move {
         shutdown.cancelled().await;
         handle.stop(true).await;
     });
-    Ok(server)
 }
 
-async fn nothing_here(request: HttpRequest) -> Result<HttpResponse, Problem> {
+/// Answers for a path that nobody has.
+///
+/// # Errors
+/// Always: 404.
+pub async fn nothing_here(request: HttpRequest) -> Result<HttpResponse, Problem> {
     Err(Problem::new(Code::NotFound, format!("there is no {} {}", request.method(), request.path())))
 }

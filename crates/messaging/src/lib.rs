@@ -6,6 +6,7 @@ pub mod browser_sessions;
 pub mod consumer;
 pub mod dead_letters;
 pub mod error;
+pub mod event_limits;
 pub mod group;
 pub mod keys;
 pub mod publisher;

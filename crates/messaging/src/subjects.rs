@@ -21,6 +21,9 @@ pub const AUDIT_SUBJECTS: &str = "audit.v1.>";
 /// The durable consumer that all replicas of auth share.
 pub const AUDITORS: &str = "auditors";
 
+/// The table of how many events a second projects may send: a key-value bucket, under their ids.
+pub const EVENT_LIMITS_TABLE: &str = "event_limits";
+
 /// Asks what an API key grants.
 pub const RESOLVE_KEY: &str = "auth.v1.key.resolve";
 /// Asks what an access token grants.

@@ -24,7 +24,8 @@ pub struct Process {
 
 /// Runs a service: telemetry, configuration, the runtime, the service itself, and telemetry's last words.
 ///
-/// With the argument `--healthcheck` it asks the running service at `MILLRACE_BIND` whether it is ready instead.
+/// With the argument `--healthcheck` it asks the running service whether it is ready instead: at `MILLRACE_PLAIN_BIND`, for
+/// a gateway that speaks TLS, or at `MILLRACE_BIND`.
 pub fn launch<C, F>(
     service: &'static str,
     default_bind: SocketAddr,
@@ -35,7 +36,9 @@ where
     F: Future<Output = Result<(), Fault>>,
 {
     if std::env::args().nth(1).as_deref() == Some("--healthcheck") {
-        let bind = Env::from_process().or("MILLRACE_BIND", default_bind);
+        let mut env = Env::from_process();
+        let bind =
+            env.optional("MILLRACE_PLAIN_BIND").unwrap_or_else(|| env.or("MILLRACE_BIND", default_bind));
         return if health::probe(bind).is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     }
     let telemetry = match telemetry::init(service) {

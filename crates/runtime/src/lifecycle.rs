@@ -1,16 +1,30 @@
 //! One token from `main` downwards. Signals cancel it; so does a component that ends before it was asked to.
 
 use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 /// Why a component stopped.
 pub type Outcome = Result<(), Box<dyn std::error::Error + Send + Sync>>;
 
-/// A token that SIGTERM, SIGINT and SIGHUP cancel.
+/// Whether SIGHUP stops the process, as it does when the terminal is gone.
+static HANGUP_STOPS: AtomicBool = AtomicBool::new(true);
+
+/// From the first call on SIGHUP does not stop the process any more: it is told here.
+///
+/// # Errors
+/// When the process may not install signal handlers.
+pub fn hangups() -> std::io::Result<Signal> {
+    let hangups = signal(SignalKind::hangup())?;
+    HANGUP_STOPS.store(false, Ordering::SeqCst);
+    Ok(hangups)
+}
+
+/// A token that SIGTERM, SIGINT and SIGHUP cancel; see [`hangups`].
 ///
 /// # Errors
 /// When the process may not install signal handlers.
@@ -20,7 +34,12 @@ pub fn shutdown_on_signals() -> std::io::Result<CancellationToken> {
         let mut arrivals = signal(kind)?;
         let token = token.clone();
         tokio::spawn(async move {
-            arrivals.recv().await;
+            loop {
+                arrivals.recv().await;
+                if kind != SignalKind::hangup() || HANGUP_STOPS.load(Ordering::SeqCst) {
+                    break;
+                }
+            }
             tracing::info!(signal = kind.as_raw_value(), "stopping");
             token.cancel();
         });

@@ -6,18 +6,21 @@ use std::time::Duration;
 
 use actix_web::web;
 use millrace_http::public_side::PublicSide;
-use millrace_http::serve::serve;
 use millrace_messaging::broker::Broker;
 use millrace_messaging::browser_sessions::SessionOpener;
 use millrace_runtime::health::{self, Health};
 use millrace_runtime::launch::{Fault, Process, listen};
 use millrace_runtime::lifecycle::Components;
+use rustls::ServerConfig;
 
 use crate::browser_session::BrowserSessions;
 use crate::config::Config;
+use crate::plain;
 use crate::routes;
+use crate::server::serve;
 use crate::state::State;
-use crate::upstreams::{Origins, Upstream, liveness};
+use crate::tls::{self, Certificates};
+use crate::upstreams::{Upstream, liveness};
 
 /// The gateway publishes nothing; this bounds the broker's word on its health.
 const BROKER_TIMEOUT: Duration = Duration::from_secs(2);
@@ -26,6 +29,8 @@ const BROKER_TIMEOUT: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub struct App {
     listener: TcpListener,
+    tls: Option<(ServerConfig, Certificates)>,
+    plain: Option<TcpListener>,
     state: Arc<State>,
     health: Health,
     nats_url: String,
@@ -38,12 +43,18 @@ impl App {
     /// Takes its address. The services behind it may still be away: it tells clients so until they are there.
     ///
     /// # Errors
-    /// When the address is taken.
+    /// When the address is taken, that of Redis is not one, or a certificate cannot be used.
     pub fn build(config: Config, process: Process) -> Result<Self, Fault> {
+        let listener = listen(config.bind)?;
+        let plain = config.plain_bind.map(listen).transpose()?;
+        let tls = config.tls.clone().map(tls::load).transpose()?;
+        let state = Arc::new(State::new(&config)?);
         Ok(Self {
-            listener: listen(config.bind)?,
-            state: Arc::new(State::new(&config)),
-            health: health(&config.origins, &process),
+            listener,
+            plain,
+            tls,
+            health: health(&state, config.redis_url.is_some(), &process),
+            state,
             nats_url: config.nats_url,
             public_side: PublicSide { url: config.public_url, trusted: config.trusted_proxies },
             process,
@@ -59,6 +70,12 @@ impl App {
         self.listener.local_addr()
     }
 
+    /// Where it listens without TLS beside TLS.
+    #[must_use]
+    pub fn plain_address(&self) -> Option<SocketAddr> {
+        self.plain.as_ref().and_then(|listener| listener.local_addr().ok())
+    }
+
     /// Serves until the process is asked to stop.
     ///
     /// # Errors
@@ -70,18 +87,29 @@ impl App {
         let broker = Broker::connect_in_time(&self.nats_url, "gateway", BROKER_TIMEOUT).await?;
         let opener = SessionOpener::new(broker.clone());
         components.spawn("session revocations", opener.clone().listen(shutdown.clone()));
+        let redirect = self.public_side.url.as_ref().and_then(plain::Redirect::to);
         let sessions = Arc::new(BrowserSessions::new(opener, self.public_side));
         // Without it programs go on, and people whose cookie is remembered.
         let health = self.health.prefers("nats", move || {
             let broker = broker.clone();
             async move { broker.ping().await.map_err(|e| e.to_string()) }
         });
-        let (state, health) = (self.state, web::Data::new(health));
+        let health = Arc::new(health);
+        if let Some(listener) = self.plain {
+            let served = plain::serve(listener, Arc::clone(&health), redirect, shutdown.clone())?;
+            components.spawn("plain http", served);
+        }
+        let tls = self.tls.map(|(tls, certificates)| {
+            components.spawn("certificates", certificates.reload_on_hangup(shutdown.clone()));
+            tls
+        });
+        let (state, health) = (self.state, web::Data::from(health));
+        let served = Arc::clone(&state);
         let configure = move |service: &mut web::ServiceConfig| {
             service.app_data(health.clone()).configure(health::routes);
             routes::configure(service, &state, &sessions);
         };
-        components.spawn("http", serve(self.listener, configure, shutdown, self.grace)?);
+        components.spawn("http", serve(self.listener, configure, &served, tls, shutdown, self.grace)?);
         components.run().await?;
         Ok(())
     }
@@ -92,18 +120,27 @@ impl App {
 /// a question that gets a 503 is asked again, and taking the door away from events for that would lose more than it
 /// saves. Each is asked whether it is alive, not whether it is ready: what it depends on is its own to report, and
 /// one broker that is away must not close every door in front of it.
-fn health(origins: &Origins, process: &Process) -> Health {
+fn health(state: &State, has_redis: bool, process: &Process) -> Health {
     let check = |upstream: Upstream| {
-        let origin = origins.of(upstream).clone();
+        let origin = state.origins.of(upstream).clone();
         move || {
             let origin = origin.clone();
             async move { liveness::check(&origin).await.map_err(|error| format!("{origin}: {error}")) }
         }
     };
-    Health::new("gateway", env!("CARGO_PKG_VERSION"), process.shutdown.clone())
+    let health = Health::new("gateway", env!("CARGO_PKG_VERSION"), process.shutdown.clone())
         .with_metrics(process.metrics.clone())
         .requires(Upstream::Ingest.name(), check(Upstream::Ingest))
         .prefers(Upstream::Auth.name(), check(Upstream::Auth))
         .prefers(Upstream::Analytics.name(), check(Upstream::Analytics))
-        .prefers(Upstream::Worker.name(), check(Upstream::Worker))
+        .prefers(Upstream::Worker.name(), check(Upstream::Worker));
+    if !has_redis {
+        tracing::warn!("REDIS_URL is not set: this gateway counts requests by itself");
+        return health;
+    }
+    let limits = state.limiter.limits.clone();
+    health.prefers("redis", move || {
+        let limits = limits.clone();
+        async move { limits.ping().await.map_err(|error| error.to_string()) }
+    })
 }

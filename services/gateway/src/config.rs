@@ -1,16 +1,26 @@
 //! What the gateway reads from its environment.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use bytesize::ByteSize;
 use millrace_domain::batch::MAX_REQUEST_BYTES;
+use millrace_domain::rate::{Limit, Period, Rate};
 use millrace_http::client_address::TrustedProxies;
 use millrace_http::public_side::PublicUrl;
+use millrace_http::serve::HEAD_TIMEOUT;
 use millrace_runtime::config::{ConfigError, Env};
 
+use crate::cors::AllowedOrigins;
+use crate::tls::TlsFiles;
 use crate::upstreams::Origins;
-use crate::upstreams::origin::Origin;
+use crate::upstreams::origin::{CONNECT_TIMEOUT, Origin};
+
+/// What a caller may ask.
+const API_LIMIT: Limit = Limit(Rate::new(60, Period::Second, 120));
+/// What an address may ask: an office has one.
+const ADDRESS_LIMIT: Limit = Limit(Rate::new(600, Period::Second, 1200));
 
 /// The settings of the gateway.
 #[derive(Clone, Debug)]
@@ -29,11 +39,33 @@ pub struct Config {
     /// low and slow answers are thrown away after the work was done; too high and clients wait for a service that
     /// hangs.
     pub upstream_timeout: Duration,
+    /// `MILLRACE_TLS_CERT`, `MILLRACE_TLS_KEY`, `MILLRACE_TLS_CLIENT_CA`: the files; none for plain HTTP.
+    pub tls: Option<TlsFiles>,
+    /// `MILLRACE_PLAIN_BIND`: where health is told without TLS, and everybody else sent to the public URL.
+    pub plain_bind: Option<SocketAddr>,
+    /// `MILLRACE_CLIENT_TIMEOUT`: how long a client may take to send a head; and how long, in all, a body may be waited
+    /// for, beside a second for each KiB that has come. Too low and clients on slow lines are cut off; too high and
+    /// slow ones hold connections.
+    pub client_timeout: Duration,
+    /// `MILLRACE_CORS_INGEST_ORIGINS`: the origins whose pages may send events.
+    pub cors_ingest: AllowedOrigins,
+    /// `MILLRACE_CORS_API_ORIGINS`: the origins whose pages may do everything else.
+    pub cors_api: AllowedOrigins,
+    /// `MILLRACE_UPSTREAM_REQUESTS`: how many requests a service may have in hand; more are refused at once. Too low and
+    /// there is room that nobody may use; too high and a service that hangs takes the memory and the file descriptors
+    /// of all.
+    pub upstream_requests: usize,
     /// `MILLRACE_MAX_BODY`: how many bytes a request's body may have on the wire.
     pub max_body: u64,
     /// `MILLRACE_TRUSTED_PROXIES`: networks, like `10.0.0.0/8,::1`, whose word on where a request came from is taken.
     /// A network too many, and whoever is in it chooses the address that rate limits and the audit log see.
     pub trusted_proxies: TrustedProxies,
+    /// `REDIS_URL`: where requests are counted. Without one every gateway counts for itself.
+    pub redis_url: Option<String>,
+    /// `MILLRACE_API_LIMIT`: how often a caller may ask, like `60/s burst 120`, or `off`.
+    pub api_limit: Limit,
+    /// `MILLRACE_ADDRESS_LIMIT`: how often an address may, whatever credentials it shows.
+    pub address_limit: Limit,
     /// `MILLRACE_SHUTDOWN_GRACE`: how long requests in hand may take once the service is asked to stop.
     pub shutdown_grace: Duration,
 }
@@ -52,8 +84,30 @@ impl Config {
         let nats_url = env.or("NATS_URL", "nats://127.0.0.1:4222".to_owned());
         let public_url = env.optional("MILLRACE_PUBLIC_URL");
         let upstream_timeout = env.duration("MILLRACE_UPSTREAM_TIMEOUT", Duration::from_secs(30));
+        let certificate: Option<PathBuf> = env.optional("MILLRACE_TLS_CERT");
+        let key: Option<PathBuf> = env.optional("MILLRACE_TLS_KEY");
+        let client_authorities = env.optional("MILLRACE_TLS_CLIENT_CA");
+        let plain_bind = env.optional("MILLRACE_PLAIN_BIND");
+        env.law(
+            certificate.is_some() == key.is_some(),
+            "MILLRACE_TLS_CERT and MILLRACE_TLS_KEY must be set both, or neither",
+        );
+        env.law(
+            certificate.is_some() || (client_authorities.is_none() && plain_bind.is_none()),
+            "MILLRACE_TLS_CLIENT_CA and MILLRACE_PLAIN_BIND are of use with MILLRACE_TLS_CERT only",
+        );
+        let tls =
+            certificate.zip(key).map(|(certificate, key)| TlsFiles { certificate, key, client_authorities });
+        let client_timeout = env.duration("MILLRACE_CLIENT_TIMEOUT", HEAD_TIMEOUT);
+        let no_origins = || AllowedOrigins::These(Vec::new());
+        let cors_ingest = env.or("MILLRACE_CORS_INGEST_ORIGINS", no_origins());
+        let cors_api = env.or("MILLRACE_CORS_API_ORIGINS", no_origins());
+        let upstream_requests = env.or("MILLRACE_UPSTREAM_REQUESTS", 512);
         let max_body = env.bytes("MILLRACE_MAX_BODY", ByteSize::b(MAX_REQUEST_BYTES as u64));
         let trusted_proxies = env.or("MILLRACE_TRUSTED_PROXIES", TrustedProxies::default());
+        let redis_url = env.optional("REDIS_URL");
+        let api_limit = env.or("MILLRACE_API_LIMIT", API_LIMIT);
+        let address_limit = env.or("MILLRACE_ADDRESS_LIMIT", ADDRESS_LIMIT);
         let shutdown_grace = env.duration("MILLRACE_SHUTDOWN_GRACE", Duration::from_secs(35));
         // The settings of ingest, with its defaults: what it may itself take before it answers.
         let publish_timeout = env.duration("MILLRACE_PUBLISH_TIMEOUT", Duration::from_secs(3));
@@ -68,6 +122,17 @@ impl Config {
             "MILLRACE_UPSTREAM_TIMEOUT must be less than MILLRACE_SHUTDOWN_GRACE, \
              or a restart cuts off requests that were about to be answered",
         );
+        env.law(
+            CONNECT_TIMEOUT < upstream_timeout,
+            "MILLRACE_UPSTREAM_TIMEOUT must be more than 3s, which a connection alone may take",
+        );
+        env.law(!client_timeout.is_zero(), "MILLRACE_CLIENT_TIMEOUT must be more than 0");
+        env.law(
+            client_timeout < upstream_timeout,
+            "MILLRACE_CLIENT_TIMEOUT must be less than MILLRACE_UPSTREAM_TIMEOUT, \
+             or a slow client is taken for a silent service",
+        );
+        env.law(upstream_requests > 0, "MILLRACE_UPSTREAM_REQUESTS must be more than 0");
         env.law(max_body > 0, "MILLRACE_MAX_BODY must be more than 0");
         env.finish(|| {
             Some(Self {
@@ -76,8 +141,17 @@ impl Config {
                 nats_url,
                 public_url,
                 upstream_timeout,
+                upstream_requests,
+                client_timeout,
+                tls,
+                plain_bind,
+                cors_ingest,
+                cors_api,
                 max_body,
                 trusted_proxies,
+                redis_url,
+                api_limit,
+                address_limit,
                 shutdown_grace,
             })
         })
@@ -109,10 +183,15 @@ mod tests {
             ("MILLRACE_UPSTREAM_TIMEOUT", "13s"),
             ("MILLRACE_SHUTDOWN_GRACE", "5s"),
             ("MILLRACE_MAX_BODY", "0"),
+            ("MILLRACE_API_LIMIT", "many"),
+            ("MILLRACE_TLS_KEY", "key.pem"),
+            ("MILLRACE_PLAIN_BIND", "127.0.0.1:80"),
+            ("MILLRACE_CLIENT_TIMEOUT", "14s"),
+            ("MILLRACE_CORS_API_ORIGINS", "shop.example"),
             ("MILLRACE_PUBLIC_URL", "millrace.example.com"),
         ]))
         .unwrap_err()
         .to_string();
-        assert_eq!(error.lines().count(), 7, "{error}");
+        assert_eq!(error.lines().count(), 12, "{error}");
     }
 }

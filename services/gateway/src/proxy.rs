@@ -6,6 +6,7 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Instant;
 
 use actix_web::body::BodySize;
 use actix_web::http::StatusCode;
@@ -23,11 +24,12 @@ pub mod upload;
 
 use connections::{Connection, Pool};
 use download::Download;
-use upload::Upload;
+use upload::{Patience, Upload};
 
 use crate::errors::ProxyError;
 use crate::state::State;
 use crate::upstreams::Upstream;
+use crate::upstreams::circuit::Place;
 
 /// The way from one worker of the server to one service.
 #[derive(Debug)]
@@ -66,36 +68,49 @@ impl Proxy {
             Upload::new(&request, body, self.state.max_body).map_err(|error| problem(error.into()))?;
         let mut onward = head(&request)?;
         onward.headers = headers::onward(&request, upload.announced(), &self.state.trusted_proxies);
-        onward.headers.insert(hyper::header::HOST, self.pool.origin().authority().clone());
         let head_alone = onward.method == Method::HEAD;
-        let (answer, connection) = self.send(onward, upload).await.map_err(problem)?;
-        Ok(self.respond(answer, connection, head_alone))
+        let circuit = self.state.circuits.of(self.upstream);
+        let place = circuit.enter(Instant::now()).map_err(|no_way| problem(no_way.into()))?;
+        let (answer, connection) = self.send(onward, upload).await.map_err(|error| {
+            if error.is_the_services() {
+                circuit.failed(Instant::now());
+            }
+            problem(error)
+        })?;
+        circuit.answered();
+        Ok(self.respond(answer, connection, place, head_alone))
     }
 
-    /// Sends a request, a second time if the service had closed a kept connection just when it was taken up again.
-    /// Only what cannot have had an effect is repeated: a request of which nothing was sent, and one that is safe to
-    /// repeat by its method and has no body that would be gone.
+    /// Sends a request, again if the service had closed a kept connection just when it was taken up again, or if an
+    /// instance of it closed a new one and there are others. Only what cannot have had an effect is repeated: a request
+    /// of which nothing was sent, and one that is safe to repeat by its method and has no body that would be gone.
     async fn send(
         &self,
-        onward: Parts,
-        upload: Upload,
+        mut onward: Parts,
+        mut upload: Upload,
     ) -> Result<(Response<Incoming>, Connection), ProxyError> {
-        let connection = self.pool.take().await.map_err(ProxyError::Connect)?;
-        let kept = connection.was_kept();
-        let spare = (kept && upload.is_none() && onward.method.is_safe()).then(|| onward.clone());
-        let refused = match self.attempt(connection, Request::from_parts(onward, upload)).await {
-            Ok(answered) => return Ok(answered),
-            Err(refused) => refused,
-        };
-        let again = match (refused.unsent, &refused.error, spare) {
-            (Some(unsent), ..) if kept => *unsent,
-            (None, ProxyError::Closed(_), Some(spare)) => Request::from_parts(spare, Upload::none()),
-            _ => return Err(refused.error),
-        };
-        metrics::counter!("upstream_retries_total", "upstream" => self.upstream.name()).increment(1);
-        // A new one: others that were kept may have gone the same way.
-        let connection = self.pool.connect().await.map_err(ProxyError::Connect)?;
-        self.attempt(connection, again).await.map_err(|refused| refused.error)
+        let mut connection = self.pool.take().await.map_err(ProxyError::Connect)?;
+        let mut new_ones = self.pool.other_instances();
+        loop {
+            let kept = connection.was_kept();
+            let elsewhere = kept || new_ones > 0;
+            let spare = (elsewhere && upload.is_none() && onward.method.is_safe()).then(|| onward.clone());
+            let refused = match self.attempt(connection, Request::from_parts(onward, upload)).await {
+                Ok(answered) => return Ok(answered),
+                Err(refused) => refused,
+            };
+            (onward, upload) = match (refused.unsent, &refused.error, spare) {
+                (Some(unsent), ..) if elsewhere => unsent.into_parts(),
+                (None, ProxyError::Stale(_) | ProxyError::Closed(_), Some(spare)) => (spare, Upload::none()),
+                _ => return Err(refused.error),
+            };
+            metrics::counter!("upstream_retries_total", "upstream" => self.upstream.name()).increment(1);
+            if !kept {
+                new_ones -= 1;
+            }
+            // A new one: others that were kept may have gone the same way.
+            connection = self.pool.connect().await.map_err(ProxyError::Connect)?;
+        }
     }
 
     async fn attempt(
@@ -103,13 +118,18 @@ impl Proxy {
         mut connection: Connection,
         request: Request<Upload>,
     ) -> Result<(Response<Incoming>, Connection), Refused> {
-        let progress = request.body().progress();
+        let (kept, progress) = (connection.was_kept(), request.body().progress());
         let answer = connection.send(request);
-        match progress.wait_for(answer, self.state.upstream_timeout).await {
+        let patience = Patience { service: self.state.upstream_timeout, client: self.state.client_timeout };
+        match progress.wait_for(answer, patience).await {
             Ok(Ok(answer)) => Ok((answer, connection)),
             Ok(Err(mut refused)) => {
                 let unsent = refused.take_message().map(Box::new);
-                Err(Refused { error: refused.into_error().into(), unsent })
+                let error = match refused.into_error().into() {
+                    ProxyError::Closed(error) if kept => ProxyError::Stale(error),
+                    error => error,
+                };
+                Err(Refused { error, unsent })
             }
             Err(error) => Err(Refused { error, unsent: None }),
         }
@@ -119,13 +139,14 @@ impl Proxy {
         self: Rc<Self>,
         answer: Response<Incoming>,
         connection: Connection,
+        place: Place,
         head_alone: bool,
     ) -> HttpResponse<Download> {
         let (head, body) = answer.into_parts();
         let length =
             if head_alone { headers::content_length(&head.headers) } else { body.size_hint().exact() };
         let size = length.map_or(BodySize::Stream, BodySize::Sized);
-        let download = Download::new(self, body, size, connection);
+        let download = Download::new(self, body, size, connection, place);
         // Both sides know the same codes, from 100 to 999.
         let status = StatusCode::from_u16(head.status.as_u16()).unwrap_or(StatusCode::BAD_GATEWAY);
         let mut response = HttpResponse::with_body(status, download);

@@ -5,34 +5,51 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use actix_web::dev::ServiceRequest;
-use actix_web::middleware::{Next, from_fn};
+use actix_web::http::header::CACHE_CONTROL;
+use actix_web::middleware::{Condition, Next, from_fn};
+use actix_web::web::{Bytes, Redirect};
 use actix_web::{HttpRequest, HttpResponse, web};
+use utoipa_swagger_ui::{self as swagger_ui, SwaggerUi};
 
 use crate::browser_session::{self, BrowserSessions};
+use crate::limits;
 use crate::proxy::Proxy;
 use crate::state::State;
-use crate::upstreams::{self, Upstream};
+use crate::upstreams::{self, PerUpstream, Upstream};
+
+/// Where the API is described for programs.
+const API_DOCUMENT: &str = "/api/v1/openapi.json";
+/// Where it is described for people.
+pub(crate) const DOCUMENTATION: &str = "/docs/";
 
 /// Mounts the routes, with connections to the services of this worker's own.
 pub fn configure(service: &mut web::ServiceConfig, state: &Arc<State>, sessions: &Arc<BrowserSessions>) {
-    service.route("/", web::get().to(welcome));
+    let document = state.api_document.clone();
+    let swagger = SwaggerUi::new("/docs/{file:.*}").config(swagger_ui::Config::from(API_DOCUMENT));
+    service
+        .route("/", web::get().to(welcome))
+        .route(API_DOCUMENT, web::get().to(move || std::future::ready(describe(document.clone()))))
+        .route("/docs", web::get().to(|| async { Redirect::to(DOCUMENTATION).permanent() }))
+        .service(swagger);
     let proxy = |upstream| Rc::new(Proxy::new(upstream, Arc::clone(state)));
-    let [auth, ingest, worker, analytics] =
-        [Upstream::Auth, Upstream::Ingest, Upstream::Worker, Upstream::Analytics].map(proxy);
+    let proxies = PerUpstream::each(proxy);
     upstreams::mount(service, |resource, upstream| {
-        let proxy = match upstream {
-            Upstream::Auth => &auth,
-            Upstream::Ingest => &ingest,
-            Upstream::Worker => &worker,
-            Upstream::Analytics => &analytics,
-        };
-        let (proxy, sessions) = (Rc::clone(proxy), Arc::clone(sessions));
+        let (proxy, sessions) = (Rc::clone(proxies.of(upstream)), Arc::clone(sessions));
         let session = move |request: ServiceRequest, next: Next<_>| {
             browser_session::middleware(Arc::clone(&sessions), upstream, request, next)
         };
+        let limiter = Arc::clone(&state.limiter);
+        let limit = move |request: ServiceRequest, next: Next<_>| {
+            limits::middleware(Arc::clone(&limiter), upstream, request, next)
+        };
+        let origins = if upstream == Upstream::Ingest { &state.cors_ingest } else { &state.cors_api };
         resource
             .to(move |request: HttpRequest, body: web::Payload| Rc::clone(&proxy).pass(request, body))
             .wrap(from_fn(session))
+            // Outside the sessions: a cookie that is made up costs a question to auth.
+            .wrap(from_fn(limit))
+            // Outside the limits: a preflight costs nothing, and a page may read why it was refused.
+            .wrap(Condition::new(origins.some(), origins.policy()))
     });
 }
 
@@ -41,6 +58,14 @@ async fn welcome() -> HttpResponse {
     HttpResponse::Ok().json(serde_json::json!({
         "name": "millrace",
         "version": env!("CARGO_PKG_VERSION"),
-        "links": {"documentation": env!("CARGO_PKG_REPOSITORY"), "health": "/health", "ready": "/health/ready"},
+        "links": {"documentation": DOCUMENTATION, "api": API_DOCUMENT, "source": env!("CARGO_PKG_REPOSITORY"), "health": "/health", "ready": "/health/ready"},
     }))
+}
+
+/// What the API has, in OpenAPI.
+fn describe(document: Bytes) -> HttpResponse {
+    HttpResponse::Ok()
+        .content_type("application/json")
+        .insert_header((CACHE_CONTROL, "public, max-age=300"))
+        .body(document)
 }

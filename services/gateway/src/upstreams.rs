@@ -1,9 +1,9 @@
 //! Which service answers which path.
 
-use actix_web::Resource;
 use actix_web::dev::HttpServiceFactory;
-use actix_web::web;
+use actix_web::{Resource, web};
 
+pub mod circuit;
 pub mod liveness;
 pub mod origin;
 
@@ -62,23 +62,32 @@ impl Upstream {
     }
 }
 
-/// Where the services are.
+/// Something of each service.
 #[derive(Clone, Debug)]
-pub struct Origins {
-    /// `MILLRACE_AUTH_URL`.
-    pub auth: Origin,
-    /// `MILLRACE_INGEST_URL`.
-    pub ingest: Origin,
-    /// `MILLRACE_WORKER_URL`.
-    pub worker: Origin,
-    /// `MILLRACE_ANALYTICS_URL`.
-    pub analytics: Origin,
+pub struct PerUpstream<T> {
+    /// Of auth.
+    pub auth: T,
+    /// Of ingest.
+    pub ingest: T,
+    /// Of the worker.
+    pub worker: T,
+    /// Of analytics.
+    pub analytics: T,
 }
 
-impl Origins {
-    /// Where one of them is.
+/// Where the services are: `MILLRACE_AUTH_URL`, `MILLRACE_INGEST_URL`, `MILLRACE_WORKER_URL`, `MILLRACE_ANALYTICS_URL`.
+pub type Origins = PerUpstream<Origin>;
+
+impl<T> PerUpstream<T> {
+    /// The same of each.
+    pub fn each(make: impl Fn(Upstream) -> T) -> Self {
+        let [auth, ingest, worker, analytics] = [Auth, Ingest, Upstream::Worker, Analytics].map(make);
+        Self { auth, ingest, worker, analytics }
+    }
+
+    /// That of one of them.
     #[must_use]
-    pub fn of(&self, upstream: Upstream) -> &Origin {
+    pub fn of(&self, upstream: Upstream) -> &T {
         match upstream {
             Auth => &self.auth,
             Ingest => &self.ingest,
@@ -90,17 +99,17 @@ impl Origins {
 
 /// Mounts a resource per prefix. Its first pattern is the bare prefix, and that is what metrics and logs call the
 /// endpoint: what follows it holds ids.
-pub fn mount<R: HttpServiceFactory + 'static>(
+pub fn mount<S: HttpServiceFactory + 'static>(
     service: &mut web::ServiceConfig,
-    handled: impl Fn(Resource, Upstream) -> R,
+    handled: impl Fn(Resource, Upstream) -> S,
 ) {
     mount_all(ROUTES, service, handled);
 }
 
-fn mount_all<R: HttpServiceFactory + 'static>(
+fn mount_all<S: HttpServiceFactory + 'static>(
     routes: &[(&'static str, Upstream)],
     service: &mut web::ServiceConfig,
-    handled: impl Fn(Resource, Upstream) -> R,
+    handled: impl Fn(Resource, Upstream) -> S,
 ) {
     let mut routes = routes.to_vec();
     // actix takes the first resource that fits. The sort is stable: among equals the order of the table stays, and

@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use actix_web::web;
 use millrace_cache::duplicates::DuplicateMemory;
+use millrace_cache::limits::Limits;
 use millrace_cache::revocations::RevocationCount;
 use millrace_http::authorized::Authenticator;
 use millrace_http::serve::serve;
 use millrace_messaging::broker::Broker;
+use millrace_messaging::event_limits::EventLimits;
 use millrace_messaging::group::{Gatherer, GroupPublisher};
 use millrace_messaging::keys::KeyResolver;
 use millrace_messaging::streams;
@@ -48,6 +50,8 @@ impl App {
         let broker = Broker::connect(&config.nats_url, "ingest", config.publish_timeout).await?;
         streams::ensure(&broker, config.streams).await?;
         let memory = DuplicateMemory::new(&config.redis_url, config.duplicate_window)?;
+        let limits = Limits::new(Some(&config.redis_url))?;
+        let event_limits = EventLimits::new(broker.clone(), config.streams.replicas);
         let health = {
             let (broker, memory) = (broker.clone(), memory.clone());
             Health::new("ingest", env!("CARGO_PKG_VERSION"), process.shutdown.clone())
@@ -71,6 +75,8 @@ impl App {
                 broker,
                 publisher,
                 memory,
+                event_limits,
+                limits,
                 budget: Budget::new(config.body_budget),
                 stored_timeout: config.stored_timeout,
                 labels: Arc::new(CappedLabels::new(EVENT_TYPE_LABELS)),
@@ -100,6 +106,7 @@ impl App {
         // Ends when the last request is answered and the server has let go of the publisher.
         components.spawn("gatherer", self.gatherer.run());
         components.spawn("key revocations", self.resolver.clone().listen(shutdown.clone()));
+        components.spawn("event limits", self.state.event_limits.clone().listen(shutdown.clone()));
         let resolver = self.resolver.clone();
         let counted = self.revocations.watch(shutdown.clone(), move || resolver.forget());
         components.spawn("key revocations by Redis", counted);

@@ -15,6 +15,7 @@ pub mod budget;
 pub mod config;
 mod elements;
 pub mod errors;
+pub mod event_limit;
 pub mod parse;
 pub mod routes;
 pub mod sdk;

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use millrace_cache::duplicates::DuplicateMemory;
+use millrace_cache::limits::Limits;
 use millrace_domain::draft::Draft;
 use millrace_messaging::broker::Broker;
+use millrace_messaging::event_limits::EventLimits;
 use millrace_messaging::group::GroupPublisher;
 use millrace_runtime::labels::CappedLabels;
 
@@ -22,6 +24,10 @@ pub struct State {
     pub publisher: GroupPublisher,
     /// The fast memory for repetitions.
     pub memory: DuplicateMemory,
+    /// How many events projects may send.
+    pub event_limits: EventLimits,
+    /// What they have sent of it.
+    pub limits: Limits,
     /// Bytes of requests in hand.
     pub budget: Budget,
     /// How long `?wait=stored` waits.

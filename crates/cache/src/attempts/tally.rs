@@ -1,13 +1,10 @@
 //! The law of `begin.lua` and `take_back.lua` in Rust, for when Redis is away.
 
-use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::Law;
-
-/// Attackers may make up accounts. Twice this many are remembered at most.
-const MAX_REMEMBERED: usize = 50_000;
+use crate::generations::Generations;
 
 /// What is known of one key.
 #[derive(Clone, Debug)]
@@ -22,14 +19,7 @@ struct Tally {
 
 /// Attempts in the memory of this process.
 #[derive(Debug, Default)]
-pub(super) struct Tallies(Mutex<Generations>);
-
-/// When the young are many they become the old ones, and the old ones are forgotten.
-#[derive(Debug, Default)]
-struct Generations {
-    young: HashMap<String, Tally>,
-    old: HashMap<String, Tally>,
-}
+pub(super) struct Tallies(Mutex<Generations<Tally>>);
 
 impl Tallies {
     /// How long to wait; zero: go, and the attempt is counted as failed until it is taken back. And whether it is the
@@ -70,22 +60,7 @@ impl Tallies {
     }
 
     pub(super) fn forget(&self, key: &str) {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.young.remove(key);
-        known.old.remove(key);
-    }
-}
-
-impl Generations {
-    fn find(&self, key: &str) -> Option<&Tally> {
-        self.young.get(key).or_else(|| self.old.get(key))
-    }
-
-    fn put(&mut self, key: &str, tally: Tally) {
-        if self.young.len() >= MAX_REMEMBERED {
-            self.old = std::mem::take(&mut self.young);
-        }
-        self.young.insert(key.to_owned(), tally);
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
     }
 }
 

@@ -5,5 +5,6 @@
 mod audit;
 mod bootstrap;
 mod command;
+mod event_limits;
 mod keys;
 mod people;

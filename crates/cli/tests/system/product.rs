@@ -54,6 +54,9 @@ impl Product {
             ("REDIS_URL", servers::redis_url()),
             ("MILLRACE_BIND", "127.0.0.1:0".to_owned()),
             ("MILLRACE_MASTER_KEY", "0123456789abcdef".repeat(4)),
+            // Tests share an address, and ask faster than people do.
+            ("MILLRACE_API_LIMIT", "off".to_owned()),
+            ("MILLRACE_ADDRESS_LIMIT", "off".to_owned()),
             ("MILLRACE_EVENTS_BYTES", "64MiB".to_owned()),
             ("MILLRACE_DEAD_LETTERS_BYTES", "16MiB".to_owned()),
         ];

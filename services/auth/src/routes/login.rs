@@ -132,9 +132,11 @@ async fn sign_in(
     if state.admission.verified_only() && account.email_verified_at.is_none() {
         return Err(Box::pin(unverified(state, &account)).await);
     }
+    // Before the hash is renewed: a session is opened only if the password is still the one that was tried.
+    let opened = kind.open(state, account.clone(), client).await?;
     // Boxed: it is rare, and every sign-in would carry its size.
     Box::pin(state.passwords.renew(state, &account, asked.password)).await;
-    kind.open(state, account, client).await
+    Ok(opened)
 }
 
 /// Whoever knows the password of the account, and has not proved its address, gets another mail to do so.

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
 use hyper::client::conn::http1::{self, SendRequest};
+use hyper::header::{HOST, HeaderValue};
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio_util::task::AbortOnDropHandle;
@@ -29,6 +30,8 @@ const _: () = assert!(KEEP_ALIVE.as_secs() < millrace_http::serve::KEEP_ALIVE.as
 #[derive(Debug)]
 pub(super) struct Connection {
     sender: SendRequest<Upload>,
+    /// The value of `Host` there.
+    authority: HeaderValue,
     #[expect(
         dead_code,
         reason = "moves the bytes, and held for its Drop: a connection that is given up is closed at once"
@@ -65,9 +68,10 @@ impl Connection {
     /// Sends a request. The answer may come before all of the body is sent.
     pub(super) fn send(
         &mut self,
-        request: Request<Upload>,
+        mut request: Request<Upload>,
     ) -> impl Future<Output = Result<Response<Incoming>, TrySendError<Request<Upload>>>> + use<> {
         self.upload = Some(request.body().progress());
+        request.headers_mut().insert(HOST, self.authority.clone());
         self.sender.try_send_request(request)
     }
 }
@@ -77,8 +81,10 @@ impl Pool {
         Self { origin, idle: RefCell::default() }
     }
 
-    pub(super) fn origin(&self) -> &Origin {
-        &self.origin
+    /// How many instances of the service there are besides the one that a connection is to; twice, because a request does
+    /// not choose among them.
+    pub(super) fn other_instances(&self) -> usize {
+        2 * (self.origin.instances() - 1)
     }
 
     /// A kept connection, or a new one.
@@ -106,12 +112,15 @@ impl Pool {
 
     /// A new connection.
     pub(super) async fn connect(&self) -> io::Result<Connection> {
-        let stream = TokioIo::new(self.origin.connect().await?);
-        let (sender, driver) =
-            http1::Builder::new().max_buf_size(BUFFER).handshake(stream).await.map_err(io::Error::other)?;
+        let (stream, authority) = self.origin.connect().await?;
+        let (sender, driver) = http1::Builder::new()
+            .max_buf_size(BUFFER)
+            .handshake(TokioIo::new(stream))
+            .await
+            .map_err(io::Error::other)?;
         // What goes wrong on the way is told to whoever waits for the answer.
         let driver = actix_web::rt::spawn(async move { drop(driver.await) });
-        Ok(Connection { sender, driver: AbortOnDropHandle::new(driver), upload: None })
+        Ok(Connection { sender, authority, driver: AbortOnDropHandle::new(driver), upload: None })
     }
 
     /// Keeps a connection whose answer has been read to its end. If the request has not been sent to its end, the

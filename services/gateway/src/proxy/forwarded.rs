@@ -20,7 +20,10 @@ const SYNONYMS: &[&str] =
 /// Writes where a request came from into the headers it goes on with. They still hold what the client sent.
 pub(super) fn stamp(headers: &mut HeaderMap, request: &HttpRequest, trusted: &TrustedProxies) {
     let peer = request.peer_addr().map(|peer| SocketAddr::ip(&peer).to_canonical());
-    let host = request.headers().get("host").and_then(|host| host.to_str().ok()).unwrap_or_default();
+    // Over HTTP/2 the target names it.
+    let authority = request.uri().authority().map(|authority| authority.as_str());
+    let host =
+        request.headers().get("host").and_then(|host| host.to_str().ok()).or(authority).unwrap_or_default();
     let proto = if request.app_config().secure() { "https" } else { "http" };
     if !peer.is_some_and(|peer| trusted.contain(peer)) {
         for name in SYNONYMS {

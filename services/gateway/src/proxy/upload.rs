@@ -37,19 +37,33 @@ pub enum UploadError {
     Broken(Arc<PayloadError>),
 }
 
+/// How many bytes a second a client sends at least, once its patience is used up. Lines are faster; who sends less
+/// holds a connection on purpose.
+const MIN_RATE: u64 = 1024;
+
+/// How long each side is waited for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Patience {
+    pub(super) service: Duration,
+    pub(super) client: Duration,
+}
+
 /// How a body is getting on, for whoever waits for the answer.
 #[derive(Debug)]
 pub(super) struct Progress {
     stage: Cell<Stage>,
     moved: Cell<Instant>,
+    /// How long the client was waited for, before the present wait.
+    waited: Cell<Duration>,
+    passed: Cell<u64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
     /// The service is to take the next chunk.
     Passing,
-    /// The client is to send the next chunk.
-    Waiting,
+    /// The client is to send the next chunk, since then.
+    Waiting(Instant),
     Done,
     Failed,
 }
@@ -115,9 +129,13 @@ impl Body for Upload {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
         let this = self.get_mut();
-        match Pin::new(&mut this.payload).poll_next(context) {
+        let polled = Pin::new(&mut this.payload).poll_next(context);
+        if polled.is_ready() {
+            this.progress.stop_waiting();
+        }
+        match polled {
             Poll::Pending => {
-                this.progress.stage.set(Stage::Waiting);
+                this.progress.wait();
                 Poll::Pending
             }
             Poll::Ready(None) => {
@@ -132,6 +150,7 @@ impl Body for Upload {
                 }
                 this.progress.stage.set(if this.is_end_stream() { Stage::Done } else { Stage::Passing });
                 this.progress.moved.set(Instant::now());
+                this.progress.passed.set(this.passed);
                 Poll::Ready(Some(Ok(Frame::data(chunk))))
             }
         }
@@ -153,7 +172,12 @@ impl Body for Upload {
 impl Progress {
     fn of(announced: Option<u64>) -> Rc<Self> {
         let stage = if announced == Some(0) { Stage::Done } else { Stage::Passing };
-        Rc::new(Self { stage: Cell::new(stage), moved: Cell::new(Instant::now()) })
+        Rc::new(Self {
+            stage: Cell::new(stage),
+            moved: Cell::new(Instant::now()),
+            waited: Cell::default(),
+            passed: Cell::default(),
+        })
     }
 
     /// Whether all of it has been passed on.
@@ -166,31 +190,55 @@ impl Progress {
         self.stage.get() == Stage::Failed
     }
 
-    /// Waits for an answer for as long as something moves, and then for `patience`: an upload over a slow line takes
-    /// its time, and no service can answer it before it is there.
+    fn wait(&self) {
+        if !matches!(self.stage.get(), Stage::Waiting(_)) {
+            self.stage.set(Stage::Waiting(Instant::now()));
+        }
+    }
+
+    fn stop_waiting(&self) {
+        if let Stage::Waiting(since) = self.stage.get() {
+            self.waited.set(self.waited.get() + since.elapsed());
+            self.stage.set(Stage::Passing);
+        }
+    }
+
+    /// When the client will have been waited for too long, if nothing more comes: a body may take `patience`, and as
+    /// long as it takes at [`MIN_RATE`]. Time in which the service takes nothing is not the client's.
+    fn deadline(&self, patience: Duration) -> Option<Instant> {
+        let Stage::Waiting(since) = self.stage.get() else { return None };
+        let may_take = patience + Duration::from_secs(self.passed.get() / MIN_RATE);
+        Some(since + may_take.saturating_sub(self.waited.get()))
+    }
+
+    /// Waits for an answer for as long as something moves, and then as long as a service may be silent; but not for a
+    /// client that is too slow. An upload over a slow line takes its time, and no service can answer it before it is
+    /// there.
     pub(super) async fn wait_for<T>(
         &self,
         answer: impl Future<Output = T>,
-        patience: Duration,
+        patience: Patience,
     ) -> Result<T, ProxyError> {
         tokio::pin!(answer);
-        let silence = sleep(patience);
-        tokio::pin!(silence);
+        let look_again = sleep(patience.service.min(patience.client));
+        tokio::pin!(look_again);
         loop {
             tokio::select! {
                 biased;
                 answer = &mut answer => return Ok(answer),
-                () = &mut silence => {}
+                () = &mut look_again => {}
             }
-            let until = self.moved.get() + patience;
-            if until > Instant::now() {
-                silence.as_mut().reset(until);
-                continue;
+            let now = Instant::now();
+            let silent = self.moved.get() + patience.service;
+            let slow = self.deadline(patience.client);
+            if slow.is_some_and(|deadline| deadline <= now) {
+                return Err(ProxyError::UploadStalled);
             }
-            return Err(match self.stage.get() {
-                Stage::Waiting => ProxyError::UploadStalled(patience),
-                _ => ProxyError::Silent(patience),
-            });
+            if slow.is_none() && silent <= now {
+                return Err(ProxyError::Silent(patience.service));
+            }
+            let next = slow.unwrap_or(silent).min(now + patience.client).min(now + patience.service);
+            look_again.as_mut().reset(next);
         }
     }
 }

@@ -12,9 +12,9 @@ use crate::upstreams::origin::Origin;
 /// # Errors
 /// When it cannot be reached or answers anything but 200.
 pub async fn check(origin: &Origin) -> Result<()> {
-    let mut stream = origin.connect().await?;
+    let (mut stream, authority) = origin.connect().await?;
     stream.write_all(b"GET /health/live HTTP/1.1\r\nHost: ").await?;
-    stream.write_all(origin.authority().as_bytes()).await?;
+    stream.write_all(authority.as_bytes()).await?;
     stream.write_all(b"\r\nConnection: close\r\n\r\n").await?;
     let mut status = [0; "HTTP/1.1 200".len()];
     stream.read_exact(&mut status).await?;

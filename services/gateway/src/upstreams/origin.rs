@@ -3,6 +3,8 @@
 use std::fmt;
 use std::io;
 use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use hyper::header::HeaderValue;
@@ -12,11 +14,19 @@ use url::{Host, Url};
 
 /// How long a connection may take to come about. Services are neighbours: one that takes longer is away, and the
 /// client is better told so than kept waiting.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// The scheme, host and port of a URL, like `http://127.0.0.1:8081`.
+/// Where the instances of a service listen: a URL such as `http://127.0.0.1:8081`, or several, separated by commas.
 #[derive(Clone, Debug)]
 pub struct Origin {
+    instances: Arc<[Instance]>,
+    /// Counts connections, so that each instance gets its share.
+    turn: Arc<AtomicUsize>,
+}
+
+/// The scheme, host and port of a URL.
+#[derive(Debug)]
+struct Instance {
     host: String,
     port: u16,
     authority: HeaderValue,
@@ -34,6 +44,15 @@ pub enum OriginError {
 }
 
 impl FromStr for Origin {
+    type Err = OriginError;
+
+    fn from_str(text: &str) -> Result<Self, OriginError> {
+        let instances: Result<_, _> = text.split(',').map(|url| url.trim().parse()).collect();
+        Ok(Self { instances: instances?, turn: Arc::default() })
+    }
+}
+
+impl FromStr for Instance {
     type Err = OriginError;
 
     fn from_str(text: &str) -> Result<Self, OriginError> {
@@ -57,22 +76,42 @@ impl FromStr for Origin {
 
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "http://{}", self.authority.to_str().unwrap_or_default())
+        for (i, instance) in self.instances.iter().enumerate() {
+            let comma = if i == 0 { "" } else { "," };
+            write!(f, "{comma}http://{}", instance.authority.to_str().unwrap_or_default())?;
+        }
+        Ok(())
     }
 }
 
 impl Origin {
-    /// The value of `Host` in a request to it.
+    /// How many there are: at least one.
     #[must_use]
-    pub fn authority(&self) -> &HeaderValue {
-        &self.authority
+    pub fn instances(&self) -> usize {
+        self.instances.len().max(1)
     }
 
-    /// A new connection.
+    /// A new connection to the instance whose turn it is, or to the next one that takes it, and the value of `Host` in a
+    /// request to it.
     ///
     /// # Errors
-    /// When nobody listens there, or nobody answers in time.
-    pub async fn connect(&self) -> io::Result<TcpStream> {
+    /// When nobody listens at any of them, or nobody answers in time.
+    pub async fn connect(&self) -> io::Result<(TcpStream, HeaderValue)> {
+        let count = self.instances.len();
+        let first = self.turn.fetch_add(1, Ordering::Relaxed) % count.max(1);
+        let mut outcome = Err(io::ErrorKind::NotFound.into());
+        for instance in self.instances.iter().cycle().skip(first).take(count) {
+            outcome = instance.connect().await.map(|stream| (stream, instance.authority.clone()));
+            if outcome.is_ok() {
+                break;
+            }
+        }
+        outcome
+    }
+}
+
+impl Instance {
+    async fn connect(&self) -> io::Result<TcpStream> {
         let connecting = TcpStream::connect((self.host.as_str(), self.port));
         let stream = timeout(CONNECT_TIMEOUT, connecting).await.map_err(|_elapsed| {
             io::Error::new(io::ErrorKind::TimedOut, format!("no connection within {CONNECT_TIMEOUT:?}"))
@@ -93,8 +132,9 @@ mod tests {
             ("http://127.0.0.1:8081", "127.0.0.1:8081"),
             ("http://ingest", "ingest:80"),
             ("http://[::1]:9/", "[::1]:9"),
+            ("http://a:1, http://b:2", "a:1,http://b:2"),
         ] {
-            assert_eq!(text.parse::<Origin>().unwrap().authority(), authority);
+            assert_eq!(text.parse::<Origin>().unwrap().to_string(), format!("http://{authority}"));
         }
     }
 
@@ -107,6 +147,7 @@ mod tests {
             "http://ingest?a",
             "http://u:p@ingest",
             "http://",
+            "http://a:1,",
             "",
         ];
         for text in texts {

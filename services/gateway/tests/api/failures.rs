@@ -113,7 +113,7 @@ async fn an_answer_that_stops_in_the_middle_is_cut() {
 async fn a_client_that_stops_in_the_middle_of_its_body_is_given_up() {
     let (service, address) = listener().await;
     let mut settings = settings(address);
-    settings.upstream_timeout = PATIENCE;
+    settings.client_timeout = PATIENCE;
     let gateway = Gateway::with(settings);
     let mut client = Wire::to(gateway.address).await;
     client.send("POST /api/v1/events HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\nhello").await;
@@ -132,6 +132,27 @@ async fn a_client_that_goes_away_takes_its_request_with_it() {
     waiting.read_to("hello").await;
     drop(client);
     assert_eq!(waiting.read_all().await, "", "the service does not wait for the rest");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_does_not_read_keeps_no_service_busy() {
+    let (service, address) = listener().await;
+    let mut settings = settings(address);
+    settings.upstream_timeout = PATIENCE;
+    settings.upstream_requests = 1;
+    let gateway = Gateway::with(settings);
+    let mut idle = Wire::to(gateway.address).await;
+    idle.send("GET /api/v1/stats HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    let mut busy = Wire::accepted(&service).await;
+    busy.read_head().await;
+    busy.send("HTTP/1.1 200 OK\r\ncontent-length: 1000000000\r\n\r\n").await;
+    busy.send_until_closed(&[b'x'; 65536]).await;
+    let asking = tokio::spawn(client().get(gateway.url("/api/v1/stats")).send());
+    let mut next = Wire::accepted(&service).await;
+    next.read_head().await;
+    next.send("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
+    assert_eq!(asking.await.unwrap().unwrap().status(), 200);
+    assert!(idle.count_all().await < 1_000_000_000, "and what it got is not a whole answer");
 }
 
 #[tokio::test(flavor = "multi_thread")]

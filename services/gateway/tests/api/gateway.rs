@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use millrace_domain::rate::Limit;
 use millrace_gateway::app::App;
 use millrace_gateway::config::Config;
 use millrace_gateway::upstreams::Origins;
@@ -17,6 +18,8 @@ pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 /// A running gateway. Dropped, it stops.
 pub(crate) struct Gateway {
     pub(crate) address: SocketAddr,
+    /// Where it listens without TLS beside TLS.
+    pub(crate) plain: Option<SocketAddr>,
     shutdown: CancellationToken,
     running: JoinHandle<Result<(), Fault>>,
 }
@@ -46,8 +49,17 @@ pub(crate) fn settings(upstream: SocketAddr) -> Config {
         nats_url: format!("nats://{}", nobody()),
         public_url: None,
         upstream_timeout: DEADLINE,
+        tls: None,
+        plain_bind: None,
+        client_timeout: DEADLINE,
+        cors_ingest: "".parse().unwrap(),
+        cors_api: "".parse().unwrap(),
+        upstream_requests: 512,
         max_body: 10 << 20,
         trusted_proxies: "".parse().unwrap(),
+        redis_url: None,
+        api_limit: Limit(None),
+        address_limit: Limit(None),
         shutdown_grace: DEADLINE,
     }
 }
@@ -62,7 +74,8 @@ impl Gateway {
         let shutdown = CancellationToken::new();
         let app = App::build(config, Process { shutdown: shutdown.clone(), metrics: None }).unwrap();
         let address = app.address().unwrap();
-        Self { address, shutdown, running: tokio::spawn(app.run()) }
+        let plain = app.plain_address();
+        Self { address, plain, shutdown, running: tokio::spawn(app.run()) }
     }
 
     /// Asks it to stop.

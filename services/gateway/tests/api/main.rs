@@ -3,8 +3,12 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot be set up must fail")]
 #![expect(clippy::indexing_slicing, reason = "so must one that gets something else than it looks for")]
 
+mod attacks;
 mod browser;
 mod browser_sessions;
+mod browsers;
+mod circuits;
+mod compression;
 mod connections;
 mod cookies;
 mod csrf;
@@ -13,11 +17,15 @@ mod gateway;
 mod headers;
 mod health;
 mod limits;
+mod openapi;
 mod process;
+mod rates;
 mod raw;
+mod restart;
 mod routing;
 mod secrets;
 mod shutdown;
 mod stage;
 mod streaming;
+mod tls;
 mod upstream;

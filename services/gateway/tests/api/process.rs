@@ -17,6 +17,7 @@ async fn it_counts_and_logs_by_prefix_keeps_queries_to_itself_and_stops_when_ask
         .env_clear()
         .env("MILLRACE_BIND", "127.0.0.1:0")
         .env("MILLRACE_ANALYTICS_URL", format!("http://{}", analytics.address))
+        .env("MILLRACE_API_LIMIT", "1/h")
         .env("MILLRACE_INGEST_URL", format!("http://{}", nobody()))
         .stdout(Stdio::piped())
         .kill_on_drop(true)
@@ -35,13 +36,22 @@ async fn it_counts_and_logs_by_prefix_keeps_queries_to_itself_and_stops_when_ask
     };
     let ask = |path: &str| client().get(format!("http://{address}{path}")).send();
     assert_eq!(ask("/api/v1/stats/someone-known?email=secret%40example.com").await.unwrap().status(), 200);
+    assert_eq!(ask("/api/v1/stats").await.unwrap().status(), 429);
     assert_eq!(ask("/api/v1/events?token=secret").await.unwrap().status(), 503);
+
+    for _ in 1..5 {
+        assert_eq!(ask("/api/v1/events").await.unwrap().status(), 503);
+    }
 
     let metrics = ask("/metrics").await.unwrap().text().await.unwrap();
     for line in [
         r#"api_requests_total{method="GET",endpoint="/api/v1/stats",status_code="200"} 1"#,
-        r#"api_requests_total{method="GET",endpoint="/api/v1/events",status_code="503"} 1"#,
-        r#"upstream_failures_total{upstream="ingest",reason="connect"} 1"#,
+        r#"api_requests_total{method="GET",endpoint="/api/v1/stats",status_code="429"} 1"#,
+        r#"rate_limit_exceeded_total{scope="api"} 1"#,
+        r#"api_requests_total{method="GET",endpoint="/api/v1/events",status_code="503"} 5"#,
+        r#"upstream_failures_total{upstream="ingest",reason="connect"} 5"#,
+        r#"upstream_circuit_state{upstream="ingest"} 2"#,
+        r#"upstream_circuit_state{upstream="analytics"} 0"#,
     ] {
         assert!(metrics.lines().any(|metric| metric == line), "{line} not in {metrics}");
     }
@@ -61,7 +71,9 @@ async fn it_counts_and_logs_by_prefix_keeps_queries_to_itself_and_stops_when_ask
     let entries: Vec<Value> = lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
     let answered =
         |endpoint: &str| entries.iter().find(|e| e["message"] == "answered" && e["endpoint"] == endpoint);
-    assert_eq!(answered("/api/v1/stats").unwrap()["status"], 200);
+    let asked = answered("/api/v1/stats").unwrap();
+    assert_eq!((&asked["status"], &asked["span"]["client"]), (&200.into(), &"127.0.0.1".into()));
+    assert_eq!(asked["span"]["parameters"], "email");
     let failure = entries.iter().find(|e| e["upstream"] == "ingest").expect("the failure is logged");
     assert_eq!((&failure["level"], &failure["reason"]), (&"WARN".into(), &"connect".into()));
 }

@@ -1,6 +1,7 @@
 //! Both ends of a connection, byte by byte, where it matters what is on the wire.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -24,13 +25,42 @@ impl Wire {
         Self::over(stream)
     }
 
-    fn over(stream: TcpStream) -> Self {
+    pub(crate) fn over(stream: TcpStream) -> Self {
         stream.set_nodelay(true).unwrap();
         Self { stream, ahead: Vec::new() }
     }
 
     pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.stream.write_all(bytes.as_ref()).await.unwrap();
+    }
+
+    /// The same, to somebody who may have heard enough.
+    pub(crate) async fn send_as_far_as_it_is_taken(&mut self, bytes: impl AsRef<[u8]>) {
+        let _ = self.stream.write_all(bytes.as_ref()).await;
+    }
+
+    /// Sends these bytes over and over until the other side closes.
+    pub(crate) async fn send_until_closed(&mut self, bytes: &[u8]) {
+        let sending = async { while self.stream.write_all(bytes).await.is_ok() {} };
+        timeout(DEADLINE, sending).await.expect("the other side closes");
+    }
+
+    /// Sends these bytes over and over, with pauses, until there is an answer: its head, in lower case.
+    pub(crate) async fn drip(&mut self, bytes: &str, pause: Duration) -> String {
+        timeout(DEADLINE, async {
+            while timeout(pause, self.stream.readable()).await.is_err() {
+                self.send_as_far_as_it_is_taken(bytes).await;
+            }
+        })
+        .await
+        .expect("there is an answer");
+        self.read_head().await
+    }
+
+    /// Sends no more, and waits until the other side does not either.
+    pub(crate) async fn close(mut self) {
+        let _ = self.stream.shutdown().await;
+        self.read_all().await;
     }
 
     /// Everything up to and with the first `end`, or less when the connection ends before.
@@ -56,6 +86,17 @@ impl Wire {
     /// Everything until the other side closes.
     pub(crate) async fn read_all(&mut self) -> String {
         self.read_to("\0 never sent \0").await
+    }
+
+    /// How many bytes come until the other side closes.
+    pub(crate) async fn count_all(&mut self) -> usize {
+        let (mut buffer, mut count) = (vec![0; 65536], self.ahead.len());
+        loop {
+            match timeout(DEADLINE, self.stream.read(&mut buffer)).await.expect("more arrives") {
+                Ok(0) | Err(_) => return count,
+                Ok(n) => count += n,
+            }
+        }
     }
 
     /// Closes with a reset, as the kernel does for a process that was killed with data unread.

@@ -43,6 +43,11 @@ impl Upstream {
     pub(crate) async fn stop(self) {
         self.handle.stop(false).await;
     }
+
+    /// Closes the listener, and every connection when its request is answered.
+    pub(crate) async fn stop_gracefully(&self) {
+        self.handle.stop(true).await;
+    }
 }
 
 async fn mirror(request: HttpRequest, body: web::Bytes) -> HttpResponse {

@@ -13,6 +13,7 @@ use utoipa::IntoParams;
 
 use crate::admit::{Admission, Outcome, admit};
 use crate::errors::IngestError;
+use crate::event_limit;
 use crate::parse::parse;
 use crate::routes::PARSE_INLINE_BYTES;
 use crate::split::Form;
@@ -27,6 +28,7 @@ struct Options {
     #[serde(default)]
     strict: bool,
     /// `stored`: answer 200 once the events can be queried, 202 if that takes too long.
+    #[param(inline)]
     wait: Option<Wait>,
 }
 
@@ -56,6 +58,7 @@ enum Wait {
         (status = 413, description = "Too many bytes or events", body = ProblemBody, content_type = "application/problem+json"),
         (status = 415, description = "A media type or encoding that is not spoken here", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "Every event was refused, or one was and the request is strict", body = Verdicts),
+        (status = 429, description = "More events than the project may send; try again after `Retry-After`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 503, description = "Not durable; try again after `Retry-After`", body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("ingest_key" = []), ("ingest_key_header" = [])),
@@ -81,13 +84,17 @@ pub(super) async fn send(
     }
     .map_err(IngestError::from)?;
 
+    let quota = event_limit::check(&state, caller.project_id, parsed.sent).await?;
     let how = Admission { strict: options.strict, wait_until_stored: options.wait == Some(Wait::Stored) };
     let (outcome, verdicts) = admit(&state, caller.project_id, parsed, how, now).await?;
     metrics::histogram!("ingestion_duration_seconds").record(started.elapsed());
-    Ok(match outcome {
+    let mut answer = match outcome {
         Outcome::Refused => HttpResponse::UnprocessableEntity(),
         Outcome::Durable => HttpResponse::Accepted(),
         Outcome::Stored => HttpResponse::Ok(),
+    };
+    for field in quota.into_iter().flatten() {
+        answer.insert_header(field);
     }
-    .json(verdicts))
+    Ok(answer.json(verdicts))
 }

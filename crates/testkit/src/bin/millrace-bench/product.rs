@@ -95,6 +95,8 @@ impl Product {
             .env("MILLRACE_WORKER_URL", format!("http://{}", address(3)))
             .env("MILLRACE_ANALYTICS_URL", format!("http://{}", address(4)))
             .env("MILLRACE_MASTER_KEY", "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff")
+            .env("MILLRACE_API_LIMIT", "off")
+            .env("MILLRACE_ADDRESS_LIMIT", "off")
             .env("MILLRACE_LOG", "warn")
             .stdout(log)
             .kill_on_drop(true)

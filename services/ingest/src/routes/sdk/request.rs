@@ -19,6 +19,7 @@ use url::form_urlencoded;
 use crate::admit::{Admission, Outcome, admit};
 use crate::budget::Share;
 use crate::errors::IngestError;
+use crate::event_limit;
 use crate::routes::PARSE_INLINE_BYTES;
 use crate::sdk::{Call, form};
 use crate::split::SplitError;
@@ -65,6 +66,7 @@ pub(super) async fn take<T: Send + 'static>(
         Some(caller) => caller,
         None => Authorized::with(request, Credentials::Key(key_inside(call.key.as_deref())?)).await?,
     };
+    event_limit::check(state, caller.project_id, call.parsed.sent).await?;
     let how = Admission { strict, wait_until_stored: false };
     let (outcome, verdicts) = admit(state, caller.project_id, call.parsed, how, now).await?;
     metrics::histogram!("ingestion_duration_seconds").record(started.elapsed());

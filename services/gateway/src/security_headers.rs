@@ -1,0 +1,54 @@
+//! What browsers are told to do with an answer. An answer that says it itself, such as a page that loads scripts of its
+//! own, keeps what it says.
+
+use actix_web::Error;
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::{
+    CONTENT_SECURITY_POLICY, HeaderName, HeaderValue, PERMISSIONS_POLICY, REFERRER_POLICY,
+    STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+};
+use actix_web::middleware::Next;
+
+use crate::routes;
+
+/// An answer of the API is data: shown as a page, it loads nothing, runs nothing, and is in nobody's frame.
+const ALWAYS: [(HeaderName, &str); 5] = [
+    (
+        CONTENT_SECURITY_POLICY,
+        "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+    ),
+    (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (X_FRAME_OPTIONS, "DENY"),
+    (REFERRER_POLICY, "no-referrer"),
+    (PERMISSIONS_POLICY, "camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
+];
+/// The pages of the documentation load what is beside them, and pictures that are written into their styles.
+const DOCUMENTATION: &str = "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'; \
+    form-action 'none'; object-src 'none'";
+/// For a year: the host has TLS. Without TLS it must not be said, and browsers would not listen.
+const TLS: &str = "max-age=31536000";
+
+/// Adds what the answer does not say itself.
+///
+/// # Errors
+/// Those of the service inside.
+pub async fn middleware<B: MessageBody>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<B>, Error> {
+    let secure = request.app_config().secure();
+    let is_documentation = request.path().starts_with(routes::DOCUMENTATION);
+    let mut answer = next.call(request).await?;
+    let headers = answer.headers_mut();
+    if is_documentation {
+        headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(DOCUMENTATION));
+    }
+    let told = ALWAYS.into_iter().chain(secure.then_some((STRICT_TRANSPORT_SECURITY, TLS)));
+    for (name, value) in told {
+        if !headers.contains_key(&name) {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+    }
+    Ok(answer)
+}

@@ -1,0 +1,58 @@
+//! What every request goes through before its route and every answer after it, outermost last.
+
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::Server;
+use actix_web::middleware::from_fn;
+use actix_web::{App, HttpServer, web};
+use millrace_http::serve::{KEEP_ALIVE, nothing_here, stop_when_cancelled};
+use millrace_http::{early_answer, observe, request_id};
+use rustls::ServerConfig;
+use tokio_util::sync::CancellationToken;
+
+use crate::state::State;
+use crate::{compression, screen, security_headers};
+
+/// Starts to serve `routes`, over HTTP/1.1, and with TLS also over HTTP/2: until `shutdown`, and then lets requests in hand finish for at most `grace`.
+///
+/// # Errors
+/// When the listener cannot be used.
+pub fn serve<R>(
+    listener: TcpListener,
+    routes: R,
+    state: &Arc<State>,
+    tls: Option<ServerConfig>,
+    shutdown: CancellationToken,
+    grace: Duration,
+) -> std::io::Result<Server>
+where
+    R: Fn(&mut web::ServiceConfig) + Clone + Send + 'static,
+{
+    let client_timeout = state.client_timeout;
+    let trusted_proxies = state.trusted_proxies.clone();
+    let server = HttpServer::new(move || {
+        let trusted_proxies = trusted_proxies.clone();
+        App::new()
+            .configure(&routes)
+            .default_service(web::to(nothing_here))
+            .wrap(from_fn(early_answer::middleware))
+            .wrap(from_fn(compression::middleware))
+            .wrap(from_fn(move |request, next| screen::middleware(trusted_proxies.clone(), request, next)))
+            .wrap(from_fn(security_headers::middleware))
+            .wrap(from_fn(observe::middleware))
+            .wrap(from_fn(request_id::middleware))
+    })
+    .client_request_timeout(client_timeout)
+    .keep_alive(KEEP_ALIVE)
+    .shutdown_timeout(grace.as_secs())
+    .disable_signals();
+    let server = match tls {
+        Some(tls) => server.tls_handshake_timeout(client_timeout).listen_rustls_0_23(listener, tls)?,
+        None => server.listen(listener)?,
+    };
+    let server = server.run();
+    stop_when_cancelled(&server, shutdown);
+    Ok(server)
+}
