@@ -92,10 +92,9 @@ pub(super) async fn send(
         Outcome::Refused => HttpResponse::UnprocessableEntity(),
         Outcome::Durable => HttpResponse::Accepted(),
         Outcome::Stored => HttpResponse::Ok(),
+    };
+    for field in quota.into_iter().flatten() {
+        answer.insert_header(field);
     }
-    .json(verdicts);
-    for (name, value) in quota.into_iter().flatten() {
-        answer.headers_mut().insert(name, value);
-    }
-    Ok(answer)
+    Ok(answer.json(verdicts))
 }

@@ -27,6 +27,7 @@ use crate::verdicts::Verdicts;
         (status = 200, description = "The events are durable", body = Ingested),
         (status = 400, description = "The body cannot be read, an event was refused, or the key is not good", body = Refused),
         (status = 413, description = "Too many bytes or events", body = Refused),
+        (status = 429, description = "More events than the project may send; try again after `Retry-After`", body = Refused),
         (status = 503, description = "Not durable; try again after `Retry-After`", body = Refused),
     ),
     security(("body_key" = [])),

@@ -30,6 +30,7 @@ use crate::verdicts::Verdicts;
         (status = 413, description = "Too many bytes or events", body = ProblemBody, content_type = "application/problem+json"),
         (status = 415, description = "A format other than JSON", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "Every event was refused", body = Verdicts),
+        (status = 429, description = "More events than the project may send; try again after `Retry-After`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 503, description = "Not durable; try again after `Retry-After`", body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("ingest_key" = []), ("ingest_key_header" = [])),

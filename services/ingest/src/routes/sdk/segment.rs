@@ -22,6 +22,7 @@ use crate::verdicts::{Refusal, Verdicts};
         (status = 401, description = "No key, or not a live one", body = ProblemBody, content_type = "application/problem+json"),
         (status = 403, description = "The key lacks the scope `ingest`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 413, description = "Too many bytes or messages", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 429, description = "More events than the project may send; try again after `Retry-After`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 503, description = "Not durable; try again after `Retry-After`", body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("write_key" = []), ("ingest_key" = [])),
