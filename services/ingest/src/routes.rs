@@ -1,6 +1,5 @@
 //! Every route of ingest on one screen. Health and metrics are mounted by the runtime.
 
-use utoipa::OpenApi as _;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{ComponentsBuilder, InfoBuilder, OpenApi, OpenApiBuilder};
 use utoipa_actix_web::AppExt;
@@ -44,6 +43,6 @@ pub fn openapi() -> OpenApi {
         .build();
     let mut document =
         actix_web::App::new().into_utoipa_app().openapi(base).configure(configure).split_for_parts().1;
-    document.merge(sdk::Document::openapi());
+    document.merge(sdk::document());
     document
 }

@@ -3,7 +3,8 @@
 
 use actix_web::Resource;
 use actix_web::web::{self, ServiceConfig};
-use utoipa::OpenApi;
+use utoipa::OpenApi as _;
+use utoipa::openapi::OpenApi;
 
 mod amplitude;
 mod cloudevents;
@@ -13,7 +14,7 @@ mod request;
 mod segment;
 
 /// What these routes say of themselves.
-#[derive(OpenApi)]
+#[derive(utoipa::OpenApi)]
 #[openapi(paths(
     segment::send,
     posthog::capture,
@@ -25,7 +26,26 @@ mod segment;
     mixpanel::track,
     mixpanel::import,
 ))]
-pub(super) struct Document;
+struct Document;
+
+/// The paths that the same handler as `/batch/` answers, with the names of their operations.
+const CAPTURE_TOO: [(&str, &str); 3] =
+    [("/capture/", "posthog_capture"), ("/e/", "posthog_e"), ("/i/v0/e/", "posthog_i_v0_e")];
+
+/// The document, with every path that PostHog's legacy protocol has.
+pub(super) fn document() -> OpenApi {
+    let mut document = Document::openapi();
+    if let Some(batch) = document.paths.paths.get("/batch/").cloned() {
+        for (path, operation) in CAPTURE_TOO {
+            let mut item = batch.clone();
+            if let Some(post) = &mut item.post {
+                post.operation_id = Some(operation.to_owned());
+            }
+            document.paths.paths.insert(path.to_owned(), item);
+        }
+    }
+    document
+}
 
 /// Mounts them, with and without a slash at the end: SDKs of one product differ in that.
 pub(super) fn configure(service: &mut ServiceConfig) {
