@@ -28,6 +28,51 @@ pub(crate) fn parse(prefix: &str, text: &str) -> Option<String> {
     (bytes.len() == BYTES).then(|| text.to_owned())
 }
 
+/// A type for secrets with one prefix, which are sent once and stored by their hash.
+macro_rules! one_time_token {
+    ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq)]
+        pub struct $name(String);
+
+        impl $name {
+            /// A new token.
+            ///
+            /// # Errors
+            /// When the operating system has no randomness to give.
+            pub fn generate() -> Result<Self, rand::rand_core::OsError> {
+                $crate::secret_text::generate($prefix).map(Self)
+            }
+
+            /// Takes a text that has a token's form.
+            #[must_use]
+            pub fn parse(text: &str) -> Option<Self> {
+                $crate::secret_text::parse($prefix, text).map(Self)
+            }
+
+            /// What the token is stored by: its SHA-256.
+            #[must_use]
+            pub fn hash(&self) -> [u8; 32] {
+                $crate::secret_text::hash(&self.0)
+            }
+
+            /// The token itself, to be sent once.
+            #[must_use]
+            pub fn reveal(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(concat!(stringify!($name), "(…)"))
+            }
+        }
+    };
+}
+
+pub(crate) use one_time_token;
+
 /// What a secret is stored by.
 #[must_use]
 pub fn hash(text: &str) -> [u8; 32] {
