@@ -1,9 +1,9 @@
 //! Exact answers to questions about events.
 //!
-//! `GET /api/v1/stats/…` → who is it ([`authenticator`]) → read the question ([`routes`], [`asked`]) → give the answer that
-//! is kept from a moment ago ([`kept`]), or part the time it covers into what the roll-ups hold and what only the events know ([`plan`]) → read both in one snapshot of the
-//! database ([`reader`]) → answer with the set algebra of [`millrace_domain::analytics`] ([`questions`]) → send it with
-//! a tag that tells whether it changed ([`answer`]).
+//! `GET /api/v1/stats/…` → who is it ([`authenticator`]) → read the question ([`routes`], [`asked`]) → give the answer
+//! that is kept from a moment ago ([`kept`]), or part the time it covers into what the roll-ups hold and what only the
+//! events know ([`plan`]) → read both in one snapshot of the database ([`reader`]) → answer with the set algebra of
+//! [`millrace_domain::analytics`] ([`questions`]) → send it with a tag that tells whether it changed ([`answer`]).
 //!
 //! This service never writes events.
 

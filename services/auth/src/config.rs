@@ -38,7 +38,8 @@ pub struct Config {
     /// it has as many addresses as it likes.
     pub trusted_proxies: TrustedProxies,
     /// `MILLRACE_PUBLIC_URL`: the address that people have in their browsers. If it begins with `https`, session
-    /// cookies are sent over TLS alone; links in mails begin with it. Must be the same for the gateway, or it looks for a cookie of another name.
+    /// cookies are sent over TLS alone; links in mails begin with it. Must be the same for the gateway, or it looks for
+    /// a cookie of another name.
     pub public_url: Option<PublicUrl>,
     /// `MILLRACE_COOKIE_RENEWAL`: the age at which a session cookie is replaced and its session extended. Shorter, and
     /// the database is written to more often; longer, and a session's last use is known less exactly.

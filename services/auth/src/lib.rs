@@ -1,9 +1,11 @@
 //! Who may do what: accounts, projects, API keys.
 //!
-//! People: `POST /api/v1/auth/login` → may they try ([`attempts`]) → is it the password ([`passwords`]) → a session ([`sessions`]) with an access
-//! token ([`tokens`]), which every later request shows ([`caller`]), and a refresh token that gets the next two; or, for
-//! a browser, a session with a cookie ([`browser_sessions`]), for which the gateway is given access tokens. What they may do in a project stands in the handler's signature ([`project_access`]). Sessions and roles are read from
-//! the database at every request: a token proves who, not what, and not for longer than its session.
+//! People: `POST /api/v1/auth/login` → may they try ([`attempts`]) → is it the password ([`passwords`]) → a session
+//! ([`sessions`]) with an access token ([`tokens`]), which every later request shows ([`caller`]), and a refresh token
+//! that gets the next two; or, for a browser, a session with a cookie ([`browser_sessions`]), for which the gateway is
+//! given access tokens. What they may do in a project stands in the handler's signature ([`project_access`]). Sessions
+//! and roles are read from the database at every request, and remembered for seconds only where programs ask whether a
+//! token is good: a token proves who, not what, and not for longer than its session.
 //!
 //! Mail proves who reads it at an address, and gets somebody in again who forgot a password ([`mail`]).
 //! Or `GET /api/v1/auth/google`: a provider proves who they are, and [`openid`] whose account that is.

@@ -5,8 +5,8 @@
 //! browser's session cookie becomes an access token ([`browser_session`]) → a service that does not answer is not asked
 //! ([`upstreams::circuit`]) → its headers are rewritten for the next hop, its body is passed on chunk by chunk under a
 //! cap, and the answer comes back the same way ([`proxy`]), compressed ([`compression`]) and with what browsers must
-//! know ([`security_headers`], [`cors`]). Neither side is ever sent more than it takes, and neither
-//! body is ever held whole.
+//! know ([`security_headers`], [`cors`]). Neither side is ever sent more than it takes, and neither body is ever held
+//! whole.
 //!
 //! What goes wrong on the way is told as a problem ([`errors`]), unless part of the answer is already out: then the
 //! connection is cut, because half an answer must not look like a whole one.

@@ -1,9 +1,10 @@
 //! How often a caller may ask. Counted here, in buckets that all gateways share ([`millrace_cache::limits`]), before a
 //! service is asked.
 //!
-//! A caller is whoever shows an API key, a token or the cookie of a session, or else an address. Credentials are not checked here, so anybody can
-//! make them up, one for each request: that is what an address may do in all, whoever it says it is. A token counts as
-//! a whole, for as long as it lives: what it says of its session nobody has verified yet, and others could say the same.
+//! A caller is whoever shows an API key, a token or the cookie of a session, or else an address. Credentials are not
+//! checked here, so anybody can make them up, one for each request: that is what an address may do in all, whoever it
+//! says it is. A token counts as a whole, for as long as it lives: what it says of its session nobody has verified yet,
+//! and others could say the same.
 
 use std::sync::Arc;
 
