@@ -73,5 +73,18 @@ uuid_id!(
     SecurityEventId
 );
 
+uuid_id!(
+    /// A question that people keep, or a note.
+    InsightId
+);
+uuid_id!(
+    /// Insights on one page.
+    DashboardId
+);
+uuid_id!(
+    /// A link through which anybody reads a dashboard. Public: the token in it is something else.
+    ShareId
+);
+
 /// A distinct user's dense number within a project: small, so that a set of users is a bitmap.
 pub type UserNo = u32;

@@ -18,3 +18,4 @@ pub mod rate;
 pub mod rejection;
 pub mod rollup;
 pub mod text;
+pub mod workspace;

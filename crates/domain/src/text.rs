@@ -100,6 +100,10 @@ bounded_text!(
     Name, 100
 );
 bounded_text!(
+    /// What people call an insight or a dashboard. 1 to 200 characters.
+    Title, 200
+);
+bounded_text!(
     /// What a client says of itself or of its request, kept for people to read. 1 to 200 characters.
     ShortText, 200
 );

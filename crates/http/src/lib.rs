@@ -15,5 +15,6 @@ pub mod public_side;
 pub mod query;
 pub mod quota;
 pub mod request_id;
+pub mod revision;
 pub mod serve;
 pub mod session_cookie;

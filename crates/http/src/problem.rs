@@ -67,6 +67,10 @@ codes! {
     MethodNotAllowed, "method_not_allowed", METHOD_NOT_ALLOWED, "The method is not allowed here";
     /// It would contradict what is already there.
     Conflict, "conflict", CONFLICT, "The request conflicts with the present state";
+    /// Somebody else changed it since the caller looked.
+    ChangedMeanwhile, "changed_meanwhile", PRECONDITION_FAILED, "It was changed meanwhile";
+    /// A change that does not say which state it is a change of.
+    VersionRequired, "version_required", PRECONDITION_REQUIRED, "The request must say what it has seen";
     /// More bytes or more events than one request may carry.
     TooLarge, "too_large", PAYLOAD_TOO_LARGE, "The request is too large";
     /// More bytes of headers, or more of them, than one request may carry.
@@ -104,6 +108,7 @@ pub struct Problem {
     code: Code,
     detail: String,
     errors: Vec<FieldError>,
+    current: Option<serde_json::Value>,
     retry_after: Option<Duration>,
     quota: Option<Quota>,
 }
@@ -112,7 +117,14 @@ impl Problem {
     /// An error with a sentence for the person who reads it.
     #[must_use]
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), errors: Vec::new(), retry_after: None, quota: None }
+        Self {
+            code,
+            detail: detail.into(),
+            errors: Vec::new(),
+            current: None,
+            retry_after: None,
+            quota: None,
+        }
     }
 
     /// A single field's fault.
@@ -149,6 +161,13 @@ impl Problem {
     #[must_use]
     pub fn retry_after(mut self, wait: Duration) -> Self {
         self.retry_after = Some(wait);
+        self
+    }
+
+    /// Shows the present state of what it is about.
+    #[must_use]
+    pub fn showing(mut self, current: &impl Serialize) -> Self {
+        self.current = serde_json::to_value(current).ok();
         self
     }
 
@@ -194,6 +213,10 @@ pub struct ProblemBody {
     /// The fields at fault.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<FieldError>,
+    /// With `changed_meanwhile`: the present state of what was to be changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub current: Option<serde_json::Value>,
 }
 
 impl ResponseError for Problem {
@@ -211,6 +234,7 @@ impl ResponseError for Problem {
             message: self.detail.clone(),
             request_id: RequestId::current().map(|id| id.to_string()).unwrap_or_default(),
             errors: self.errors.clone(),
+            current: self.current.clone(),
         };
         let mut response = HttpResponse::build(self.code.status());
         response.insert_header((CONTENT_TYPE, "application/problem+json"));

@@ -12,5 +12,6 @@ pub mod password;
 pub mod password_choice;
 pub mod refresh_token;
 pub mod secret_text;
+pub mod share_token;
 pub mod signing_key;
 pub mod token;

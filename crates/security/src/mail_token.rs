@@ -1,8 +1,8 @@
 //! What a link in a mail carries: `mrm_` and 256 random bits. Who shows it reads mail where it was sent.
 
-use crate::secret_text::one_time_token;
+use crate::secret_text::opaque_token;
 
-one_time_token! {
+opaque_token! {
     /// A token for one use. Its `Debug` does not tell it; [`MailToken::reveal`] does.
     MailToken, "mrm_"
 }

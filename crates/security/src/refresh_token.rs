@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use crate::secret_text::one_time_token;
+use crate::secret_text::opaque_token;
 
 /// How long a token is good.
 pub const LIFETIME: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
-one_time_token! {
+opaque_token! {
     /// A refresh token. Its `Debug` does not tell it; [`RefreshToken::reveal`] does.
     RefreshToken, "mrr_"
 }

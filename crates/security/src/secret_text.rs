@@ -29,7 +29,7 @@ pub(crate) fn parse(prefix: &str, text: &str) -> Option<String> {
 }
 
 /// A type for secrets with one prefix, which are sent once and stored by their hash.
-macro_rules! one_time_token {
+macro_rules! opaque_token {
     ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq)]
@@ -71,7 +71,7 @@ macro_rules! one_time_token {
     };
 }
 
-pub(crate) use one_time_token;
+pub(crate) use opaque_token;
 
 /// What a secret is stored by.
 #[must_use]

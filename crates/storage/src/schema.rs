@@ -154,6 +154,58 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    insights (id) {
+        id -> Uuid,
+        project_id -> Uuid,
+        title -> Text,
+        body -> Text,
+        query -> Nullable<Jsonb>,
+        owner_id -> Nullable<Uuid>,
+        visibility -> Text,
+        tags -> Array<Text>,
+        version -> BigInt,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    dashboards (id) {
+        id -> Uuid,
+        project_id -> Uuid,
+        name -> Text,
+        owner_id -> Nullable<Uuid>,
+        visibility -> Text,
+        version -> BigInt,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    tiles (dashboard_id, insight_id) {
+        dashboard_id -> Uuid,
+        insight_id -> Uuid,
+        x -> SmallInt,
+        y -> SmallInt,
+        width -> SmallInt,
+        height -> SmallInt,
+    }
+}
+
+diesel::table! {
+    dashboard_shares (id) {
+        id -> Uuid,
+        dashboard_id -> Uuid,
+        hash -> Binary,
+        created_by -> Nullable<Uuid>,
+        created_at -> Timestamptz,
+        expires_at -> Nullable<Timestamptz>,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(projects, members, accounts);
 diesel::allow_tables_to_appear_in_same_query!(sessions, accounts, refresh_tokens, external_identities);
 diesel::allow_tables_to_appear_in_same_query!(mail_tokens, accounts);
+diesel::allow_tables_to_appear_in_same_query!(insights, dashboards, tiles, dashboard_shares);

@@ -70,7 +70,7 @@ impl App {
                 })
         };
         let answers = KeptAnswers::new(&config.redis_url, config.answers_kept)?;
-        let state = State { database, answers, patience: config.statement_timeout, clock: config.clock };
+        let state = State { database, broker: broker.clone(), answers, patience: config.statement_timeout, clock: config.clock };
         Ok(Self {
             listener,
             state,
@@ -108,12 +108,14 @@ impl App {
             }
         };
         components.spawn("revocations by Redis", self.revocations.watch(shutdown.clone(), forget));
+        let verifier = web::Data::new(tokens.clone());
         let authenticator: Arc<dyn Authenticator> = Arc::new(BrokerAuthenticator::new(keys, tokens));
         let (state, health) = (web::Data::new(self.state), web::Data::from(self.health));
         let configure = move |service: &mut web::ServiceConfig| {
             service
                 .app_data(state.clone())
                 .app_data(health.clone())
+                .app_data(verifier.clone())
                 .app_data(web::Data::from(authenticator.clone()))
                 .configure(health::routes);
             routes::configure(&mut ServiceConfig::new(service));

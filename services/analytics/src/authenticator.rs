@@ -51,7 +51,7 @@ impl Authenticator for BrokerAuthenticator {
 }
 
 /// The project that the holder of a token asks about. One that is not theirs does not exist for them.
-fn project_of(claims: &TokenClaims, asked: Option<ProjectId>) -> Result<ProjectId, Problem> {
+pub(crate) fn project_of(claims: &TokenClaims, asked: Option<ProjectId>) -> Result<ProjectId, Problem> {
     match (asked, claims.roles.keys().next()) {
         (Some(project), _) if claims.may_read(project) => Ok(project),
         (Some(_), _) | (None, None) if !claims.admin => {
@@ -66,7 +66,7 @@ fn project_of(claims: &TokenClaims, asked: Option<ProjectId>) -> Result<ProjectI
     }
 }
 
-fn away(error: &MessagingError) -> Problem {
+pub(crate) fn away(error: &MessagingError) -> Problem {
     Problem::unavailable("the authentication service", error)
 }
 

@@ -6,8 +6,11 @@ use utoipa_actix_web::AppExt;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 mod active_users;
+mod dashboards;
+mod denials;
 mod document;
 mod event_types;
+mod insights;
 mod retention;
 mod top_events;
 
@@ -21,7 +24,22 @@ pub fn configure(service: &mut ServiceConfig<'_>) {
         .service(active_users::mau)
         .service(top_events::top_events)
         .service(retention::retention)
-        .service(event_types::event_types);
+        .service(event_types::event_types)
+        .service(insights::list)
+        .service(insights::create)
+        .service(insights::show)
+        .service(insights::change)
+        .service(insights::remove)
+        .service(dashboards::list)
+        .service(dashboards::create)
+        .service(dashboards::show)
+        .service(dashboards::change)
+        .service(dashboards::remove)
+        .service(dashboards::insights::add)
+        .service(dashboards::insights::remove)
+        .service(dashboards::shares::list)
+        .service(dashboards::shares::create)
+        .service(dashboards::shares::revoke);
 }
 
 /// The routes as an OpenAPI document.

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use millrace_storage::database::Database;
+use millrace_messaging::broker::Broker;
+use millrace_storage::database::{Connection, Database};
 
+use crate::errors::AnalyticsError;
 use crate::kept::KeptAnswers;
 
 /// Shared by all workers of the server.
@@ -12,10 +14,22 @@ use crate::kept::KeptAnswers;
 pub struct State {
     /// Where the events and their roll-ups are.
     pub database: Database,
+    /// Where it is told what has changed.
+    pub broker: Broker,
     /// Answers that were given a moment ago.
     pub answers: KeptAnswers,
     /// How long the database may work on a question.
     pub patience: Duration,
     /// What time it is.
     pub clock: fn() -> DateTime<Utc>,
+}
+
+impl State {
+    /// A connection to the database.
+    ///
+    /// # Errors
+    /// When it is away, or all connections are in use.
+    pub async fn connection(&self) -> Result<Connection, AnalyticsError> {
+        Ok(self.database.connection().await?)
+    }
 }

@@ -17,7 +17,11 @@ use utoipa::{Modify, OpenApi};
         description = "Exact answers to questions about events. Days are the local days of the project's zone, or of the \
                        zone asked for; weeks start on Monday. A parameter that does not exist is refused."
     ),
-    tags((name = "statistics", description = "Who was active, what happened, who came back")),
+    tags(
+        (name = "statistics", description = "Who was active, what happened, who came back"),
+        (name = "insights", description = "Questions that people keep, and notes"),
+        (name = "dashboards", description = "Insights on one page, for the team and by link for others"),
+    ),
     components(schemas(ProblemBody, FieldError)),
     modifiers(&Credentials),
     security(("bearer" = []), ("x_api_key" = [])),

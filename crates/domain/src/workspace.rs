@@ -1,0 +1,5 @@
+//! What a team keeps: insights, and dashboards that show them.
+
+pub mod layout;
+pub mod sharing;
+pub mod text;

@@ -1,0 +1,281 @@
+//! Dashboards: insights on one page.
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
+use millrace_domain::ids::{AccountId, DashboardId, InsightId, ProjectId};
+use millrace_domain::workspace::layout::{self, Tile};
+use millrace_domain::workspace::sharing::{Kept, Member, Visibility};
+use uuid::Uuid;
+
+use crate::error::StorageError;
+use crate::insights::read_visibility;
+use crate::schema::dashboards;
+use crate::tiles;
+
+/// A dashboard without what stands on it.
+#[derive(Clone, Debug)]
+pub struct Dashboard {
+    /// Its id.
+    pub id: DashboardId,
+    /// The project it belongs to.
+    pub project_id: ProjectId,
+    /// What it is called.
+    pub name: String,
+    /// Whose it is and who sees it.
+    pub kept: Kept,
+    /// Changes with every change, also of its layout.
+    pub version: i64,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// When it was last changed.
+    pub updated_at: DateTime<Utc>,
+}
+
+type Row = (Uuid, Uuid, String, Option<Uuid>, String, i64, DateTime<Utc>, DateTime<Utc>);
+type Columns = (
+    dashboards::id,
+    dashboards::project_id,
+    dashboards::name,
+    dashboards::owner_id,
+    dashboards::visibility,
+    dashboards::version,
+    dashboards::created_at,
+    dashboards::updated_at,
+);
+const COLUMNS: Columns = (
+    dashboards::id,
+    dashboards::project_id,
+    dashboards::name,
+    dashboards::owner_id,
+    dashboards::visibility,
+    dashboards::version,
+    dashboards::created_at,
+    dashboards::updated_at,
+);
+
+fn parse(row: Row) -> Result<Dashboard, StorageError> {
+    let (id, project_id, name, owner, visibility, version, created_at, updated_at) = row;
+    let kept = Kept { owner: owner.map(AccountId), visibility: read_visibility(&visibility)? };
+    let (id, project_id) = (DashboardId(id), ProjectId(project_id));
+    Ok(Dashboard { id, project_id, name, kept, version, created_at, updated_at })
+}
+
+/// Makes a dashboard.
+///
+/// # Errors
+/// [`StorageError::Missing`] when project or owner do not exist.
+pub async fn create(
+    conn: &mut AsyncPgConnection,
+    project: ProjectId,
+    owner: AccountId,
+    name: &str,
+    visibility: Visibility,
+    layout: &[Tile],
+    now: DateTime<Utc>,
+) -> Result<Dashboard, StorageError> {
+    conn.transaction(async |conn| {
+        let row: Row = diesel::insert_into(dashboards::table)
+            .values((
+                dashboards::id.eq(DashboardId::new().0),
+                dashboards::project_id.eq(project.0),
+                dashboards::name.eq(name),
+                dashboards::owner_id.eq(owner.0),
+                dashboards::visibility.eq(visibility.as_str()),
+                dashboards::created_at.eq(now),
+                dashboards::updated_at.eq(now),
+            ))
+            .returning(COLUMNS)
+            .get_result(conn)
+            .await?;
+        let dashboard = parse(row)?;
+        tiles::put(conn, dashboard.id, layout).await?;
+        Ok(dashboard)
+    })
+    .await
+}
+
+/// A dashboard, whoever may see it.
+///
+/// # Errors
+/// When the database fails.
+pub async fn find(
+    conn: &mut AsyncPgConnection,
+    project: ProjectId,
+    id: DashboardId,
+) -> Result<Option<Dashboard>, StorageError> {
+    let row: Option<Row> = dashboards::table
+        .find(id.0)
+        .filter(dashboards::project_id.eq(project.0))
+        .select(COLUMNS)
+        .first(conn)
+        .await
+        .optional()?;
+    row.map(parse).transpose()
+}
+
+/// What changes about a dashboard; `None` leaves it as it is.
+#[derive(Clone, Copy, Debug, Default, AsChangeset)]
+#[diesel(table_name = dashboards)]
+pub struct Change<'a> {
+    /// What it is called.
+    pub name: Option<&'a str>,
+    /// Who sees it.
+    pub visibility: Option<&'static str>,
+}
+
+/// Changes a dashboard that is still in `version`, and its layout if there is one; `None` if it is not, or is gone.
+///
+/// # Errors
+/// [`StorageError::Missing`] when an insight of the layout does not exist.
+pub async fn change(
+    conn: &mut AsyncPgConnection,
+    project: ProjectId,
+    id: DashboardId,
+    version: i64,
+    change: Change<'_>,
+    layout: Option<&[Tile]>,
+    now: DateTime<Utc>,
+) -> Result<Option<Dashboard>, StorageError> {
+    let unchanged = dashboards::table
+        .find(id.0)
+        .filter(dashboards::project_id.eq(project.0))
+        .filter(dashboards::version.eq(version));
+    conn.transaction(async |conn| {
+        let row: Option<Row> = diesel::update(unchanged)
+            .set((change, dashboards::version.eq(version + 1), dashboards::updated_at.eq(now)))
+            .returning(COLUMNS)
+            .get_result(conn)
+            .await
+            .optional()?;
+        if let (Some(_changed), Some(layout)) = (&row, layout) {
+            tiles::replace(conn, id, layout).await?;
+        }
+        row.map(parse).transpose()
+    })
+    .await
+}
+
+/// What became of an insight that was to stand on a dashboard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Added {
+    /// It stands there.
+    Yes,
+    /// It stood there before, and where it was.
+    Already,
+    /// There is no room.
+    Full,
+}
+
+/// Puts an insight below everything that is on a dashboard.
+///
+/// # Errors
+/// [`StorageError::Missing`] when one of the two is gone.
+pub async fn add(
+    conn: &mut AsyncPgConnection,
+    id: DashboardId,
+    insight: InsightId,
+    now: DateTime<Utc>,
+) -> Result<Added, StorageError> {
+    conn.transaction(async |conn| {
+        // Whoever adds another waits for this row, and then sees what is there.
+        touch(conn, id, now).await?;
+        let tiles = tiles::of_dashboard(conn, id).await?;
+        if tiles.iter().any(|tile| tile.insight == insight) {
+            return Ok(Added::Already);
+        }
+        if tiles.len() >= layout::MAX_TILES {
+            return Ok(Added::Full);
+        }
+        let place = layout::Place::below(&tiles);
+        tiles::put(conn, id, &[Tile { insight, place }]).await?;
+        Ok(Added::Yes)
+    })
+    .await
+}
+
+/// Takes an insight off a dashboard. Whether it stood there.
+///
+/// # Errors
+/// When the database fails.
+pub async fn remove(
+    conn: &mut AsyncPgConnection,
+    id: DashboardId,
+    insight: InsightId,
+    now: DateTime<Utc>,
+) -> Result<bool, StorageError> {
+    conn.transaction(async |conn| {
+        let stood_there = tiles::take(conn, id, insight).await?;
+        if stood_there {
+            touch(conn, id, now).await?;
+        }
+        Ok(stood_there)
+    })
+    .await
+}
+
+/// Makes another version of it.
+async fn touch(conn: &mut AsyncPgConnection, id: DashboardId, now: DateTime<Utc>) -> Result<(), StorageError> {
+    diesel::update(dashboards::table.find(id.0))
+        .set((dashboards::version.eq(dashboards::version + 1), dashboards::updated_at.eq(now)))
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// Deletes a dashboard that is still in `version`; what stands on it stays. Whether it did.
+///
+/// # Errors
+/// When the database fails.
+pub async fn delete(
+    conn: &mut AsyncPgConnection,
+    project: ProjectId,
+    id: DashboardId,
+    version: i64,
+) -> Result<bool, StorageError> {
+    let unchanged = dashboards::table
+        .find(id.0)
+        .filter(dashboards::project_id.eq(project.0))
+        .filter(dashboards::version.eq(version));
+    Ok(diesel::delete(unchanged).execute(conn).await? == 1)
+}
+
+/// What dashboards are ordered by.
+pub type Place = (String, DashboardId);
+
+impl Dashboard {
+    /// Where it stands in the list.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        (self.name.clone(), self.id)
+    }
+}
+
+/// At most `limit` of the dashboards that a member sees, by name, of those `after` a place.
+///
+/// # Errors
+/// When the database fails.
+pub async fn page(
+    conn: &mut AsyncPgConnection,
+    project: ProjectId,
+    member: Member,
+    after: Option<Place>,
+    limit: u16,
+) -> Result<Vec<Dashboard>, StorageError> {
+    let mut query = dashboards::table
+        .filter(dashboards::project_id.eq(project.0))
+        .order((dashboards::name, dashboards::id))
+        .limit(limit.into())
+        .select(COLUMNS)
+        .into_boxed();
+    if !member.system {
+        let own = dashboards::owner_id.eq(member.account.0).assume_not_null();
+        query = query.filter(dashboards::visibility.eq(Visibility::Project.as_str()).or(own));
+    }
+    if let Some((name, DashboardId(id))) = after {
+        let same_name = dashboards::name.eq(name.clone()).and(dashboards::id.gt(id));
+        query = query.filter(dashboards::name.gt(name).or(same_name));
+    }
+    let rows: Vec<Row> = query.load(conn).await?;
+    rows.into_iter().map(parse).collect()
+}

@@ -1,0 +1,3 @@
+DROP TABLE dashboard_shares;
+DROP TABLE tiles;
+DROP TABLE dashboards;

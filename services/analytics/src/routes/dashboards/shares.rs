@@ -1,0 +1,157 @@
+//! `/api/v1/dashboards/{id}/shares`: links through which anybody reads a dashboard.
+
+use actix_web::http::header::CACHE_CONTROL;
+use actix_web::{HttpResponse, delete, get, post, web};
+use chrono::{DateTime, Utc};
+use millrace_domain::ids::{AccountId, ShareId};
+use millrace_http::json::Json;
+use millrace_http::problem::{Code, Problem};
+use millrace_security::share_token::ShareToken;
+use millrace_storage::dashboard_shares::{self, Share};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::disposable;
+use crate::errors::AnalyticsError;
+use crate::member::ProjectMember;
+use crate::routes::denials::{BadBody, NoAccess};
+use crate::state::State;
+
+/// A link, without its secret.
+#[derive(Serialize, ToSchema)]
+struct ShareView {
+    /// Its public id.
+    id: Uuid,
+    /// Who made it; `null` when their account is gone.
+    created_by: Option<Uuid>,
+    /// When it was made.
+    created_at: DateTime<Utc>,
+    /// When it stops working; `null`: when it is revoked.
+    expires_at: Option<DateTime<Utc>>,
+}
+
+impl From<Share> for ShareView {
+    fn from(Share { id, created_by, created_at, expires_at }: Share) -> Self {
+        Self { id: id.0, created_by: created_by.map(|AccountId(id)| id), created_at, expires_at }
+    }
+}
+
+/// A dashboard's links.
+#[derive(Serialize, ToSchema)]
+struct ShareList {
+    /// Oldest first, those that have expired included.
+    data: Vec<ShareView>,
+}
+
+/// A link that was just made.
+#[derive(Serialize, ToSchema)]
+struct NewShareView {
+    /// What opens the dashboard, as `Authorization: Bearer` of `GET /api/v1/shared/dashboard`. It is stored hashed: this
+    /// is the only time it is shown. In a link it belongs behind a `#`, which browsers send to nobody.
+    #[schema(example = "mrs_Zm9vYmFyYmF6cXV4cXV1eGNvcmdlZ3JhdWx0Z2FycGx5")]
+    token: String,
+    #[serde(flatten)]
+    share: ShareView,
+}
+
+/// What a new link is made of.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct NewShare {
+    /// When it stops working (RFC 3339); when it is revoked, if absent.
+    #[schema(nullable = false)]
+    expires_at: Option<DateTime<Utc>>,
+}
+
+/// A dashboard's links
+///
+/// For its owner, and for the project's admins.
+#[utoipa::path(
+    operation_id = "list_shares",
+    tag = "dashboards",
+    params(("id" = Uuid, Path, description = "The dashboard")),
+    responses((status = 200, description = "The links", body = ShareList), NoAccess),
+)]
+#[get("/api/v1/dashboards/{id}/shares")]
+pub(in crate::routes) async fn list(
+    caller: ProjectMember,
+    id: web::Path<String>,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Problem> {
+    let mut conn = state.connection().await?;
+    let dashboard = disposable(&mut conn, &caller, &id).await?;
+    let found = dashboard_shares::of_dashboard(&mut conn, dashboard.id).await.map_err(AnalyticsError::from)?;
+    Ok(HttpResponse::Ok().json(ShareList { data: found.into_iter().map(Into::into).collect() }))
+}
+
+/// Make a link to a dashboard
+///
+/// Whoever has it reads the dashboard without signing in. What is private on it stays out. For its owner, and for the
+/// project's admins.
+#[utoipa::path(
+    operation_id = "create_share",
+    tag = "dashboards",
+    params(("id" = Uuid, Path, description = "The dashboard")),
+    request_body = NewShare,
+    responses(
+        (status = 201, description = "The link; its token is shown once", body = NewShareView),
+        NoAccess,
+        BadBody,
+    ),
+)]
+#[post("/api/v1/dashboards/{id}/shares")]
+pub(in crate::routes) async fn create(
+    caller: ProjectMember,
+    id: web::Path<String>,
+    Json(new): Json<NewShare>,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Problem> {
+    let now = (state.clock)();
+    if new.expires_at.is_some_and(|end| end <= now) {
+        return Err(Problem::field("expires_at", "invalid", "expires_at must be in the future"));
+    }
+    let mut conn = state.connection().await?;
+    let dashboard = disposable(&mut conn, &caller, &id).await?;
+    let token = ShareToken::generate().map_err(|error| Problem::internal(&error))?;
+    let (by, hash) = (caller.member.account, token.hash());
+    let share = dashboard_shares::create(&mut conn, dashboard.id, by, &hash, now, new.expires_at).await;
+    let share = share.map_err(AnalyticsError::from)?.into();
+    Ok(HttpResponse::Created()
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .json(NewShareView { token: token.reveal().to_owned(), share }))
+}
+
+/// Take a link away
+///
+/// For the dashboard's owner, and for the project's admins.
+#[utoipa::path(
+    operation_id = "revoke_share",
+    tag = "dashboards",
+    params(
+        ("id" = Uuid, Path, description = "The dashboard"),
+        ("share_id" = Uuid, Path, description = "The link"),
+    ),
+    responses((status = 204, description = "It opens nothing"), NoAccess),
+)]
+#[delete("/api/v1/dashboards/{id}/shares/{share_id}")]
+pub(in crate::routes) async fn revoke(
+    caller: ProjectMember,
+    path: web::Path<(String, String)>,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Problem> {
+    let (id, share) = path.into_inner();
+    let mut conn = state.connection().await?;
+    let dashboard = disposable(&mut conn, &caller, &id).await?;
+    let gone = match share.parse::<ShareId>() {
+        Ok(share) => {
+            dashboard_shares::revoke(&mut conn, dashboard.id, share).await.map_err(AnalyticsError::from)?
+        }
+        Err(_not_an_id) => false,
+    };
+    if gone {
+        Ok(HttpResponse::NoContent().finish())
+    } else {
+        Err(Problem::new(Code::NotFound, "the dashboard has no such link"))
+    }
+}

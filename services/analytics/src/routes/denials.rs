@@ -1,0 +1,52 @@
+//! The ways in which requests about what people keep are refused, for the API's description.
+
+use millrace_http::problem::ProblemBody;
+use utoipa::IntoResponses;
+
+/// Refusals of every route within a project.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "describes; `Problem` is what is sent")]
+pub(super) enum NoAccess {
+    /// No access token, or not a good one
+    #[response(status = 401, content_type = "application/problem+json")]
+    Unauthenticated(ProblemBody),
+    /// Sent with an API key, or by somebody whose role does not allow it
+    #[response(status = 403, content_type = "application/problem+json")]
+    Forbidden(ProblemBody),
+    /// There is no such thing, or it is not the caller's to see
+    #[response(status = 404, content_type = "application/problem+json")]
+    NotFound(ProblemBody),
+    /// `X-Project-Id` is needed and missing, or something else cannot be used; `errors` says which
+    #[response(status = 422, content_type = "application/problem+json")]
+    Invalid(ProblemBody),
+    /// A dependency is away; try again after `Retry-After`
+    #[response(status = 503, content_type = "application/problem+json")]
+    Unavailable(ProblemBody),
+}
+
+/// Refusals of a body.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "describes; `Problem` is what is sent")]
+pub(super) enum BadBody {
+    /// The body cannot be read
+    #[response(status = 400, content_type = "application/problem+json")]
+    Malformed(ProblemBody),
+    /// The body has more than 64 KiB
+    #[response(status = 413, content_type = "application/problem+json")]
+    TooLarge(ProblemBody),
+    /// A media type or encoding that is not spoken here
+    #[response(status = 415, content_type = "application/problem+json")]
+    UnsupportedMedia(ProblemBody),
+}
+
+/// Refusals of a change of what somebody else may have changed.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "describes; `Problem` is what is sent")]
+pub(super) enum Stale {
+    /// It was changed since the caller looked; `current` is its present state
+    #[response(status = 412, content_type = "application/problem+json")]
+    ChangedMeanwhile(ProblemBody),
+    /// `If-Match` is missing
+    #[response(status = 428, content_type = "application/problem+json")]
+    VersionRequired(ProblemBody),
+}
