@@ -13,4 +13,5 @@ pub mod password_choice;
 pub mod refresh_token;
 pub mod secret_text;
 pub mod signing_key;
+pub mod ticket;
 pub mod token;
