@@ -1,5 +1,5 @@
-//! Redis: fast and forgetful. Nothing here is the truth; with Redis away every caller but one goes on without it: a
-//! sign-in with a provider cannot begin ([`sign_ins`]).
+//! Redis: fast and forgetful. Nothing here is the truth; with Redis away callers go on without it, but for two: a
+//! sign-in with a provider cannot begin ([`sign_ins`]), and no ticket is given ([`tickets`]).
 
 mod address;
 pub mod answers;
@@ -11,3 +11,4 @@ pub mod limits;
 mod link;
 pub mod revocations;
 pub mod sign_ins;
+pub mod tickets;

@@ -9,6 +9,8 @@ pub mod error;
 pub mod event_limits;
 pub mod group;
 pub mod keys;
+pub mod live;
+pub mod notifications;
 pub mod publisher;
 mod remembered;
 pub mod requests;

@@ -2,6 +2,7 @@
 
 use millrace_domain::audit::action::Action;
 use millrace_domain::ids::ProjectId;
+use millrace_domain::notification::NotificationKind;
 
 /// The stream of accepted events that are not stored yet.
 pub const EVENTS_STREAM: &str = "EVENTS";
@@ -54,6 +55,24 @@ pub fn events(project: ProjectId) -> String {
 #[must_use]
 pub fn dead_letters(project: ProjectId) -> String {
     format!("dead.v1.{project}")
+}
+
+/// Where a project's accepted events are shown to whoever listens.
+#[must_use]
+pub fn live(project: ProjectId) -> String {
+    format!("live.v1.{project}")
+}
+
+/// Where people who look at a project are told of something.
+#[must_use]
+pub fn notification(project: ProjectId, kind: NotificationKind) -> String {
+    format!("notify.v1.{project}.{}", kind.as_str())
+}
+
+/// Everything that people who look at a project are told.
+#[must_use]
+pub fn notifications(project: ProjectId) -> String {
+    format!("notify.v1.{project}.*")
 }
 
 /// Where security events of an action's area go.

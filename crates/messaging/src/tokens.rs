@@ -55,6 +55,30 @@ impl TokenClaims {
     pub fn may_read(&self, project: ProjectId) -> bool {
         self.admin || self.roles.contains_key(&project)
     }
+
+    /// The project that its holder means, who may have named one: whoever has a single one need not.
+    ///
+    /// # Errors
+    /// When it is not theirs, or cannot be told.
+    pub fn project(&self, asked: Option<ProjectId>) -> Result<ProjectId, NoProject> {
+        match (asked, self.roles.keys().next()) {
+            (Some(project), _) if self.may_read(project) => Ok(project),
+            (Some(_), _) | (None, None) if !self.admin => Err(NoProject::NotTheirs),
+            (None, Some(only)) if !self.admin && self.roles.len() == 1 => Ok(*only),
+            _ => Err(NoProject::Several),
+        }
+    }
+}
+
+/// Why it is not known which project the holder of a token means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoProject {
+    /// One that is not theirs does not exist for them.
+    #[error("there is no such project among yours")]
+    NotTheirs,
+    /// They have named none.
+    #[error("X-Project-Id must name one of your projects: you have several")]
+    Several,
 }
 
 /// Verifies access tokens. Cheap to clone.

@@ -55,6 +55,11 @@ impl fmt::Debug for MasterKey {
 }
 
 impl MasterKey {
+    /// A key from bytes that are as random as one, for secrets that do not live long.
+    pub(crate) fn of(bytes: [u8; 32]) -> Self {
+        Self(SecretBox::new(Box::new(bytes)))
+    }
+
     /// Seals a secret for one purpose. The nonce is random: 96 bits are enough for the 2^32 secrets that NIST
     /// SP 800-38D allows a key.
     ///

@@ -14,4 +14,5 @@ pub mod refresh_token;
 pub mod secret_text;
 pub mod share_token;
 pub mod signing_key;
+pub mod ticket;
 pub mod token;

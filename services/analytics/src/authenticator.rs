@@ -7,7 +7,7 @@ use millrace_http::authorized::Authenticator;
 use millrace_http::problem::{Code, Problem};
 use millrace_messaging::error::MessagingError;
 use millrace_messaging::keys::KeyResolver;
-use millrace_messaging::tokens::{TokenClaims, TokenVerifier};
+use millrace_messaging::tokens::{NoProject, TokenClaims, TokenVerifier};
 use millrace_security::api_key::ApiKey;
 
 /// Asks auth, over the broker, behind a local memory.
@@ -52,18 +52,10 @@ impl Authenticator for BrokerAuthenticator {
 
 /// The project that the holder of a token asks about. One that is not theirs does not exist for them.
 pub(crate) fn project_of(claims: &TokenClaims, asked: Option<ProjectId>) -> Result<ProjectId, Problem> {
-    match (asked, claims.roles.keys().next()) {
-        (Some(project), _) if claims.may_read(project) => Ok(project),
-        (Some(_), _) | (None, None) if !claims.admin => {
-            Err(Problem::new(Code::NotFound, "there is no such project among yours"))
-        }
-        (None, Some(only)) if !claims.admin && claims.roles.len() == 1 => Ok(*only),
-        _ => Err(Problem::field(
-            "X-Project-Id",
-            "required",
-            "X-Project-Id must name one of your projects: you have several",
-        )),
-    }
+    claims.project(asked).map_err(|reason| match reason {
+        NoProject::NotTheirs => Problem::new(Code::NotFound, reason.to_string()),
+        NoProject::Several => Problem::field("X-Project-Id", "required", reason.to_string()),
+    })
 }
 
 pub(crate) fn away(error: &MessagingError) -> Problem {

@@ -3,6 +3,8 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::sockets::document::document;
+
 /// What the services publish.
 const DOCUMENTS: [&str; 3] = [
     include_str!("../../../docs/openapi/ingest.json"),
@@ -43,8 +45,9 @@ pub enum DocumentError {
 pub fn merged() -> Result<Value, DocumentError> {
     let (mut paths, mut schemas) = (Map::new(), Map::new());
     let (mut security_schemes, mut tags) = (Map::new(), Vec::new());
-    for text in DOCUMENTS {
-        let mut document: Value = serde_json::from_str(text)?;
+    let services = DOCUMENTS.iter().map(|text| serde_json::from_str(text));
+    for document in services.chain([serde_json::to_value(document())]) {
+        let mut document: Value = document?;
         let security = document.get("security").cloned();
         let mut its_paths = take(&mut document, "/paths").ok_or(DocumentError::Missing("paths"))?;
         for operation in its_paths.values_mut().filter_map(Value::as_object_mut).flat_map(Map::values_mut) {

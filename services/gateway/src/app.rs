@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::web;
+use millrace_cache::tickets::Tickets;
 use millrace_http::public_side::PublicSide;
 use millrace_messaging::broker::Broker;
 use millrace_messaging::browser_sessions::SessionOpener;
@@ -12,12 +13,14 @@ use millrace_runtime::health::{self, Health};
 use millrace_runtime::launch::{Fault, Process, listen};
 use millrace_runtime::lifecycle::Components;
 use rustls::ServerConfig;
+use tokio::runtime::Handle;
 
 use crate::browser_session::BrowserSessions;
 use crate::config::Config;
 use crate::plain;
 use crate::routes;
 use crate::server::serve;
+use crate::sockets::{SocketSettings, Sockets};
 use crate::state::State;
 use crate::tls::{self, Certificates};
 use crate::upstreams::{Upstream, liveness};
@@ -34,6 +37,8 @@ pub struct App {
     state: Arc<State>,
     health: Health,
     nats_url: String,
+    tickets: Tickets,
+    sockets: SocketSettings,
     public_side: PublicSide,
     process: Process,
     grace: Duration,
@@ -56,6 +61,8 @@ impl App {
             health: health(&state, config.redis_url.is_some(), &process),
             state,
             nats_url: config.nats_url,
+            tickets: Tickets::new(config.redis_url.as_deref())?,
+            sockets: config.sockets,
             public_side: PublicSide { url: config.public_url, trusted: config.trusted_proxies },
             process,
             grace: config.shutdown_grace,
@@ -89,6 +96,15 @@ impl App {
         components.spawn("session revocations", opener.clone().listen(shutdown.clone()));
         let redirect = self.public_side.url.as_ref().and_then(plain::Redirect::to);
         let sessions = Arc::new(BrowserSessions::new(opener, self.public_side));
+        let sockets = Arc::new(Sockets::new(
+            &broker,
+            Arc::clone(&sessions),
+            self.tickets,
+            self.sockets,
+            shutdown.clone(),
+            Handle::current(),
+        ));
+        components.spawn("socket revocations", Arc::clone(&sockets).hear_revocations(broker.clone()));
         // Without it programs go on, and people whose cookie is remembered.
         let health = self.health.prefers("nats", move || {
             let broker = broker.clone();
@@ -107,7 +123,7 @@ impl App {
         let served = Arc::clone(&state);
         let configure = move |service: &mut web::ServiceConfig| {
             service.app_data(health.clone()).configure(health::routes);
-            routes::configure(service, &state, &sessions);
+            routes::configure(service, &state, &sessions, &sockets);
         };
         components.spawn("http", serve(self.listener, configure, &served, tls, shutdown, self.grace)?);
         components.run().await?;

@@ -16,6 +16,7 @@ use millrace_http::problem::{Code, Problem};
 use millrace_http::public_side::{Provenance, PublicSide};
 use millrace_http::session_cookie::{self, SessionCookies};
 use millrace_messaging::browser_sessions::{OpenSession, SessionOpener};
+use millrace_messaging::error::MessagingError;
 use millrace_security::browser_session::LIFETIME;
 use millrace_security::csrf;
 
@@ -116,6 +117,14 @@ impl BrowserSessions {
         Ok(Some(Admitted { session, cookie: cookie.to_owned(), cookies }))
     }
 
+    /// What the cookie of a session that goes on stands for at this moment; `None` when it has ended.
+    ///
+    /// # Errors
+    /// When nobody can tell.
+    pub async fn access_token(&self, cookie: &str) -> Result<Option<String>, MessagingError> {
+        Ok(self.opener.open(cookie).await?.map(|session| session.access_token.clone()))
+    }
+
     /// Has the browser know what has become of its session, given the answer to its request.
     async fn settle(&self, admitted: &Admitted, signs_out: bool, response: &mut HttpResponse) {
         if response.status() == actix_web::http::StatusCode::UNAUTHORIZED {
@@ -139,6 +148,12 @@ impl Admitted {
             .map_err(|error| Problem::internal(&error))?;
         value.set_sensitive(true);
         Ok(value)
+    }
+
+    /// The cookie that was shown.
+    #[must_use]
+    pub fn cookie(&self) -> &str {
+        &self.cookie
     }
 
     /// Hands the browser its next cookie, if there is one. Every answer does until the browser shows it: one that is

@@ -13,6 +13,7 @@ use millrace_http::serve::HEAD_TIMEOUT;
 use millrace_runtime::config::{ConfigError, Env};
 
 use crate::cors::AllowedOrigins;
+use crate::sockets::SocketSettings;
 use crate::tls::TlsFiles;
 use crate::upstreams::Origins;
 use crate::upstreams::origin::{CONNECT_TIMEOUT, Origin};
@@ -66,6 +67,10 @@ pub struct Config {
     pub api_limit: Limit,
     /// `MILLRACE_ADDRESS_LIMIT`: how often an address may, whatever credentials it shows.
     pub address_limit: Limit,
+    /// `MILLRACE_LIVE_CONNECTIONS`: how many WebSockets may be open. `MILLRACE_LIVE_HEARTBEAT`: how often each is asked
+    /// whether somebody is there. Too often costs the batteries of phones, too seldom and proxies in between cut what is
+    /// silent, often after a minute.
+    pub sockets: SocketSettings,
     /// `MILLRACE_SHUTDOWN_GRACE`: how long requests in hand may take once the service is asked to stop.
     pub shutdown_grace: Duration,
 }
@@ -108,6 +113,9 @@ impl Config {
         let redis_url = env.optional("REDIS_URL");
         let api_limit = env.or("MILLRACE_API_LIMIT", API_LIMIT);
         let address_limit = env.or("MILLRACE_ADDRESS_LIMIT", ADDRESS_LIMIT);
+        let most = env.or("MILLRACE_LIVE_CONNECTIONS", 10_000);
+        let heartbeat = env.duration("MILLRACE_LIVE_HEARTBEAT", Duration::from_secs(20));
+        env.law(!heartbeat.is_zero(), "MILLRACE_LIVE_HEARTBEAT must be more than 0");
         let shutdown_grace = env.duration("MILLRACE_SHUTDOWN_GRACE", Duration::from_secs(35));
         // The settings of ingest, with its defaults: what it may itself take before it answers.
         let publish_timeout = env.duration("MILLRACE_PUBLISH_TIMEOUT", Duration::from_secs(3));
@@ -152,6 +160,7 @@ impl Config {
                 redis_url,
                 api_limit,
                 address_limit,
+                sockets: SocketSettings { most, heartbeat },
                 shutdown_grace,
             })
         })

@@ -8,6 +8,9 @@
 //! know ([`security_headers`], [`cors`]). Neither side is ever sent more than it takes, and neither body is ever held
 //! whole.
 //!
+//! People are told what happens while it happens, over WebSockets ([`sockets`]): events ([`live`]) and what becomes of
+//! what they work with ([`notifications`]).
+//!
 //! What goes wrong on the way is told as a problem ([`errors`]), unless part of the answer is already out: then the
 //! connection is cut, because half an answer must not look like a whole one.
 
@@ -19,12 +22,15 @@ pub mod config;
 pub mod cors;
 pub mod errors;
 pub mod limits;
+pub mod live;
+pub mod notifications;
 pub mod plain;
 pub mod proxy;
 pub mod routes;
 pub mod screen;
 pub mod security_headers;
 pub mod server;
+pub mod sockets;
 pub mod state;
 pub mod tls;
 pub mod upstreams;

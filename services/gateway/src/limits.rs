@@ -32,7 +32,7 @@ const LOGIN: [&str; 2] = ["/api/v1/auth/login", "/auth/login"];
 
 /// What requests are counted as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum RouteClass {
+pub enum RouteClass {
     /// Questions and changes.
     Api,
     /// By those who know better: auth counts attempts to sign in, ingest events.
@@ -40,7 +40,9 @@ enum RouteClass {
 }
 
 impl RouteClass {
-    fn of(upstream: Upstream, path: &str) -> Self {
+    /// What a request to a service is counted as.
+    #[must_use]
+    pub fn of(upstream: Upstream, path: &str) -> Self {
         if upstream == Upstream::Ingest || LOGIN.contains(&path) { Self::Elsewhere } else { Self::Api }
     }
 }
@@ -116,11 +118,11 @@ fn credential(request: &HttpRequest) -> Option<[u8; 32]> {
 /// Those of the service inside.
 pub async fn middleware<B: MessageBody>(
     limiter: Arc<Limiter>,
-    upstream: Upstream,
+    class: RouteClass,
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
-    let admitted = match RouteClass::of(upstream, request.path()) {
+    let admitted = match class {
         RouteClass::Api => limiter.admit(request.request()).await,
         RouteClass::Elsewhere => Ok(None),
     };

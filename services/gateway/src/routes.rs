@@ -12,8 +12,11 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use utoipa_swagger_ui::{self as swagger_ui, SwaggerUi};
 
 use crate::browser_session::{self, BrowserSessions};
-use crate::limits;
+use crate::limits::{self, RouteClass};
+use crate::live;
+use crate::notifications;
 use crate::proxy::Proxy;
+use crate::sockets::{Sockets, tickets};
 use crate::state::State;
 use crate::upstreams::{self, PerUpstream, Upstream};
 
@@ -23,7 +26,12 @@ const API_DOCUMENT: &str = "/api/v1/openapi.json";
 pub(crate) const DOCUMENTATION: &str = "/docs/";
 
 /// Mounts the routes, with connections to the services of this worker's own.
-pub fn configure(service: &mut web::ServiceConfig, state: &Arc<State>, sessions: &Arc<BrowserSessions>) {
+pub fn configure(
+    service: &mut web::ServiceConfig,
+    state: &Arc<State>,
+    sessions: &Arc<BrowserSessions>,
+    sockets: &Arc<Sockets>,
+) {
     let document = state.api_document.clone();
     let swagger = SwaggerUi::new("/docs/{file:.*}").config(swagger_ui::Config::from(API_DOCUMENT));
     service
@@ -31,6 +39,7 @@ pub fn configure(service: &mut web::ServiceConfig, state: &Arc<State>, sessions:
         .route(API_DOCUMENT, web::get().to(move || std::future::ready(describe(document.clone()))))
         .route("/docs", web::get().to(|| async { Redirect::to(DOCUMENTATION).permanent() }))
         .service(swagger);
+    configure_sockets(service, state, sockets);
     let proxy = |upstream| Rc::new(Proxy::new(upstream, Arc::clone(state)));
     let proxies = PerUpstream::each(proxy);
     upstreams::mount(service, |resource, upstream| {
@@ -40,7 +49,8 @@ pub fn configure(service: &mut web::ServiceConfig, state: &Arc<State>, sessions:
         };
         let limiter = Arc::clone(&state.limiter);
         let limit = move |request: ServiceRequest, next: Next<_>| {
-            limits::middleware(Arc::clone(&limiter), upstream, request, next)
+            let class = RouteClass::of(upstream, request.path());
+            limits::middleware(Arc::clone(&limiter), class, request, next)
         };
         let origins = if upstream == Upstream::Ingest { &state.cors_ingest } else { &state.cors_api };
         resource
@@ -51,6 +61,25 @@ pub fn configure(service: &mut web::ServiceConfig, state: &Arc<State>, sessions:
             // Outside the limits: a preflight costs nothing, and a page may read why it was refused.
             .wrap(Condition::new(origins.some(), origins.policy()))
     });
+}
+
+/// Mounts the routes of what is told while it happens.
+fn configure_sockets(service: &mut web::ServiceConfig, state: &Arc<State>, sockets: &Arc<Sockets>) {
+    let limit = || {
+        let limiter = Arc::clone(&state.limiter);
+        from_fn(move |request: ServiceRequest, next: Next<_>| {
+            limits::middleware(Arc::clone(&limiter), RouteClass::Api, request, next)
+        })
+    };
+    service.app_data(web::Data::from(Arc::clone(sockets)));
+    for (path, opens) in [
+        ("/api/v1/live", web::get().to(live::open)),
+        ("/ws/notifications", web::get().to(notifications::open)),
+    ] {
+        service.service(web::resource(path).route(opens).wrap(limit()));
+    }
+    let tickets = web::resource("/api/v1/live/tickets").route(web::post().to(tickets::give)).wrap(limit());
+    service.service(tickets.wrap(Condition::new(state.cors_api.some(), state.cors_api.policy())));
 }
 
 /// What this is, for someone who opens the address in a browser.

@@ -44,9 +44,14 @@ pub const ROUTES: &[(&str, Upstream)] = &[
     ("/i", Ingest),
     ("/flags", Ingest),
     ("/array", Ingest),
+    ("/decide", Ingest),
+    ("/sourceConfig", Ingest),
+    ("/beacon", Ingest),
     ("/2/httpapi", Ingest),
     ("/track", Ingest),
     ("/import", Ingest),
+    ("/engage", Ingest),
+    ("/groups", Ingest),
 ];
 
 impl Upstream {

@@ -73,9 +73,11 @@ pub async fn admit(
         verdicts.accepted = count(events.len());
         // Those that the database recognises are counted by the worker.
         metrics::counter!("events_duplicate_total").increment(verdicts.duplicates);
+        let batch = batch(events);
+        let shown = state.tap.sample(&batch);
         let replies =
-            publisher::publish_watched(&state.broker, &batch(events), Origin::of(&verdicts.request_id))
-                .await?;
+            publisher::publish_watched(&state.broker, &batch, Origin::of(&verdicts.request_id)).await?;
+        shown.into_iter().for_each(|sample| state.tap.show(sample));
         remember(state, project_id, &fingerprints, now).await;
         let Some(stored) = replies.wait(state.stored_timeout).await else {
             return Ok((Outcome::Durable, verdicts));
@@ -92,7 +94,10 @@ pub async fn admit(
     metrics::counter!("events_duplicate_total").increment(verdicts.duplicates);
     if !fresh.is_empty() {
         let fingerprints = fingerprints(&fresh);
-        state.publisher.publish(batch(fresh), Origin::of(&verdicts.request_id)).await?;
+        let batch = batch(fresh);
+        let shown = state.tap.sample(&batch);
+        state.publisher.publish(batch, Origin::of(&verdicts.request_id)).await?;
+        shown.into_iter().for_each(|sample| state.tap.show(sample));
         remember(state, project_id, &fingerprints, now).await;
     }
     Ok((Outcome::Durable, verdicts))

@@ -14,6 +14,7 @@ use millrace_messaging::broker::Broker;
 use millrace_messaging::event_limits::EventLimits;
 use millrace_messaging::group::{Gatherer, GroupPublisher};
 use millrace_messaging::keys::KeyResolver;
+use millrace_messaging::live::tap::{Tap, Tapper};
 use millrace_messaging::streams;
 use millrace_runtime::health::{self, Health};
 use millrace_runtime::labels::{CappedLabels, EVENT_TYPE_LABELS};
@@ -33,6 +34,7 @@ pub struct App {
     listener: TcpListener,
     state: State,
     gatherer: Gatherer,
+    tapper: Tapper,
     resolver: KeyResolver,
     revocations: RevocationCount,
     health: Arc<Health>,
@@ -66,14 +68,17 @@ impl App {
                 })
         };
         let (publisher, gatherer) = GroupPublisher::new(broker.clone());
+        let (tap, tapper) = Tap::new(broker.clone());
         Ok(Self {
             listener,
             gatherer,
+            tapper,
             resolver: KeyResolver::new(broker.clone()),
             revocations: RevocationCount::new(&config.redis_url)?,
             state: State {
                 broker,
                 publisher,
+                tap,
                 memory,
                 event_limits,
                 limits,
@@ -103,8 +108,9 @@ impl App {
         let shutdown = self.process.shutdown;
         let broker = self.state.broker.clone();
         let mut components = Components::new(shutdown.clone(), self.grace);
-        // Ends when the last request is answered and the server has let go of the publisher.
+        // These end when the last request is answered and the server has let go of their other ends.
         components.spawn("gatherer", self.gatherer.run());
+        components.spawn("live tap", self.tapper.run());
         components.spawn("key revocations", self.resolver.clone().listen(shutdown.clone()));
         components.spawn("event limits", self.state.event_limits.clone().listen(shutdown.clone()));
         let resolver = self.resolver.clone();

@@ -10,6 +10,7 @@ use millrace_domain::draft::Draft;
 use millrace_messaging::broker::Broker;
 use millrace_messaging::event_limits::EventLimits;
 use millrace_messaging::group::GroupPublisher;
+use millrace_messaging::live::tap::Tap;
 use millrace_runtime::labels::CappedLabels;
 
 use crate::budget::Budget;
@@ -22,6 +23,8 @@ pub struct State {
     pub broker: Broker,
     /// The log, for everyone else.
     pub publisher: GroupPublisher,
+    /// Shows what was accepted to whoever watches.
+    pub tap: Tap,
     /// The fast memory for repetitions.
     pub memory: DuplicateMemory,
     /// How many events projects may send.

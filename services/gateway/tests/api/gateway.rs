@@ -6,6 +6,7 @@ use std::time::Duration;
 use millrace_domain::rate::Limit;
 use millrace_gateway::app::App;
 use millrace_gateway::config::Config;
+use millrace_gateway::sockets::SocketSettings;
 use millrace_gateway::upstreams::Origins;
 use millrace_runtime::launch::{Fault, Process};
 use tokio::task::JoinHandle;
@@ -60,6 +61,7 @@ pub(crate) fn settings(upstream: SocketAddr) -> Config {
         redis_url: None,
         api_limit: Limit(None),
         address_limit: Limit(None),
+        sockets: SocketSettings { most: 100, heartbeat: DEADLINE },
         shutdown_grace: DEADLINE,
     }
 }

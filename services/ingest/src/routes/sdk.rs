@@ -2,6 +2,7 @@
 //! those SDKs take anything else for a failure.
 
 use actix_web::Resource;
+use actix_web::http::Method;
 use actix_web::web::{self, ServiceConfig};
 use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
@@ -12,19 +13,28 @@ mod mixpanel;
 mod posthog;
 mod request;
 mod segment;
+mod settings;
 
 /// What these routes say of themselves.
 #[derive(utoipa::OpenApi)]
 #[openapi(paths(
     segment::send,
+    segment::beacon,
+    settings::segment,
+    settings::rudderstack,
     posthog::capture,
     posthog::capture_v1,
-    posthog::flags,
-    posthog::config,
+    settings::flags,
+    settings::decide,
+    settings::posthog,
+    settings::posthog_script,
     cloudevents::send,
+    cloudevents::handshake,
     amplitude::send,
     mixpanel::track,
     mixpanel::import,
+    mixpanel::engage,
+    mixpanel::groups,
 ))]
 struct Document;
 
@@ -51,17 +61,27 @@ pub(super) fn document() -> OpenApi {
 pub(super) fn configure(service: &mut ServiceConfig) {
     let at = |path: &str| -> Resource { web::resource([path.to_owned(), format!("{path}/")]) };
     service.service(at("/v1/{kind}").route(web::post().to(segment::send)));
+    service.service(at("/v1/projects/{write_key}/settings").route(web::get().to(settings::segment)));
+    service.service(at("/sourceConfig").route(web::get().to(settings::rudderstack)));
+    service.service(at("/beacon/v1/batch").route(web::post().to(segment::beacon)));
     for path in ["/batch", "/capture", "/e", "/i/v0/e"] {
         service.service(at(path).route(web::post().to(posthog::capture)));
     }
     service.service(at("/i/v1/analytics/events").route(web::post().to(posthog::capture_v1)));
-    service.service(at("/flags").route(web::post().to(posthog::flags)));
-    service.service(at("/array/{token}/config").route(web::get().to(posthog::config)));
-    service.service(at("/api/v1/cloudevents").route(web::post().to(cloudevents::send)));
+    service.service(at("/flags").route(web::post().to(settings::flags)));
+    service.service(at("/decide").route(web::post().to(settings::decide)));
+    service.service(at("/array/{token}/config").route(web::get().to(settings::posthog)));
+    service.service(at("/array/{token}/config.js").route(web::get().to(settings::posthog_script)));
+    let cloudevents = at("/api/v1/cloudevents").route(web::post().to(cloudevents::send));
+    service.service(cloudevents.route(web::method(Method::OPTIONS).to(cloudevents::handshake)));
     service.service(at("/2/httpapi").route(web::post().to(amplitude::send)));
     // Its SDKs send one event with GET.
     let track = at("/track").route(web::get().to(mixpanel::track));
     service.service(track.route(web::post().to(mixpanel::track)));
     let import = at("/import").route(web::get().to(mixpanel::import));
     service.service(import.route(web::post().to(mixpanel::import)));
+    let engage = at("/engage").route(web::get().to(mixpanel::engage));
+    service.service(engage.route(web::post().to(mixpanel::engage)));
+    let groups = at("/groups").route(web::get().to(mixpanel::groups));
+    service.service(groups.route(web::post().to(mixpanel::groups)));
 }

@@ -1,4 +1,4 @@
-//! Mixpanel: `/track` and `/import`.
+//! Mixpanel: `/track` and `/import`, and [profiles].
 
 use chrono::{DateTime, Utc};
 use millrace_domain::batch::MAX_EVENTS_PER_REQUEST;
@@ -10,6 +10,8 @@ use serde_json::value::RawValue;
 use super::fields::Fields;
 use super::{Call, OneKey, elements, gather, ids, surroundings, text_of};
 use crate::split::SplitError;
+
+pub mod profiles;
 
 /// Translates a request: an array, one event, or one a line.
 ///

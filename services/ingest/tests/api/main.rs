@@ -13,6 +13,7 @@ mod faults;
 mod forms;
 mod group;
 mod limits;
+mod live;
 mod openapi;
 mod sdk;
 mod stage;

@@ -7,7 +7,7 @@ use millrace_messaging::{subjects, wire};
 use crate::bench_of_work::{Bench, Hired, fortnight};
 
 /// The dead letters so far: reason, detail, and the user ids of the events inside.
-async fn dead_letters(bench: &Bench) -> Vec<(String, String, Vec<String>)> {
+pub(crate) async fn dead_letters(bench: &Bench) -> Vec<(String, String, Vec<String>)> {
     let jetstream = async_nats::jetstream::new(bench.broker.client().clone());
     let mut stream = jetstream.get_stream(subjects::DEAD_LETTERS_STREAM).await.unwrap();
     let waiting = usize::try_from(stream.info().await.unwrap().state.messages).unwrap();

@@ -1,8 +1,8 @@
 //! CloudEvents.
 
-use actix_web::http::header::CONTENT_TYPE;
+use actix_web::http::header::{ALLOW, CONTENT_TYPE, HeaderName};
 use actix_web::{HttpRequest, HttpResponse, web};
-use millrace_http::problem::{Problem, ProblemBody};
+use millrace_http::problem::{Code, Problem, ProblemBody};
 
 use super::request::{Taken, take};
 use crate::admit::Outcome;
@@ -10,6 +10,10 @@ use crate::errors::IngestError;
 use crate::sdk::cloudevents::{Mode, translate};
 use crate::state::State;
 use crate::verdicts::Verdicts;
+
+const REQUEST_ORIGIN: HeaderName = HeaderName::from_static("webhook-request-origin");
+const ALLOWED_ORIGIN: HeaderName = HeaderName::from_static("webhook-allowed-origin");
+const ALLOWED_RATE: HeaderName = HeaderName::from_static("webhook-allowed-rate");
 
 /// CloudEvents
 ///
@@ -51,4 +55,33 @@ pub(super) async fn send(
         Outcome::Durable | Outcome::Stored => HttpResponse::Accepted(),
     }
     .json(verdicts))
+}
+
+/// CloudEvents: may this sender send?
+///
+/// The handshake of the webhook specification: whoever is asked in its name may send, as often as it likes. What counts
+/// is the key.
+#[utoipa::path(
+    options, path = "/api/v1/cloudevents", tag = "SDKs", operation_id = "cloudevents_handshake",
+    params(
+        ("WebHook-Request-Origin" = String, Header, description = "Who wants to send: a DNS name"),
+        ("WebHook-Request-Rate" = Option<String>, Header, description = "Requests a minute that it wants to send"),
+    ),
+    responses(
+        (status = 200, description = "It may", headers(
+            ("WebHook-Allowed-Origin" = String, description = "The same name"),
+            ("WebHook-Allowed-Rate" = String, description = "`*`: as often as it likes"),
+            ("Allow" = String, description = "`POST`"),
+        )),
+        (status = 400, description = "Nobody asks", body = ProblemBody, content_type = "application/problem+json"),
+    ),
+    security(()),
+)]
+pub(super) async fn handshake(request: HttpRequest) -> Result<HttpResponse, Problem> {
+    let asks = request.headers().get(REQUEST_ORIGIN).ok_or_else(|| {
+        Problem::new(Code::Malformed, "the header WebHook-Request-Origin must name who wants to send")
+    })?;
+    let mut answer = HttpResponse::Ok();
+    answer.insert_header((ALLOW, "POST")).insert_header((ALLOWED_ORIGIN, asks.clone()));
+    Ok(answer.insert_header((ALLOWED_RATE, "*")).finish())
 }

@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 
 use super::request::{Taken, reworded, take};
 use crate::admit::Outcome;
+use crate::sdk::mixpanel::profiles::{self, Profile};
 use crate::sdk::mixpanel::translate;
 use crate::state::State;
 use crate::verdicts::{EventError, Verdicts};
@@ -81,6 +82,60 @@ pub(super) async fn import(
             reworded(&problem, "application/json", body.to_string())
         }
     }
+}
+
+/// Mixpanel: what is known of users
+///
+/// Each update is an event `$set`, with the operations as its properties. Answered like `/track`. What maps to what:
+/// docs/sdks.md.
+#[utoipa::path(
+    post, path = "/engage", tag = "SDKs", operation_id = "mixpanel_engage",
+    request_body = serde_json::Value,
+    responses(
+        (status = 200, description = "`1`: the accepted updates are durable. `0`: every one was refused", body = String),
+        (status = 400, description = "`0`: the body cannot be read", body = String),
+        (status = 401, description = "`0`: no key, or not a live one", body = String),
+        (status = 413, description = "`0`: too many bytes or updates", body = String),
+        (status = 429, description = "`0`: more events than the project may send; try again after `Retry-After`", body = String),
+        (status = 503, description = "`0`: not durable; try again after `Retry-After`", body = String),
+    ),
+    security(("body_key" = [])),
+)]
+pub(super) async fn engage(
+    request: HttpRequest,
+    payload: web::Payload,
+    state: web::Data<State>,
+) -> HttpResponse {
+    let translate = |body: &[u8], now| Ok((profiles::translate(body, Profile::User, now)?, ()));
+    let answer = take(&request, payload, &state, false, translate).await;
+    short(&request, answer)
+}
+
+/// Mixpanel: what is known of groups
+///
+/// Each update is an event `$groupidentify`, with the operations as its properties, of the user `<key>:<id>`. Answered
+/// like `/track`. What maps to what: docs/sdks.md.
+#[utoipa::path(
+    post, path = "/groups", tag = "SDKs", operation_id = "mixpanel_groups",
+    request_body = serde_json::Value,
+    responses(
+        (status = 200, description = "`1`: the accepted updates are durable. `0`: every one was refused", body = String),
+        (status = 400, description = "`0`: the body cannot be read", body = String),
+        (status = 401, description = "`0`: no key, or not a live one", body = String),
+        (status = 413, description = "`0`: too many bytes or updates", body = String),
+        (status = 429, description = "`0`: more events than the project may send; try again after `Retry-After`", body = String),
+        (status = 503, description = "`0`: not durable; try again after `Retry-After`", body = String),
+    ),
+    security(("body_key" = [])),
+)]
+pub(super) async fn groups(
+    request: HttpRequest,
+    payload: web::Payload,
+    state: web::Data<State>,
+) -> HttpResponse {
+    let translate = |body: &[u8], now| Ok((profiles::translate(body, Profile::Group, now)?, ()));
+    let answer = take(&request, payload, &state, false, translate).await;
+    short(&request, answer)
 }
 
 /// `1` or `0`, or why.

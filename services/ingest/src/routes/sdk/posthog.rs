@@ -6,7 +6,6 @@ use actix_web::http::header::HeaderName;
 use actix_web::{HttpRequest, HttpResponse, web};
 use millrace_http::problem::{Problem, ProblemBody};
 use serde::Serialize;
-use serde_json::json;
 use url::form_urlencoded;
 use utoipa::ToSchema;
 
@@ -121,29 +120,4 @@ struct Verdict {
     /// Why it was dropped.
     #[serde(skip_serializing_if = "Option::is_none")]
     details: Option<String>,
-}
-
-/// PostHog: feature flags
-///
-/// There are none: every flag is off.
-#[utoipa::path(
-    post, path = "/flags/", tag = "SDKs", operation_id = "posthog_flags",
-    responses((status = 200, description = "No flags", body = serde_json::Value)),
-    security(()),
-)]
-pub(super) async fn flags() -> HttpResponse {
-    HttpResponse::Ok().json(json!({
-        "flags": {}, "featureFlags": {}, "featureFlagPayloads": {}, "errorsWhileComputingFlags": false,
-    }))
-}
-
-/// PostHog: what the browser's SDK asks when it starts
-#[utoipa::path(
-    get, path = "/array/{token}/config", tag = "SDKs", operation_id = "posthog_config",
-    params(("token" = String, Path, description = "A key; it is not looked at")),
-    responses((status = 200, description = "Events only, gzip welcome", body = serde_json::Value)),
-    security(()),
-)]
-pub(super) async fn config() -> HttpResponse {
-    HttpResponse::Ok().json(json!({"hasFeatureFlags": false, "supportedCompression": ["gzip-js"]}))
 }

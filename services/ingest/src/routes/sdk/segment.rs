@@ -35,8 +35,42 @@ pub(super) async fn send(
 ) -> Result<HttpResponse, Problem> {
     let path = Path::parse(&kind)
         .ok_or_else(|| Problem::new(Code::NotFound, format!("there is no {}", request.path())))?;
+    answer(&request, payload, &state, path).await
+}
+
+/// RudderStack: the messages of a page that is being left
+///
+/// `{"batch": […]}` as `text/plain`, with the key in the query.
+#[utoipa::path(
+    post, path = "/beacon/v1/batch", tag = "SDKs", operation_id = "rudderstack_beacon",
+    request_body(content = String, content_type = "text/plain"),
+    responses(
+        (status = 200, description = "The accepted messages are durable", body = Verdicts),
+        (status = 400, description = "The body cannot be read, or every message was refused", body = Refusal),
+        (status = 401, description = "No key, or not a live one", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "The key lacks the scope `ingest`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 413, description = "Too many bytes or messages", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 429, description = "More events than the project may send; try again after `Retry-After`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "Not durable; try again after `Retry-After`", body = ProblemBody, content_type = "application/problem+json"),
+    ),
+    security(("body_key" = [])),
+)]
+pub(super) async fn beacon(
+    request: HttpRequest,
+    payload: web::Payload,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Problem> {
+    answer(&request, payload, &state, Path::Batch).await
+}
+
+async fn answer(
+    request: &HttpRequest,
+    payload: web::Payload,
+    state: &State,
+    path: Path,
+) -> Result<HttpResponse, Problem> {
     let translate = move |body: &[u8], now| Ok((translate(body, path, now)?, ()));
-    let Taken { outcome, verdicts, .. } = take(&request, payload, &state, false, translate).await?;
+    let Taken { outcome, verdicts, .. } = take(request, payload, state, false, translate).await?;
     Ok(match outcome {
         Outcome::Refused => HttpResponse::BadRequest().json(Refusal::from(verdicts)),
         Outcome::Durable | Outcome::Stored => HttpResponse::Ok().json(verdicts),

@@ -80,3 +80,64 @@ async fn a_body_that_only_shows_when_it_is_read_that_it_is_compressed_is_bounded
     let (status, said) = answer(stage.anonymous("/e/").body(gzip.finish().unwrap())).await;
     assert_eq!((status, &said["code"]), (413, &json!("too_large")));
 }
+
+#[actix_web::test]
+async fn every_browser_sdk_is_answered_what_it_asks_first() {
+    let stage = Stage::set().await;
+    let got = async |path: &str| -> Value {
+        let response = stage.get(path).await;
+        assert_eq!(response.status(), 200, "{path}");
+        response.json().await.unwrap()
+    };
+    let settings = got("/v1/projects/mr_key/settings").await;
+    assert_eq!(settings["integrations"]["Segment.io"]["apiKey"], "mr_key");
+    assert_eq!(settings["plan"]["track"]["__default"]["enabled"], true);
+    for path in ["/sourceConfig/?p=npm&v=3&writeKey=mr_key", "/sourceConfig?writeKey=mr_key"] {
+        let source = &got(path).await["source"];
+        assert!(
+            source["id"].is_string() && source["config"].is_object() && source["destinations"] == json!([])
+        );
+        assert_eq!((&source["writeKey"], &source["enabled"]), (&json!("mr_key"), &json!(true)));
+    }
+    let (status, decided) = answer(stage.anonymous("/decide/?v=3").body("{}")).await;
+    assert_eq!(
+        (status, &decided["featureFlags"], &decided["sessionRecording"]),
+        (200, &json!({}), &json!(false))
+    );
+    let script = stage.get("/array/mr_key/config.js").await;
+    assert_eq!(script.headers()["content-type"], "application/javascript");
+    let script = script.text().await.unwrap();
+    let (_, entry) = script.split_once("_POSTHOG_REMOTE_CONFIG['mr_key']=").unwrap();
+    let entry: Value = serde_json::from_str(entry.trim_end().trim_end_matches(";})();")).unwrap();
+    assert_eq!(entry["config"], got("/array/mr_key/config").await);
+    assert_eq!(stage.get("/array/'+alert(1)+'/config.js").await.status(), 404, "a key is no script");
+}
+
+#[actix_web::test]
+async fn rudderstacks_beacon_carries_its_key_in_the_query() {
+    let stage = Stage::set().await;
+    let body = json!({"batch": [{"type": "page", "anonymousId": "a", "messageId": "m-1", "name": "home"}]});
+    let path = format!("/beacon/v1/batch?writeKey={}", stage.key.reveal());
+    let request = stage.anonymous(&path).header("Content-Type", "text/plain;charset=UTF-8");
+    let (status, said) = answer(request.body(body.to_string())).await;
+    assert_eq!((status, &said["accepted"]), (200, &json!(1)), "{said}");
+}
+
+#[actix_web::test]
+async fn mixpanels_browser_sdk_keeps_what_it_knows_of_people_and_groups() {
+    let stage = Stage::set().await;
+    let key = stage.key.reveal();
+    for (path, update) in [
+        ("/engage/?verbose=1&ip=1", json!([{"$token": key, "$distinct_id": "ada", "$set": {"plan": "pro"}}])),
+        (
+            "/groups/?verbose=1",
+            json!({"$token": key, "$group_key": "company", "$group_id": "7", "$set": {"a": 1}}),
+        ),
+    ] {
+        let packed = format!("data={}", STANDARD.encode(update.to_string()).replace('+', "%2B"));
+        let request = stage.anonymous(path).header("Content-Type", "application/x-www-form-urlencoded");
+        let (status, said) = answer(request.body(packed)).await;
+        assert_eq!((status, &said["status"]), (200, &json!(1)), "{path}: {said}");
+    }
+    assert_eq!(stage.anonymous("/engage").body("[]").send().await.unwrap().status(), 401);
+}

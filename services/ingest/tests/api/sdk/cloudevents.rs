@@ -57,3 +57,25 @@ async fn each_mode_says_what_is_wrong() {
     let batch = stage.anonymous(&token).header("Content-Type", "application/cloudevents-batch+json");
     assert_eq!(answer(batch.body("[]")).await.0, 202);
 }
+
+#[actix_web::test]
+async fn a_sender_may_ask_first_whether_it_may_send() {
+    let stage = Stage::set().await;
+    let (gateway, _open) = stage.open_a_gateway();
+    let ask = |origin: Option<&'static str>| {
+        let url = format!("{gateway}/api/v1/cloudevents");
+        let request = reqwest::Client::new().request(reqwest::Method::OPTIONS, url);
+        origin.into_iter().fold(request, |request, origin| request.header("WebHook-Request-Origin", origin))
+    };
+    let answer =
+        ask(Some("eventemitter.example.com")).header("WebHook-Request-Rate", "120").send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    for (name, value) in [
+        ("webhook-allowed-origin", "eventemitter.example.com"),
+        ("webhook-allowed-rate", "*"),
+        ("allow", "POST"),
+    ] {
+        assert_eq!(answer.headers()[name], value);
+    }
+    assert_eq!(ask(None).send().await.unwrap().status(), 400);
+}

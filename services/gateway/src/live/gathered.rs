@@ -1,0 +1,200 @@
+//! What comes from all ingests within a tenth of a second, gathered into one frame for every client: a thousand clients
+//! cost ten writes a second each, however many messages come.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use actix_web::web::Bytes;
+use futures_util::{Stream, StreamExt};
+use millrace_domain::ids::ProjectId;
+use millrace_messaging::broker::Broker;
+use millrace_messaging::live::{self, LiveMessage, Watched, sample_rate};
+use tokio::sync::broadcast;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use crate::sockets::frame;
+
+/// How long events are gathered, but for the first after a pause, which are told at once.
+const GATHER: Duration = Duration::from_millis(100);
+/// The most events in a frame; of more, a sample is told.
+const MAX_EVENTS: usize = 500;
+/// The most bytes in a frame, about.
+const MAX_BYTES: usize = 512 * 1024;
+/// How long after a failure the broker is asked again.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// An event, as far as filters look at it, and as it is told.
+#[derive(Debug)]
+pub struct Event {
+    pub(super) event_type: Box<str>,
+    pub(super) user_id: Box<str>,
+    pub(super) json: Box<str>,
+}
+
+/// Events that are told together.
+#[derive(Debug, Default)]
+pub struct Gathered {
+    accepted: u64,
+    bytes: usize,
+    events: Vec<Event>,
+    whole: OnceLock<Bytes>,
+}
+
+impl Gathered {
+    /// All of them, as a frame that all clients share.
+    #[must_use]
+    pub fn whole(&self) -> Bytes {
+        self.whole.get_or_init(|| self.frame(self.events.iter())).clone()
+    }
+
+    /// Some of them; `None` if there are none.
+    #[must_use]
+    pub fn some(&self, is_wanted: impl Fn(&Event) -> bool) -> Option<Bytes> {
+        let mut wanted = self.events.iter().filter(|event| is_wanted(event)).peekable();
+        wanted.peek()?;
+        Some(self.frame(wanted))
+    }
+
+    fn frame<'a>(&self, events: impl Iterator<Item = &'a Event>) -> Bytes {
+        let rate = sample_rate(self.events.len(), self.accepted);
+        let mut text = format!("{{\"type\":\"events\",\"sample_rate\":{rate},\"events\":[");
+        for (place, event) in events.enumerate() {
+            if place > 0 {
+                text.push(',');
+            }
+            text.push_str(&event.json);
+        }
+        text.push_str("]}");
+        frame::text(&text)
+    }
+
+    /// Takes the events of a message, as far as there is room.
+    fn add(&mut self, message: &[u8]) {
+        let message: LiveMessage<'_> = match serde_json::from_slice(message) {
+            Ok(message) => message,
+            // Of a later version, or somebody else's.
+            Err(error) => return tracing::warn!(%error, "live events cannot be read"),
+        };
+        self.accepted += message.accepted;
+        for event in message.events {
+            let json = event.get();
+            if self.events.len() >= MAX_EVENTS || self.bytes + json.len() > MAX_BYTES {
+                break;
+            }
+            let Ok(Watched { event_type, user_id }) = serde_json::from_str(json) else { continue };
+            self.bytes += json.len();
+            self.events.push(Event {
+                event_type: (*event_type).into(),
+                user_id: (*user_id).into(),
+                json: json.into(),
+            });
+        }
+    }
+}
+
+/// Tells a project's clients of its events, for as long as it is polled.
+pub(crate) async fn follow(broker: Broker, project: ProjectId, clients: broadcast::Sender<Arc<Gathered>>) {
+    loop {
+        match live::listen(&broker, project).await {
+            Ok(messages) => gather(messages, &clients).await,
+            Err(error) => tracing::warn!(%error, %project, "nobody is told of live events"),
+        }
+        sleep(PAUSE).await;
+    }
+}
+
+async fn gather(mut messages: impl Stream<Item = Bytes> + Unpin, clients: &broadcast::Sender<Arc<Gathered>>) {
+    let mut gathered = Gathered::default();
+    let mut next = Instant::now();
+    loop {
+        tokio::select! {
+            message = messages.next() => match message {
+                Some(message) => gathered.add(&message),
+                None => return,
+            },
+            () = sleep_until(next), if !gathered.events.is_empty() => {
+                // The last client may just have left.
+                let _ = clients.send(Arc::new(std::mem::take(&mut gathered)));
+                next = Instant::now() + GATHER;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use futures_util::stream;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn message(events: &[(&str, &str)], accepted: u64) -> Bytes {
+        let events: Vec<Value> = events
+            .iter()
+            .map(|(event_type, user)| json!({"event_type": event_type, "user_id": user}))
+            .collect();
+        json!({"accepted": accepted, "sample_rate": 1.0, "events": events}).to_string().into()
+    }
+
+    /// A message of these types and users.
+    pub(in crate::live) fn of(events: &[(&str, &str)]) -> Gathered {
+        let mut gathered = Gathered::default();
+        gathered.add(&message(events, events.len() as u64));
+        gathered
+    }
+
+    fn read(frame: &Bytes) -> Value {
+        let start = frame.iter().position(|byte| *byte == b'{').unwrap();
+        serde_json::from_slice(&frame[start..]).unwrap()
+    }
+
+    #[test]
+    fn a_frame_says_what_part_of_all_events_is_told() {
+        let mut gathered = of(&[("paid", "ada"), ("seen", "bob")]);
+        gathered.add(&message(&[("seen", "eve")], 4));
+        gathered.add(b"not json");
+        let told = read(&gathered.whole());
+        assert_eq!((&told["type"], &told["sample_rate"]), (&json!("events"), &json!(0.5)));
+        assert_eq!(told["events"].as_array().unwrap().len(), 3);
+        let told = read(&gathered.some(|event| &*event.event_type == "seen").unwrap());
+        assert_eq!(
+            told["events"],
+            json!([{"event_type": "seen", "user_id": "bob"}, {"event_type": "seen", "user_id": "eve"}])
+        );
+        assert_eq!(told["sample_rate"], 0.5);
+    }
+
+    #[test]
+    fn no_frame_grows_beyond_its_bounds() {
+        let mut gathered = Gathered::default();
+        for _ in 0..3 {
+            gathered.add(&message(&[("seen", "ada"); 400], 400));
+        }
+        let told = read(&gathered.whole());
+        assert_eq!(told["events"].as_array().unwrap().len(), MAX_EVENTS);
+        assert!((told["sample_rate"].as_f64().unwrap() - 500.0 / 1200.0).abs() < 1e-9);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_comes_in_a_burst_is_told_together() {
+        let (clients, mut told) = broadcast::channel(8);
+        let messages = stream::iter([("first", 0), ("second", 10), ("third", 30), ("fourth", 500)]);
+        let messages = messages.then(|(name, pause)| async move {
+            sleep(Duration::from_millis(pause)).await;
+            message(&[(name, "ada")], 1)
+        });
+        gather(
+            Box::pin(messages.chain(stream::once(async {
+                sleep(GATHER * 3).await;
+                Bytes::new()
+            }))),
+            &clients,
+        )
+        .await;
+        let mut frames = Vec::new();
+        while let Ok(gathered) = told.try_recv() {
+            frames.push(gathered.events.iter().map(|event| event.event_type.to_string()).collect::<Vec<_>>());
+        }
+        assert_eq!(frames, [vec!["first"], vec!["second", "third"], vec!["fourth"]]);
+    }
+}

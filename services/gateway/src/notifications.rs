@@ -1,0 +1,101 @@
+//! `GET /ws/notifications`: what happens to insights, dashboards, jobs and alerts of a project, to whoever may see it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::web::Bytes;
+use actix_web::{HttpRequest, HttpResponse, web};
+use futures_util::StreamExt;
+use millrace_domain::ids::ProjectId;
+use millrace_domain::notification::{Audience, Notification};
+use millrace_http::problem::Problem;
+use millrace_messaging::broker::Broker;
+use millrace_messaging::notifications;
+use serde::Serialize;
+use serde_json::{Value, json};
+use tokio::sync::broadcast;
+use tokio::time::sleep;
+
+use crate::sockets::access::Viewer;
+use crate::sockets::connection::Feed;
+use crate::sockets::{Sockets, frame};
+
+/// How long after a failure the broker is asked again.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// A notification, as a frame that all who may see it share.
+#[derive(Debug)]
+pub struct Told {
+    audience: Audience,
+    frame: Bytes,
+}
+
+/// As it is told.
+#[derive(Serialize)]
+struct Message<'a> {
+    r#type: &'static str,
+    #[serde(flatten)]
+    notification: &'a Notification,
+}
+
+/// What a client is told.
+struct Notifications;
+
+impl Feed for Notifications {
+    type Item = Arc<Told>;
+    const KIND: &'static str = "notifications";
+
+    fn greeting(&self) -> Value {
+        json!({"type": "ready"})
+    }
+
+    fn frame(&self, told: &Arc<Told>, viewer: &Viewer) -> Option<Bytes> {
+        told.audience.has(viewer.account()).then(|| told.frame.clone())
+    }
+
+    fn hear(&mut self, _: &str) -> Result<Value, String> {
+        Err("there is nothing to say here".to_owned())
+    }
+}
+
+/// Opens a socket.
+pub(crate) async fn open(
+    request: HttpRequest,
+    payload: web::Payload,
+    sockets: web::Data<Sockets>,
+) -> HttpResponse {
+    let feed = |query: Vec<(String, String)>| match query.into_iter().next() {
+        None => Ok(Notifications),
+        Some((name, _)) => {
+            Err(Problem::field(&name, "invalid", format!("there is no parameter `{name}` here")))
+        }
+    };
+    sockets.open(&request, payload, &sockets.notifications, feed).await
+}
+
+/// Tells a project's clients, for as long as it is polled.
+pub(crate) async fn follow(broker: Broker, project: ProjectId, clients: broadcast::Sender<Arc<Told>>) {
+    loop {
+        match notifications::listen(&broker, project).await {
+            Ok(mut messages) => {
+                while let Some(message) = messages.next().await {
+                    if let Some(told) = read(&message) {
+                        // The last client may just have left.
+                        let _ = clients.send(Arc::new(told));
+                    }
+                }
+            }
+            Err(error) => tracing::warn!(%error, %project, "nobody is told of notifications"),
+        }
+        sleep(PAUSE).await;
+    }
+}
+
+/// `None` for what cannot be read: then it is not known who may see it.
+fn read(message: &[u8]) -> Option<Told> {
+    let told = serde_json::from_slice::<Notification>(message).and_then(|notification| {
+        let text = serde_json::to_string(&Message { r#type: "notification", notification: &notification })?;
+        Ok(Told { audience: notification.audience, frame: frame::text(&text) })
+    });
+    told.inspect_err(|error| tracing::warn!(%error, "a notification cannot be read")).ok()
+}
