@@ -7,13 +7,13 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretBox};
 
 use crate::envelope::{EnvelopeError, MasterKey};
-use crate::secret_text::{self, one_time_token};
+use crate::secret_text::{self, opaque_token};
 
 /// How long a ticket is good.
 pub const LIFETIME: Duration = Duration::from_secs(30);
 const PURPOSE: &str = "ticket";
 
-one_time_token! {
+opaque_token! {
     /// A ticket. Its `Debug` does not tell it; [`Ticket::reveal`] does.
     Ticket, "mrt_"
 }

@@ -44,6 +44,10 @@ impl From<&AnalyticsError> for Problem {
             AnalyticsError::Storage(StorageError::Unavailable(cause)) => {
                 Self::unavailable("the database", cause)
             }
+            // The project, the account or the insight went away while the request was on its way.
+            AnalyticsError::Storage(StorageError::Missing(_)) => {
+                Self::new(Code::NotFound, "something that the request names does not exist")
+            }
             AnalyticsError::Storage(_) | AnalyticsError::Unwritable(_) => Self::internal(error),
             AnalyticsError::Cancelled => {
                 Self::new(Code::Unavailable, error.to_string()).retry_after(Duration::from_secs(1))

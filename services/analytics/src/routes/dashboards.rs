@@ -12,7 +12,6 @@ use millrace_http::query::Query;
 use millrace_http::revision::{self, Seen};
 use millrace_storage::dashboards::{self, Change, Dashboard};
 use millrace_storage::database::Connection;
-use uuid::Uuid;
 
 use crate::errors::AnalyticsError;
 use crate::member::{ProjectMember, too_little};

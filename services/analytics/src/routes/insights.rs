@@ -13,7 +13,6 @@ use millrace_storage::database::Connection;
 use millrace_storage::insights::{self, Insight, Order};
 use serde::Serialize;
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 use crate::errors::AnalyticsError;
 use crate::member::{ProjectMember, too_little};

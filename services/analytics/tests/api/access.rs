@@ -1,15 +1,12 @@
 use millrace_domain::access::{Role, Scope};
-use millrace_domain::ids::{AccountId, ProjectId};
+use millrace_domain::ids::ProjectId;
 use millrace_security::api_key::ApiKey;
-use millrace_security::password::{Cost, Password};
-use millrace_storage::accounts::{self, NewAccount};
-use millrace_storage::members;
-use serde_json::{Value, json};
+use serde_json::json;
 
+use crate::people::{account, join, sign_in};
 use crate::stage::{Stage, problem};
 
 const PATH: &str = "/api/v1/stats/dau?from=2026-11-01&to=2026-11-01";
-const PASSWORD: &str = "correct horse battery staple";
 
 #[actix_web::test]
 async fn without_a_good_key_nothing_is_told() {
@@ -61,7 +58,7 @@ async fn members_ask_about_their_projects_and_see_no_others() {
     let (shop, blog, foreign) =
         (stage.project("UTC").await.id, stage.project("UTC").await.id, stage.project("UTC").await.id);
     let ada = account(&stage, "ada@example.com", false).await;
-    join(&stage, ada, shop).await;
+    join(&stage, ada, shop, Role::Viewer).await;
 
     let token = sign_in(&stage, "ada@example.com").await;
     let ask = || stage.anonymous(PATH).bearer_auth(&token);
@@ -72,7 +69,7 @@ async fn members_ask_about_their_projects_and_see_no_others() {
         assert_eq!(problem(about(nowhere)).await.0, 404);
     }
 
-    join(&stage, ada, blog).await;
+    join(&stage, ada, blog, Role::Viewer).await;
     // What a token opens is remembered for a while; a new one is not.
     let token = sign_in(&stage, "ada@example.com").await;
     let ask = || stage.anonymous(PATH).bearer_auth(&token);
@@ -94,23 +91,4 @@ async fn an_admin_asks_about_any_project_by_its_name() {
     assert_eq!(about(shop).send().await.unwrap().status(), 200);
     assert_eq!(problem(about(ProjectId::new())).await.0, 404);
     assert_eq!(problem(stage.anonymous(PATH).bearer_auth(&token)).await.0, 422);
-}
-
-async fn account(stage: &Stage, email: &str, is_admin: bool) -> AccountId {
-    let hash = Password::parse(PASSWORD).unwrap().hash(Cost::new(4).unwrap()).unwrap();
-    let new =
-        NewAccount { email, password_hash: Some(&hash), full_name: None, is_admin, email_verified: true };
-    accounts::create(&mut *stage.connection().await, new).await.unwrap().id
-}
-
-async fn join(stage: &Stage, account: AccountId, project: ProjectId) {
-    members::set(&mut *stage.connection().await, project, account, Role::Viewer).await.unwrap();
-}
-
-async fn sign_in(stage: &Stage, email: &str) -> String {
-    let login = format!("{}/api/v1/auth/login", stage.auth);
-    let body = json!({"email": email, "password": PASSWORD});
-    let response = reqwest::Client::new().post(login).json(&body).send().await.unwrap();
-    let answer: Value = response.json().await.unwrap();
-    answer["access_token"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned()
 }

@@ -10,6 +10,7 @@ use millrace_auth::app::App as Auth;
 use millrace_cache::data_versions::DataVersions;
 use millrace_domain::access::Scope;
 use millrace_domain::ids::ProjectId;
+use millrace_messaging::broker::Broker;
 use millrace_runtime::config::Env;
 use millrace_runtime::launch::Process;
 use millrace_security::api_key::ApiKey;
@@ -23,7 +24,7 @@ use millrace_testkit::nats::TestNats;
 use millrace_testkit::proxy::ChaosProxy;
 use millrace_testkit::redis::TestRedis;
 use millrace_testkit::{story, wait};
-use reqwest::{RequestBuilder, Response};
+use reqwest::{Method, RequestBuilder, Response};
 use serde_json::Value;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -44,7 +45,7 @@ pub(crate) struct Stage {
     url: String,
     client: reqwest::Client,
     storage: Database,
-    _nats: TestNats,
+    nats: TestNats,
     redis: TestRedis,
     _everything: DropGuard,
 }
@@ -113,7 +114,7 @@ impl Stage {
         Self {
             client: reqwest::Client::new(),
             storage,
-            _nats: nats,
+            nats,
             redis,
             _everything: everything.drop_guard(),
             database,
@@ -169,6 +170,16 @@ impl Stage {
     /// A question without credentials, to be changed and sent.
     pub(crate) fn anonymous(&self, path: &str) -> RequestBuilder {
         self.client.get(format!("{}{path}", self.url))
+    }
+
+    /// Any request, to be completed and sent.
+    pub(crate) fn to(&self, method: Method, path: &str) -> RequestBuilder {
+        self.client.request(method, format!("{}{path}", self.url))
+    }
+
+    /// The broker, to hear what is told.
+    pub(crate) async fn broker(&self) -> Broker {
+        Broker::connect(self.nats.url(), "story", Duration::from_secs(3)).await.unwrap()
     }
 
     /// A question with a key.

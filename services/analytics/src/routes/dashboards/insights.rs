@@ -10,7 +10,6 @@ use millrace_http::revision;
 use millrace_storage::dashboards::{self, Added};
 use millrace_storage::database::Connection;
 use millrace_storage::insights;
-use uuid::Uuid;
 
 use super::view::DashboardView;
 use super::{changeable, news_of_tile, visible};
