@@ -28,6 +28,7 @@ pub mod connection;
 pub mod document;
 pub mod frame;
 pub mod hub;
+pub mod outbox;
 pub mod tickets;
 
 use crate::browser_session::BrowserSessions;
@@ -36,8 +37,8 @@ use crate::live::gathered::Gathered;
 use crate::notifications::{self, Told};
 use access::Access;
 use connection::{Feed, Socket};
-use frame::Outbox;
 use hub::Hub;
+use outbox::Outbox;
 use tickets::Tickets;
 
 /// Revocations that a socket may be behind. One that is further behind asks auth anew.
@@ -143,7 +144,7 @@ impl Sockets {
             let (response, _, messages) = actix_ws::handle(request, payload).map_err(|error| {
                 Problem::new(Code::Malformed, format!("no WebSocket: {error}")).error_response()
             })?;
-            let (outbox, body) = Outbox::new();
+            let (outbox, body) = Outbox::new(place);
             let mut response = response.set_body(body).map_into_boxed_body();
             if let Some(admitted) = admitted {
                 admitted.renew(response.headers_mut());
@@ -159,7 +160,6 @@ impl Sockets {
                 revoked: self.revoked.subscribe(),
                 heartbeat: self.settings.heartbeat,
                 shutdown: self.shutdown.clone(),
-                place,
             };
             actix_web::rt::spawn(socket.attend());
             Ok(response)

@@ -57,7 +57,10 @@ async fn pages_of_other_origins_may_do_what_their_list_says() {
     };
     for (path, origin, told) in [
         ("/api/v1/events", "https://shop.example", Some("*")),
+        ("/sourceConfig/", "https://shop.example", Some("*")),
         ("/api/v1/stats/dau", "https://console.example", Some("https://console.example")),
+        ("/api/v1/live/tickets", "https://console.example", Some("https://console.example")),
+        ("/api/v1/live/tickets", "https://shop.example", None),
         ("/api/v1/stats/dau", "https://shop.example", None),
         ("/api/v1/auth/login", "https://console.example.evil.example", None),
         ("/api/v1/auth/login", "null", None),
