@@ -54,22 +54,31 @@ impl AllowedOrigins {
         *self != Self::These(Vec::new())
     }
 
+    /// The policy of ingest, which looks at no cookie: SDKs send what the browser has of them, and when all may ask, theirs
+    /// may as well.
+    pub(crate) fn policy_of_ingest(&self) -> Cors {
+        match self {
+            Self::Any => told().allow_any_origin().supports_credentials(),
+            Self::These(_) => self.policy(),
+        }
+    }
+
     /// The policy for these origins. Pages of origins that are named may send the browser's cookies; when all may ask,
     /// none may.
     pub(crate) fn policy(&self) -> Cors {
-        let policy = Cors::default()
-            .allow_any_method()
-            .allow_any_header()
-            .expose_headers(EXPOSED)
-            .max_age(REMEMBERED_SECONDS);
         match self {
-            Self::Any => policy.allow_any_origin().send_wildcard(),
+            Self::Any => told().allow_any_origin().send_wildcard(),
             Self::These(origins) => origins
                 .iter()
-                .fold(policy, |policy, origin| policy.allowed_origin(origin))
+                .fold(told(), |policy, origin| policy.allowed_origin(origin))
                 .supports_credentials(),
         }
     }
+}
+
+/// What every page may do and read that may ask at all.
+fn told() -> Cors {
+    Cors::default().allow_any_method().allow_any_header().expose_headers(EXPOSED).max_age(REMEMBERED_SECONDS)
 }
 
 #[cfg(test)]

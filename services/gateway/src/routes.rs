@@ -52,14 +52,17 @@ pub fn configure(
             let class = RouteClass::of(upstream, request.path());
             limits::middleware(Arc::clone(&limiter), class, request, next)
         };
-        let origins = if upstream == Upstream::Ingest { &state.cors_ingest } else { &state.cors_api };
+        let (origins, cors) = match upstream {
+            Upstream::Ingest => (&state.cors_ingest, state.cors_ingest.policy_of_ingest()),
+            _ => (&state.cors_api, state.cors_api.policy()),
+        };
         resource
             .to(move |request: HttpRequest, body: web::Payload| Rc::clone(&proxy).pass(request, body))
             .wrap(from_fn(session))
             // Outside the sessions: a cookie that is made up costs a question to auth.
             .wrap(from_fn(limit))
             // Outside the limits: a preflight costs nothing, and a page may read why it was refused.
-            .wrap(Condition::new(origins.some(), origins.policy()))
+            .wrap(Condition::new(origins.some(), cors))
     });
 }
 

@@ -10,6 +10,7 @@ use actix_web::{App, HttpServer, web};
 use millrace_http::serve::{KEEP_ALIVE, nothing_here, stop_when_cancelled};
 use millrace_http::{early_answer, observe, request_id};
 use rustls::ServerConfig;
+use socket2::SockRef;
 use tokio_util::sync::CancellationToken;
 
 use crate::state::State;
@@ -30,6 +31,9 @@ pub fn serve<R>(
 where
     R: Fn(&mut web::ServiceConfig) + Clone + Send + 'static,
 {
+    // What is accepted inherits it: a client that takes nothing for so long is cut off by the system, whatever waits for
+    // it here.
+    SockRef::from(&listener).set_tcp_user_timeout(Some(state.upstream_timeout))?;
     let client_timeout = state.client_timeout;
     let trusted_proxies = state.trusted_proxies.clone();
     let server = HttpServer::new(move || {

@@ -28,16 +28,17 @@ pub mod connection;
 pub mod document;
 pub mod frame;
 pub mod hub;
+pub mod outbox;
 pub mod tickets;
 
-use crate::browser_session::BrowserSessions;
+use crate::browser_session::{self, BrowserSessions};
 use crate::live::gathered;
 use crate::live::gathered::Gathered;
 use crate::notifications::{self, Told};
 use access::Access;
 use connection::{Feed, Socket};
-use frame::Outbox;
 use hub::Hub;
+use outbox::Outbox;
 use tickets::Tickets;
 
 /// Revocations that a socket may be behind. One that is further behind asks auth anew.
@@ -118,53 +119,55 @@ impl Sockets {
         hub: &Hub<F::Item>,
         feed: impl FnOnce(Vec<(String, String)>) -> Result<F, Problem>,
     ) -> HttpResponse {
-        let opened = async {
-            if !request.headers().contains_key(UPGRADE) {
-                return Err(
-                    Problem::new(Code::Malformed, "this is a WebSocket: ask to upgrade").error_response()
-                );
+        let opened = self.try_open(request, payload, hub, feed).await;
+        opened.unwrap_or_else(|Refused(answer)| answer)
+    }
+
+    async fn try_open<F: Feed>(
+        &self,
+        request: &HttpRequest,
+        payload: web::Payload,
+        hub: &Hub<F::Item>,
+        feed: impl FnOnce(Vec<(String, String)>) -> Result<F, Problem>,
+    ) -> Result<HttpResponse, Refused> {
+        if !request.headers().contains_key(UPGRADE) {
+            return Err(Problem::new(Code::Malformed, "this is a WebSocket: ask to upgrade").into());
+        }
+        let asked = Asked::read(request)?;
+        let feed = feed(asked.rest)?;
+        let place = self.place(F::KIND)?;
+        let (shown, project, admitted) = match asked.ticket {
+            Some(ticket) => {
+                let (shown, project) = self.tickets.redeem(&ticket).await?;
+                (shown, Some(project), None)
             }
-            let asked = Asked::read(request).map_err(|problem| problem.error_response())?;
-            let feed = feed(asked.rest).map_err(|problem| problem.error_response())?;
-            let place = self.place(F::KIND).map_err(|problem| problem.error_response())?;
-            let (shown, project, admitted) = match asked.ticket {
-                Some(ticket) => {
-                    let redeemed = self.tickets.redeem(&ticket).await;
-                    let (shown, project) = redeemed.map_err(|problem| problem.error_response())?;
-                    (shown, Some(project), None)
-                }
-                None => {
-                    let (shown, admitted) = self.access.shown(request).await?;
-                    (shown, asked.project, admitted)
-                }
-            };
-            let viewer = self.access.admit(&shown, project).await;
-            let viewer = viewer.map_err(|problem| problem.error_response())?;
-            let (response, _, messages) = actix_ws::handle(request, payload).map_err(|error| {
-                Problem::new(Code::Malformed, format!("no WebSocket: {error}")).error_response()
-            })?;
-            let (outbox, body) = Outbox::new();
-            let mut response = response.set_body(body).map_into_boxed_body();
-            if let Some(admitted) = admitted {
-                admitted.renew(response.headers_mut());
+            None => {
+                let (shown, admitted) = self.access.shown(request).await?;
+                (shown, asked.project, admitted)
             }
-            let socket = Socket {
-                seat: hub.join(viewer.project),
-                messages: messages.max_frame_size(MAX_SAID),
-                outbox,
-                feed,
-                access: self.access.clone(),
-                shown,
-                viewer,
-                revoked: self.revoked.subscribe(),
-                heartbeat: self.settings.heartbeat,
-                shutdown: self.shutdown.clone(),
-                place,
-            };
-            actix_web::rt::spawn(socket.attend());
-            Ok(response)
         };
-        opened.await.unwrap_or_else(|refusal: HttpResponse| refusal)
+        let viewer = self.access.admit(&shown, project).await?;
+        let (answer, _, messages) = actix_ws::handle(request, payload)
+            .map_err(|error| Problem::new(Code::Malformed, format!("no WebSocket: {error}")))?;
+        let (outbox, body) = Outbox::new(place);
+        let mut answer = answer.set_body(body).map_into_boxed_body();
+        if let Some(admitted) = admitted {
+            admitted.renew(answer.headers_mut());
+        }
+        let socket = Socket {
+            seat: hub.join(viewer.project),
+            messages: messages.max_frame_size(MAX_SAID),
+            outbox,
+            feed,
+            access: self.access.clone(),
+            shown,
+            viewer,
+            revoked: self.revoked.subscribe(),
+            heartbeat: self.settings.heartbeat,
+            shutdown: self.shutdown.clone(),
+        };
+        actix_web::rt::spawn(socket.attend());
+        Ok(answer)
     }
 
     fn place(&self, kind: &'static str) -> Result<Place, Problem> {
@@ -174,6 +177,22 @@ impl Sockets {
             return Err(full.retry_after(Duration::from_secs(5)));
         }
         Ok(place)
+    }
+}
+
+/// The answer in place of what was asked for.
+#[derive(Debug)]
+pub(crate) struct Refused(HttpResponse);
+
+impl From<Problem> for Refused {
+    fn from(problem: Problem) -> Self {
+        Self(problem.error_response())
+    }
+}
+
+impl From<browser_session::Refusal> for Refused {
+    fn from(refusal: browser_session::Refusal) -> Self {
+        Self(refusal.into_response())
     }
 }
 

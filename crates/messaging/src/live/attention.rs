@@ -155,7 +155,7 @@ mod tests {
             did("ada", "seen", "2026-11-01T12:00:00Z").with("properties", serde_json::json!({"x": text}));
         attention.sample(&events(1), start);
         let (_, sample) = attention.sample(&vec![large.event(); 100], start + DOUBT).unwrap();
-        assert_eq!(sample.len(), 17);
+        assert_eq!(sample.len(), 16);
     }
 
     proptest! {

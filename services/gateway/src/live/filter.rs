@@ -25,6 +25,10 @@ impl Filter {
     /// # Errors
     /// Why it makes no sense.
     pub fn parse(said: &str) -> Result<Self, String> {
+        // An array would be taken for the members in their order.
+        if !said.trim_start().starts_with('{') {
+            return Err("a filter must be a JSON object".to_owned());
+        }
         let filter: Self = serde_json::from_str(said).map_err(|error| format!("not a filter: {error}"))?;
         filter.checked().map_err(|(field, message)| format!("{field}: {message}"))
     }

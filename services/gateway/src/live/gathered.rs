@@ -1,5 +1,5 @@
-//! What comes from all ingests within a tenth of a second, gathered into one frame for every client: a thousand clients
-//! cost ten writes a second each, however many messages come.
+//! What comes from all ingests within a tenth of a second, gathered into one frame for every client: a client costs ten
+//! writes a second, however many messages come, and fewer in a crowd.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -16,10 +16,15 @@ use crate::sockets::frame;
 
 /// How long events are gathered, but for the first after a pause, which are told at once.
 const GATHER: Duration = Duration::from_millis(100);
+/// What a client adds to that: at most 20,000 frames a second go out, whatever the number of clients.
+const GATHER_PER_CLIENT: Duration = Duration::from_micros(50);
 /// The most events in a frame; of more, a sample is told.
 const MAX_EVENTS: usize = 500;
 /// The most bytes in a frame, about.
 const MAX_BYTES: usize = 512 * 1024;
+/// The most bytes in the frames of all clients, about: ten times this a second is what watching may cost. With more
+/// clients each sees fewer events, but always one.
+const FAN_OUT_BYTES: usize = 4 * 1024 * 1024;
 /// How long after a failure the broker is asked again.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -68,17 +73,19 @@ impl Gathered {
         frame::text(&text)
     }
 
-    /// Takes the events of a message, as far as there is room.
-    fn add(&mut self, message: &[u8]) {
+    /// Takes the events of a message, as far as there is room for them in a frame for so many clients.
+    fn add(&mut self, message: &[u8], clients: usize) {
         let message: LiveMessage<'_> = match serde_json::from_slice(message) {
             Ok(message) => message,
             // Of a later version, or somebody else's.
             Err(error) => return tracing::warn!(%error, "live events cannot be read"),
         };
         self.accepted += message.accepted;
+        let room = MAX_BYTES.min(FAN_OUT_BYTES / clients.max(1));
         for event in message.events {
             let json = event.get();
-            if self.events.len() >= MAX_EVENTS || self.bytes + json.len() > MAX_BYTES {
+            let is_full = self.events.len() >= MAX_EVENTS || self.bytes + json.len() > room;
+            if is_full && !self.events.is_empty() {
                 break;
             }
             let Ok(Watched { event_type, user_id }) = serde_json::from_str(json) else { continue };
@@ -109,13 +116,14 @@ async fn gather(mut messages: impl Stream<Item = Bytes> + Unpin, clients: &broad
     loop {
         tokio::select! {
             message = messages.next() => match message {
-                Some(message) => gathered.add(&message),
+                Some(message) => gathered.add(&message, clients.receiver_count()),
                 None => return,
             },
             () = sleep_until(next), if !gathered.events.is_empty() => {
                 // The last client may just have left.
                 let _ = clients.send(Arc::new(std::mem::take(&mut gathered)));
-                next = Instant::now() + GATHER;
+                let clients = u32::try_from(clients.receiver_count()).unwrap_or(u32::MAX);
+                next = Instant::now() + GATHER.max(GATHER_PER_CLIENT.saturating_mul(clients));
             }
         }
     }
@@ -139,7 +147,7 @@ pub(super) mod tests {
     /// A message of these types and users.
     pub(in crate::live) fn of(events: &[(&str, &str)]) -> Gathered {
         let mut gathered = Gathered::default();
-        gathered.add(&message(events, events.len() as u64));
+        gathered.add(&message(events, events.len() as u64), 1);
         gathered
     }
 
@@ -151,8 +159,8 @@ pub(super) mod tests {
     #[test]
     fn a_frame_says_what_part_of_all_events_is_told() {
         let mut gathered = of(&[("paid", "ada"), ("seen", "bob")]);
-        gathered.add(&message(&[("seen", "eve")], 4));
-        gathered.add(b"not json");
+        gathered.add(&message(&[("seen", "eve")], 4), 1);
+        gathered.add(b"not json", 1);
         let told = read(&gathered.whole());
         assert_eq!((&told["type"], &told["sample_rate"]), (&json!("events"), &json!(0.5)));
         assert_eq!(told["events"].as_array().unwrap().len(), 3);
@@ -168,11 +176,15 @@ pub(super) mod tests {
     fn no_frame_grows_beyond_its_bounds() {
         let mut gathered = Gathered::default();
         for _ in 0..3 {
-            gathered.add(&message(&[("seen", "ada"); 400], 400));
+            gathered.add(&message(&[("seen", "ada"); 400], 400), 1);
         }
         let told = read(&gathered.whole());
         assert_eq!(told["events"].as_array().unwrap().len(), MAX_EVENTS);
         assert!((told["sample_rate"].as_f64().unwrap() - 500.0 / 1200.0).abs() < 1e-9);
+        let mut gathered = Gathered::default();
+        gathered.add(&message(&[("seen", "ada"); 400], 400), 100_000);
+        let told = read(&gathered.whole());
+        assert_eq!(told["events"], json!([{"event_type": "seen", "user_id": "ada"}]), "one for a crowd");
     }
 
     #[tokio::test(start_paused = true)]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use actix_web::{HttpRequest, HttpResponse, ResponseError};
+use actix_web::HttpRequest;
 use chrono::{DateTime, Utc};
 use millrace_domain::access::Scope;
 use millrace_domain::ids::{AccountId, KeyId, ProjectId};
@@ -13,6 +13,7 @@ use millrace_messaging::revocations::Revoked;
 use millrace_messaging::tokens::{NoProject, TokenVerifier};
 use serde::{Deserialize, Serialize};
 
+use super::Refused;
 use crate::browser_session::{Admitted, BrowserSessions};
 
 /// What somebody has shown, to be shown to auth again whenever it may have changed its mind.
@@ -84,16 +85,11 @@ impl Access {
     ///
     /// # Errors
     /// 401 when that is nothing, 403 when another site's page may have sent it, 503 when nobody can tell.
-    pub(super) async fn shown(
-        &self,
-        request: &HttpRequest,
-    ) -> Result<(Shown, Option<Admitted>), HttpResponse> {
-        let admitted = self.sessions.admit(request).await.map_err(|refusal| refusal.into_response())?;
-        if let Some(admitted) = admitted {
+    pub(super) async fn shown(&self, request: &HttpRequest) -> Result<(Shown, Option<Admitted>), Refused> {
+        if let Some(admitted) = self.sessions.admit(request).await? {
             return Ok((Shown::Cookie(admitted.cookie().to_owned()), Some(admitted)));
         }
-        let credentials = Credentials::read(request.headers()).map_err(|problem| problem.error_response())?;
-        let shown = match credentials {
+        let shown = match Credentials::read(request.headers())? {
             Credentials::Key(key) => Shown::Key(key.hash().0),
             Credentials::Token(token) => Shown::Token(token),
         };

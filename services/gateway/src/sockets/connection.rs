@@ -13,10 +13,10 @@ use tokio::sync::broadcast;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::Place;
 use super::access::{Access, Shown, Viewer};
-use super::frame::{self, NotTaken, Outbox};
+use super::frame;
 use super::hub::Seat;
+use super::outbox::{NotTaken, Outbox};
 
 /// How long a client may take to answer a farewell.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -55,7 +55,6 @@ pub(crate) struct Socket<F: Feed> {
     pub(super) revoked: broadcast::Receiver<Option<Revoked>>,
     pub(super) heartbeat: Duration,
     pub(super) shutdown: CancellationToken,
-    pub(super) place: Place,
 }
 
 /// Why a socket ends, as the client is told: a code of RFC 6455, or one of ours from 4000 on.
@@ -143,7 +142,6 @@ impl<F: Feed> Socket<F> {
         if !matches!(end, End::Closed) {
             let _ = timeout(FAREWELL, answered).await;
         }
-        drop(self.place);
     }
 
     async fn go_on(&mut self) -> Result<std::convert::Infallible, End> {

@@ -1,6 +1,7 @@
 //! Tickets: how a page of another origin, which can send neither a header nor a cookie of ours, opens a socket.
 
-use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
+use actix_web::http::header::CACHE_CONTROL;
+use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::{DateTime, Utc};
 use millrace_domain::ids::ProjectId;
 use millrace_http::problem::{Code, Problem, ProblemBody};
@@ -9,7 +10,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::access::Shown;
-use super::{Sockets, project_header};
+use super::{Refused, Sockets, project_header};
 
 /// Gives and takes tickets.
 #[derive(Clone, Debug)]
@@ -47,19 +48,20 @@ struct Given {
     security(("bearer" = []), ("x_api_key" = []), ("browser_session" = [])),
 )]
 pub(crate) async fn give(request: HttpRequest, sockets: web::Data<Sockets>) -> HttpResponse {
-    let given = async {
-        let (shown, admitted) = sockets.access.shown(&request).await?;
-        let given = sockets.give(&request, shown).await.map_err(|problem| problem.error_response())?;
-        let mut answer = HttpResponse::Created().insert_header(("cache-control", "no-store")).json(given);
+    sockets.try_give(&request).await.unwrap_or_else(|Refused(answer)| answer)
+}
+
+impl Sockets {
+    async fn try_give(&self, request: &HttpRequest) -> Result<HttpResponse, Refused> {
+        let (shown, admitted) = self.access.shown(request).await?;
+        let given = self.give(request, shown).await?;
+        let mut answer = HttpResponse::Created().insert_header((CACHE_CONTROL, "no-store")).json(given);
         if let Some(admitted) = admitted {
             admitted.renew(answer.headers_mut());
         }
         Ok(answer)
-    };
-    given.await.unwrap_or_else(|refusal: HttpResponse| refusal)
-}
+    }
 
-impl Sockets {
     async fn give(&self, request: &HttpRequest, shown: Shown) -> Result<Given, Problem> {
         let viewer = self.access.admit(&shown, project_header(request)?).await?;
         let shown = match shown {

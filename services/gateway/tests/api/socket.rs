@@ -1,6 +1,7 @@
 //! A client of a WebSocket, as somebody else has written it.
 
 use futures_util::{SinkExt, StreamExt};
+use millrace_testkit::wait;
 use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -43,9 +44,13 @@ impl Socket {
         }
     }
 
-    /// The same, once it is open.
+    /// The same, once it is open: auth answers on the broker a moment after it listens.
     pub(crate) async fn ready(gateway: &Gateway, path: &str, headers: &[(&'static str, &str)]) -> Self {
-        let mut socket = Self::open(gateway, path, headers).await.unwrap();
+        let opened = wait::until_some("auth answers", async || {
+            Some(Self::open(gateway, path, headers).await)
+                .filter(|opened| !matches!(opened, Err(refused) if refused.status == 503))
+        });
+        let mut socket = opened.await.unwrap();
         assert_eq!(socket.told().await["type"], "ready");
         socket
     }

@@ -173,6 +173,7 @@ impl Stage {
         let config = millrace_gateway::config::Config::from_env(Env::of([
             ("MILLRACE_BIND", "127.0.0.1:0"),
             ("MILLRACE_INGEST_URL", &self.url),
+            ("MILLRACE_CORS_INGEST_ORIGINS", "*"),
             ("NATS_URL", self.nats.url()),
         ]));
         let process = Process { shutdown: shutdown.clone(), metrics: None };

@@ -5,11 +5,13 @@
 mod accounts;
 mod copy;
 mod ingest;
+mod live;
 mod population;
 mod probe;
 mod product;
 mod queries;
 mod report;
+mod watchers;
 
 use clap::Parser;
 use report::Report;
@@ -29,6 +31,9 @@ struct Args {
     /// Distinct users among them
     #[arg(long, default_value_t = 1_000_000)]
     query_users: u64,
+    /// Clients that watch live events
+    #[arg(long, default_value_t = 5_000)]
+    live_clients: usize,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -39,6 +44,8 @@ enum Benchmark {
     Queries,
     /// Token checks, and logins beside them.
     Accounts,
+    /// Live events over WebSockets.
+    Live,
 }
 
 #[tokio::main]
@@ -58,6 +65,11 @@ async fn main() -> anyhow::Result<()> {
     if runs(Benchmark::Accounts) {
         let mut report = Report::new("accounts");
         accounts::measure(&mut report).await?;
+        report.finish()?;
+    }
+    if runs(Benchmark::Live) {
+        let mut report = Report::new("live");
+        live::measure(&mut report, args.live_clients).await?;
         report.finish()?;
     }
     Ok(())

@@ -1,12 +1,42 @@
-//! What browsers send, byte for byte as their SDKs would: there is no browser here to run them.
+//! What browsers send: their SDKs as they are published, on a page of another origin, and byte for byte what they would
+//! send where no SDK was made to.
 
 use std::io::Write;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use millrace_testkit::wait;
 use serde_json::{Value, json};
 
+use super::{Street, told};
 use crate::stage::{Stage, answer};
+
+#[actix_web::test]
+async fn what_browser_sdks_send_from_a_page_of_another_origin_is_stored() {
+    let street = Street::set().await;
+    let scripts =
+        ["segment_browser.mjs", "rudder_browser.mjs", "posthog_browser.mjs", "mixpanel_browser.mjs"];
+    let run = async |script: &str| street.run(script, street.stage.key.reveal(), Value::Null).await;
+    let errors = futures_util::future::join_all(scripts.map(run)).await;
+    for (script, errors) in scripts.iter().zip(errors) {
+        assert_eq!(errors, [""; 0], "{script}");
+    }
+    let client = street.stage.database.client().await;
+    let (user, event, ..) = told();
+    let count = async |event_type: &str| -> i64 {
+        let query = "SELECT count(*) FROM events WHERE event_type = $1 AND user_id = $2";
+        client.query_one(query, &[&event_type, &user]).await.unwrap().get(0)
+    };
+    wait::until("each has told its story", async || count(&event).await == 4).await;
+    wait::until("what was said before is stored as well", async || {
+        count("$identify").await >= 3 && count("$page").await == 2 && count("$set").await >= 1
+    })
+    .await;
+    let groups = "SELECT user_id FROM events WHERE event_type = '$groupidentify'";
+    assert_eq!(client.query_one(groups, &[]).await.unwrap().get::<_, &str>(0), "company:acme");
+    let keys = "SELECT count(*) FROM events WHERE properties::text || coalesce(context::text, '') LIKE '%mr\\_%'";
+    assert_eq!(client.query_one(keys, &[]).await.unwrap().get::<_, i64>(0), 0, "no key is stored");
+}
 
 #[actix_web::test]
 async fn segments_browser_sdk_sends_plain_text_to_one_letter() {
