@@ -14,6 +14,7 @@ pub mod event;
 pub mod ids;
 pub mod json;
 pub mod membership;
+pub mod origins;
 pub mod rate;
 pub mod rejection;
 pub mod rollup;

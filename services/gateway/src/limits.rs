@@ -17,7 +17,7 @@ use millrace_domain::rate::Rate;
 use millrace_http::client_address::TrustedProxies;
 use millrace_http::credentials::Credentials;
 use millrace_http::problem::Problem;
-use millrace_http::quota::{Field, Quota};
+use millrace_http::quota::{self, Field, Quota};
 use millrace_http::session_cookie::SessionCookies;
 use sha2::{Digest, Sha256};
 
@@ -32,7 +32,7 @@ const LOGIN: [&str; 2] = ["/api/v1/auth/login", "/auth/login"];
 
 /// What requests are counted as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum RouteClass {
+pub enum RouteClass {
     /// Questions and changes.
     Api,
     /// By those who know better: auth counts attempts to sign in, ingest events.
@@ -40,7 +40,9 @@ enum RouteClass {
 }
 
 impl RouteClass {
-    fn of(upstream: Upstream, path: &str) -> Self {
+    /// That of a path of this service.
+    #[must_use]
+    pub fn of(upstream: Upstream, path: &str) -> Self {
         if upstream == Upstream::Ingest || LOGIN.contains(&path) { Self::Elsewhere } else { Self::Api }
     }
 }
@@ -116,19 +118,22 @@ fn credential(request: &HttpRequest) -> Option<[u8; 32]> {
 /// Those of the service inside.
 pub async fn middleware<B: MessageBody>(
     limiter: Arc<Limiter>,
-    upstream: Upstream,
+    class: RouteClass,
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
-    let admitted = match RouteClass::of(upstream, request.path()) {
+    let admitted = match class {
         RouteClass::Api => limiter.admit(request.request()).await,
         RouteClass::Elsewhere => Ok(None),
     };
     match admitted {
         Ok(quota) => {
             let mut answer = next.call(request).await?;
-            for (name, value) in quota.into_iter().flatten() {
-                answer.headers_mut().insert(name, value);
+            // A service that refuses for a reason of its own tells which quota that was.
+            if !answer.headers().contains_key(quota::LIMIT) {
+                for (name, value) in quota.into_iter().flatten() {
+                    answer.headers_mut().insert(name, value);
+                }
             }
             Ok(answer.map_into_left_body())
         }

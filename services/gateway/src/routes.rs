@@ -12,10 +12,11 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use utoipa_swagger_ui::{self as swagger_ui, SwaggerUi};
 
 use crate::browser_session::{self, BrowserSessions};
-use crate::limits;
+use crate::cors;
+use crate::limits::{self, RouteClass};
 use crate::proxy::Proxy;
 use crate::state::State;
-use crate::upstreams::{self, PerUpstream, Upstream};
+use crate::upstreams::{self, PerUpstream, Upstream, liveness};
 
 /// Where the API is described for programs.
 const API_DOCUMENT: &str = "/api/v1/openapi.json";
@@ -33,6 +34,16 @@ pub fn configure(service: &mut web::ServiceConfig, state: &Arc<State>, sessions:
         .service(swagger);
     let proxy = |upstream| Rc::new(Proxy::new(upstream, Arc::clone(state)));
     let proxies = PerUpstream::each(proxy);
+    // First: it is what is asked for least, and no prefix of the table is in its way.
+    for upstream in Upstream::ALL {
+        let (proxy, limiter) = (Rc::clone(proxies.of(upstream)), Arc::clone(&state.limiter));
+        let limit = move |request: ServiceRequest, next: Next<_>| {
+            limits::middleware(Arc::clone(&limiter), RouteClass::Api, request, next)
+        };
+        let alive = web::resource(liveness::through_the_gateway(upstream.name()))
+            .to(move |request, body| Rc::clone(&proxy).pass(request, body, Some(liveness::PATH)));
+        service.service(alive.wrap(from_fn(limit)));
+    }
     upstreams::mount(service, |resource, upstream| {
         let (proxy, sessions) = (Rc::clone(proxies.of(upstream)), Arc::clone(sessions));
         let session = move |request: ServiceRequest, next: Next<_>| {
@@ -40,16 +51,17 @@ pub fn configure(service: &mut web::ServiceConfig, state: &Arc<State>, sessions:
         };
         let limiter = Arc::clone(&state.limiter);
         let limit = move |request: ServiceRequest, next: Next<_>| {
-            limits::middleware(Arc::clone(&limiter), upstream, request, next)
+            let class = RouteClass::of(upstream, request.path());
+            limits::middleware(Arc::clone(&limiter), class, request, next)
         };
         let origins = if upstream == Upstream::Ingest { &state.cors_ingest } else { &state.cors_api };
         resource
-            .to(move |request: HttpRequest, body: web::Payload| Rc::clone(&proxy).pass(request, body))
+            .to(move |request: HttpRequest, body: web::Payload| Rc::clone(&proxy).pass(request, body, None))
             .wrap(from_fn(session))
             // Outside the sessions: a cookie that is made up costs a question to auth.
             .wrap(from_fn(limit))
             // Outside the limits: a preflight costs nothing, and a page may read why it was refused.
-            .wrap(Condition::new(origins.some(), origins.policy()))
+            .wrap(Condition::new(origins.some(), cors::policy(origins)))
     });
 }
 

@@ -50,6 +50,9 @@ pub const ROUTES: &[(&str, Upstream)] = &[
 ];
 
 impl Upstream {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Auth, Ingest, Self::Worker, Analytics];
+
     /// Its name in logs, metrics and health reports.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -81,7 +84,7 @@ pub type Origins = PerUpstream<Origin>;
 impl<T> PerUpstream<T> {
     /// The same of each.
     pub fn each(make: impl Fn(Upstream) -> T) -> Self {
-        let [auth, ingest, worker, analytics] = [Auth, Ingest, Upstream::Worker, Analytics].map(make);
+        let [auth, ingest, worker, analytics] = Upstream::ALL.map(make);
         Self { auth, ingest, worker, analytics }
     }
 

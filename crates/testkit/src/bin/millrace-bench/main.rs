@@ -4,6 +4,7 @@
 
 mod accounts;
 mod copy;
+mod gateway;
 mod ingest;
 mod population;
 mod probe;
@@ -39,6 +40,8 @@ enum Benchmark {
     Queries,
     /// Token checks, and logins beside them.
     Accounts,
+    /// What the gateway costs.
+    Gateway,
 }
 
 #[tokio::main]
@@ -58,6 +61,11 @@ async fn main() -> anyhow::Result<()> {
     if runs(Benchmark::Accounts) {
         let mut report = Report::new("accounts");
         accounts::measure(&mut report).await?;
+        report.finish()?;
+    }
+    if runs(Benchmark::Gateway) {
+        let mut report = Report::new("gateway");
+        gateway::measure(&mut report).await?;
         report.finish()?;
     }
     Ok(())
