@@ -16,6 +16,7 @@ mod event_types;
 mod faults;
 mod files;
 mod generated;
+mod limits;
 mod openapi;
 mod parameters;
 mod periods;

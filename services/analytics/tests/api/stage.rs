@@ -44,7 +44,7 @@ pub(crate) struct Stage {
     url: String,
     client: reqwest::Client,
     storage: Database,
-    _nats: TestNats,
+    pub(crate) nats: TestNats,
     redis: TestRedis,
     _everything: DropGuard,
 }
@@ -114,7 +114,7 @@ impl Stage {
         Self {
             client: reqwest::Client::new(),
             storage,
-            _nats: nats,
+            nats,
             redis,
             _everything: everything.drop_guard(),
             database,

@@ -120,9 +120,7 @@ async fn a_rolling_restart_puts_off_what_may_have_had_an_effect_and_loses_nothin
 #[tokio::test(flavor = "multi_thread")]
 async fn while_a_service_is_killed_its_clients_are_put_off_and_then_no_longer() {
     // One path of each service.
-    for path in
-        ["/api/v1/stats", "/api/v1/events", "/api/v1/projects", "/api/v1/health/worker/live"]
-    {
+    for path in ["/api/v1/stats", "/api/v1/events", "/api/v1/projects", "/api/v1/health/worker/live"] {
         let only = anywhere();
         let address = only.address;
         let others = anywhere();
