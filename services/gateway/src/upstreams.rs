@@ -100,8 +100,8 @@ impl<T> PerUpstream<T> {
     }
 }
 
-/// Mounts a resource per prefix. Its first pattern is the bare prefix, and that is what metrics and logs call the
-/// endpoint: what follows it holds ids.
+/// Mounts a scope per prefix. The first pattern in it is nothing, so that metrics and logs call the endpoint by the bare
+/// prefix: what follows it holds ids.
 pub fn mount<S: HttpServiceFactory + 'static>(
     service: &mut web::ServiceConfig,
     handled: impl Fn(Resource, Upstream) -> S,
@@ -119,8 +119,10 @@ fn mount_all<S: HttpServiceFactory + 'static>(
     // what is asked for most is tried first.
     routes.sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.matches('/').count()));
     for (prefix, upstream) in routes {
-        let resource = web::resource([prefix.to_owned(), format!("{prefix}/{{below:.*}}")]);
-        service.service(handled(resource, upstream));
+        // A scope is found by comparing texts. Patterns are regular expressions to actix, and without the scopes each
+        // request would be held against one after the other: a tenth of what the gateway does.
+        let below = web::resource(["", "/{below:.*}"]);
+        service.service(web::scope(prefix).service(handled(below, upstream)));
     }
 }
 

@@ -6,7 +6,7 @@ use crate::probe::Probe;
 use crate::product::Product;
 use crate::report::Report;
 
-const TIME: Duration = Duration::from_secs(8);
+const TIME: Duration = Duration::from_secs(5);
 const CONNECTIONS: u32 = 64;
 /// Enough that at half of the gateway's capacity no request waits for another one's connection.
 const AT_HALF: u32 = 32;
