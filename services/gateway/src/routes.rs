@@ -34,7 +34,7 @@ pub fn configure(service: &mut web::ServiceConfig, state: &Arc<State>, sessions:
         .service(swagger);
     let proxy = |upstream| Rc::new(Proxy::new(upstream, Arc::clone(state)));
     let proxies = PerUpstream::each(proxy);
-    // First: it is what is asked for least, and no prefix of the table is in its way.
+    // Whole paths, compared as texts: they cost who asks for something else next to nothing.
     for upstream in Upstream::ALL {
         let (proxy, limiter) = (Rc::clone(proxies.of(upstream)), Arc::clone(&state.limiter));
         let limit = move |request: ServiceRequest, next: Next<_>| {

@@ -195,7 +195,10 @@ async fn over_http_1_nothing_wears_it_out() {
 
     let mut slow = Vec::new();
     for request in
-        [format!("{post}x: "), format!("{post}content-length: 1000000\r\n\r\n")].iter().cycle().take(100)
+        [format!("{post}x: "), format!("{post}x-api-key: {}\r\ncontent-length: 100000\r\n\r\n", key.reveal())]
+            .iter()
+            .cycle()
+            .take(100)
     {
         let mut client = Wire::to(door.address).await;
         client.send(request).await;
