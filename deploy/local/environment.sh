@@ -19,7 +19,7 @@ environment_put() {
 # Where the servers and the gateway are. The keys and the password are put there by `millrace admin bootstrap`.
 environment_servers() {
   local variable value
-  environment_put MILLRACE_URL "http://127.0.0.1:$port_base"
+  environment_put MILLRACE_URL "$(public_url)"
   while IFS='=' read -r variable value; do environment_put "$variable" "$value"; done < <("$stack_home/stack" env)
 }
 

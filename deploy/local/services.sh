@@ -5,6 +5,21 @@
 services=(gateway auth ingest worker analytics)
 stop_order=(gateway ingest analytics worker auth)
 
+# With TLS the gateway tells its health, and sends everybody else to TLS, on a port beside the services'.
+gateway_has_tls() { [[ -n ${MILLRACE_TLS_CERT-} ]]; }
+plain_port() { printf '%s\n' $((10#$port_base + ${#services[@]})); }
+# What people have in their browsers.
+public_url() {
+  local scheme=http host=127.0.0.1
+  ! gateway_has_tls || scheme=https host=localhost
+  printf '%s\n' "${MILLRACE_PUBLIC_URL:-$scheme://$host:$port_base}"
+}
+
+# Where a service tells its health.
+health_port() {
+  if [[ $1 == gateway ]] && gateway_has_tls; then plain_port; else service_port "$1"; fi
+}
+
 service_port() {
   local i
   for i in "${!services[@]}"; do [[ ${services[i]} != "$1" ]] || printf '%s\n' $((10#$port_base + i)); done
@@ -27,11 +42,16 @@ service_environment() {
     export "MILLRACE_MASTER_KEY=$(secret MILLRACE_MASTER_KEY)"
     # The gateway, on this machine, and whoever is in front of it.
     export "MILLRACE_TRUSTED_PROXIES=127.0.0.1,::1${MILLRACE_TRUSTED_PROXIES:+,$MILLRACE_TRUSTED_PROXIES}"
-    # Where links in mails lead.
-    export "MILLRACE_PUBLIC_URL=${MILLRACE_PUBLIC_URL:-http://127.0.0.1:$port_base}"
+    # Where links in mails lead, and whether session cookies are for TLS alone: the gateway must think the same.
+    export "MILLRACE_PUBLIC_URL=$(public_url)"
     ;;
   gateway | ingest) unset DATABASE_URL ;;
   esac
+  if [[ $1 == gateway ]] && gateway_has_tls; then
+    export "MILLRACE_PUBLIC_URL=$(public_url)" "MILLRACE_PLAIN_BIND=127.0.0.1:$(plain_port)"
+  else
+    unset "${!MILLRACE_TLS_@}" MILLRACE_PLAIN_BIND
+  fi
   [[ $1 == auth ]] || unset "${!MILLRACE_SMTP_@}"
 }
 
@@ -55,7 +75,7 @@ service_start() (
   printf '%s\n' "$stamp" >"$run/$1.stamp"
 )
 
-service_ready() { process_alive "$1" && http_ok "$(service_port "$1")" /health/ready; }
+service_ready() { process_alive "$1" && http_ok "$(health_port "$1")" /health/ready; }
 
 # Longer than the services give themselves to finish what is in flight.
 service_stop() { ! process_recorded "$1" || process_stop "$1" TERM 40; }
@@ -74,7 +94,7 @@ service_failed() {
   tail -n 20 "$logs/$1.log" >&2
   if process_alive "$1"; then
     say "$1 says of itself:"
-    http_get "$(service_port "$1")" /health/ready | sed '1,/^\r*$/d' >&2
+    http_get "$(health_port "$1")" /health/ready | sed '1,/^\r*$/d' >&2
     say ""
   fi
   exit 1

@@ -10,10 +10,10 @@ mod attempts;
 mod audit;
 mod bootstrap;
 mod env_file;
-mod event_limits;
 mod keys;
 mod migrate;
 mod passwords;
+mod project_settings;
 mod projects;
 mod sessions;
 mod signing_keys;
@@ -23,6 +23,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
+use millrace_messaging::project_tables::{API_LIMITS, EVENT_LIMITS, EVENT_ORIGINS};
 use millrace_storage::database::{Connection, Database, PoolSettings};
 
 /// Migrate the database; create accounts, projects and keys; verify the audit log
@@ -52,8 +53,12 @@ enum Command {
     RevokeKey(keys::RevokeKeyArgs),
     ListProjects(projects::ListProjectsArgs),
     ListKeys(keys::ListKeysArgs),
-    LimitEvents(event_limits::LimitEventsArgs),
-    ListEventLimits(event_limits::ListEventLimitsArgs),
+    LimitEvents(project_settings::LimitEventsArgs),
+    ListEventLimits(project_settings::ListEventLimitsArgs),
+    LimitApi(project_settings::LimitApiArgs),
+    ListApiLimits(project_settings::ListApiLimitsArgs),
+    AllowOrigins(project_settings::AllowOriginsArgs),
+    ListOrigins(project_settings::ListOriginsArgs),
     #[command(subcommand)]
     Audit(audit::AuditCommand),
 }
@@ -78,8 +83,12 @@ pub async fn execute(args: AdminArgs) -> anyhow::Result<ExitCode> {
         Command::RevokeKey(args) => return keys::revoke(&mut desk().await?, &args).await,
         Command::ListProjects(_) => projects::list(&mut desk().await?.conn).await?,
         Command::ListKeys(args) => keys::list(&mut desk().await?.conn, &args).await?,
-        Command::LimitEvents(args) => event_limits::set(&mut desk().await?, &args).await?,
-        Command::ListEventLimits(_) => event_limits::list(nats_url.as_deref()).await?,
+        Command::LimitEvents(args) => project_settings::limit_events(&mut desk().await?, &args).await?,
+        Command::LimitApi(args) => project_settings::limit_api(&mut desk().await?, &args).await?,
+        Command::AllowOrigins(args) => project_settings::allow_origins(&mut desk().await?, &args).await?,
+        Command::ListEventLimits(_) => project_settings::list(nats_url.as_deref(), EVENT_LIMITS).await?,
+        Command::ListApiLimits(_) => project_settings::list(nats_url.as_deref(), API_LIMITS).await?,
+        Command::ListOrigins(_) => project_settings::list(nats_url.as_deref(), EVENT_ORIGINS).await?,
         Command::Audit(command) => return audit::execute(&mut desk().await?.conn, &command).await,
     }
     Ok(ExitCode::SUCCESS)

@@ -111,6 +111,15 @@ pub struct Details {
     /// Whether an account has the system role.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub admin: Option<bool>,
+    /// How many events a project may send from then on, or `off`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event_limit: Option<ShortText>,
+    /// How many questions may be asked of a project from then on, or `off`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub api_limit: Option<ShortText>,
+    /// The origins whose pages may send events of a project from then on: the first 200 characters of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event_origins: Option<ShortText>,
     /// Whether the keys that signed before are not believed any more.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub compromised: Option<bool>,

@@ -15,6 +15,7 @@ pub mod ids;
 pub mod json;
 pub mod membership;
 pub mod notification;
+pub mod origins;
 pub mod rate;
 pub mod rejection;
 pub mod rollup;

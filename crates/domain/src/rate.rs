@@ -115,6 +115,15 @@ impl FromStr for Limit {
     }
 }
 
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(rate) => rate.fmt(f),
+            None => f.write_str("off"),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -143,6 +152,7 @@ mod tests {
     #[test]
     fn a_limit_can_be_off() {
         assert_eq!("off".parse(), Ok(Limit(None)));
+        assert_eq!(Limit(None).to_string(), "off");
         assert_eq!("60/s burst 120".parse(), Ok(Limit(Rate::new(60, Period::Second, 120))));
     }
 

@@ -57,6 +57,8 @@ codes! {
     Forbidden, "forbidden", FORBIDDEN, "The credentials do not allow this";
     /// A browser sends it, and it may have come from a page that is not ours.
     Csrf, "csrf", FORBIDDEN, "The request does not prove that it comes from this site";
+    /// A browser sends it for a page of an origin that the project does not list.
+    OriginNotAllowed, "origin_not_allowed", FORBIDDEN, "Pages of this origin may not send events of the project";
     /// The right password, for an account whose address nobody has proved yet.
     EmailNotVerified, "email_not_verified", FORBIDDEN, "The e-mail address is not verified yet";
     /// People cannot make accounts for themselves here.

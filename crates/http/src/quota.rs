@@ -7,7 +7,8 @@ use actix_web::http::header::{HeaderName, HeaderValue};
 use millrace_domain::rate::Rate;
 
 const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
-const LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+/// What is left of a quota.
+pub const LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 
 /// A header field.
 pub type Field = (HeaderName, HeaderValue);

@@ -24,6 +24,10 @@ pub const AUDITORS: &str = "auditors";
 
 /// The table of how many events a second projects may send: a key-value bucket, under their ids.
 pub const EVENT_LIMITS_TABLE: &str = "event_limits";
+/// The same of how many questions a second may be asked of projects.
+pub const API_LIMITS_TABLE: &str = "api_limits";
+/// The same of the origins whose pages may send events of projects.
+pub const EVENT_ORIGINS_TABLE: &str = "event_origins";
 
 /// Asks what an API key grants.
 pub const RESOLVE_KEY: &str = "auth.v1.key.resolve";

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::web;
+use millrace_cache::limits::Limits;
 use millrace_cache::revocations::RevocationCount;
 use millrace_http::authorized::Authenticator;
 use millrace_http::serve::serve;
 use millrace_messaging::broker::Broker;
 use millrace_messaging::keys::KeyResolver;
+use millrace_messaging::project_tables::{API_LIMITS, TableCopy};
 use millrace_messaging::tokens::TokenVerifier;
 use millrace_runtime::health::{self, Health};
 use millrace_runtime::launch::{Fault, Process, listen};
@@ -70,7 +72,15 @@ impl App {
                 })
         };
         let answers = KeptAnswers::new(&config.redis_url, config.answers_kept)?;
-        let state = State { database, broker: broker.clone(), answers, patience: config.statement_timeout, clock: config.clock };
+        let state = State {
+            database,
+            broker: broker.clone(),
+            answers,
+            limits: Limits::new(Some(&config.redis_url))?,
+            api_limits: TableCopy::new(API_LIMITS, broker.clone(), config.replicas),
+            patience: config.statement_timeout,
+            clock: config.clock,
+        };
         Ok(Self {
             listener,
             state,
@@ -100,6 +110,7 @@ impl App {
         let mut components = Components::new(shutdown.clone(), self.grace);
         components.spawn("key revocations", keys.clone().listen(shutdown.clone()));
         components.spawn("token revocations", tokens.clone().listen(shutdown.clone()));
+        components.spawn("API limits", self.state.api_limits.clone().listen(shutdown.clone()));
         let forget = {
             let (keys, tokens) = (keys.clone(), tokens.clone());
             move || {

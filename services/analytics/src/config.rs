@@ -17,6 +17,8 @@ pub struct Config {
     pub nats_url: String,
     /// `REDIS_URL`.
     pub redis_url: String,
+    /// `MILLRACE_STREAM_REPLICAS`: how many brokers of a cluster keep what projects may be asked.
+    pub replicas: usize,
     /// `MILLRACE_STATEMENT_TIMEOUT`: how long the database may work on a question, all of its statements together.
     pub statement_timeout: Duration,
     /// `MILLRACE_ANSWERS_KEPT`: how long an answer may be given again while nothing says that its data have changed.
@@ -38,6 +40,7 @@ impl Config {
         let database_url = replica.or_else(|| env.required("DATABASE_URL"));
         let nats_url = env.required("NATS_URL");
         let redis_url = env.required("REDIS_URL");
+        let replicas = env.or("MILLRACE_STREAM_REPLICAS", 1);
         let statement_timeout = env.duration("MILLRACE_STATEMENT_TIMEOUT", Duration::from_secs(20));
         let answers_kept = env.duration("MILLRACE_ANSWERS_KEPT", Duration::from_secs(10));
         let shutdown_grace = env.duration("MILLRACE_SHUTDOWN_GRACE", Duration::from_secs(30));
@@ -60,6 +63,7 @@ impl Config {
                 database_url: database_url?,
                 nats_url: nats_url?,
                 redis_url: redis_url?,
+                replicas,
                 statement_timeout,
                 answers_kept,
                 shutdown_grace,

@@ -1,6 +1,6 @@
 //! Exact answers to questions about events.
 //!
-//! `GET /api/v1/stats/…` → who is it ([`authenticator`]) → read the question ([`routes`], [`asked`]) → give the answer
+//! `GET /api/v1/stats/…` → who is it ([`authenticator`]) → may so much be asked ([`api_limit`]) → read the question ([`routes`], [`asked`]) → give the answer
 //! that is kept from a moment ago ([`kept`]), or part the time it covers into what the roll-ups hold and what only the
 //! events know ([`plan`]) → read both in one snapshot of the database ([`reader`]) → answer with the set algebra of
 //! [`millrace_domain::analytics`] ([`questions`]) → send it with a tag that tells whether it changed ([`answer`]).
@@ -8,6 +8,7 @@
 //! This service never writes events.
 
 pub mod answer;
+pub mod api_limit;
 pub mod app;
 pub mod asked;
 pub mod authenticator;

@@ -11,6 +11,7 @@ use tokio::runtime::Handle;
 use tracing::Span;
 
 use crate::answer::Answer;
+use crate::api_limit;
 use crate::errors::AnalyticsError;
 use crate::kept::Asking;
 use crate::reader::Reader;
@@ -35,6 +36,7 @@ where
     A: Serialize,
     Q: AsyncFnOnce(&mut Reader) -> Result<A, AnalyticsError> + Send + 'static,
 {
+    api_limit::check(state, asking.project).await?;
     let worked_out = work_out(state, asking.kind, question);
     let recalled = Box::pin(state.answers.recall(&asking, worked_out)).await;
     let (answer, kept) = recalled.map_err(|error| Problem::from(&*error))?;

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use millrace_cache::limits::Limits;
+use millrace_domain::rate::Rate;
 use millrace_messaging::broker::Broker;
+use millrace_messaging::project_tables::TableCopy;
 use millrace_storage::database::{Connection, Database};
 
 use crate::errors::AnalyticsError;
@@ -18,6 +21,10 @@ pub struct State {
     pub broker: Broker,
     /// Answers that were given a moment ago.
     pub answers: KeptAnswers,
+    /// Counts questions.
+    pub limits: Limits,
+    /// How many may be asked of a project.
+    pub api_limits: TableCopy<Rate>,
     /// How long the database may work on a question.
     pub patience: Duration,
     /// What time it is.

@@ -97,7 +97,8 @@ impl From<AuthError> for Problem {
                 return Self::too_many(*quota, error.to_string(), *wait);
             }
             AuthError::TooManyMails(wait) => return Self::too_many(outbox::QUOTA, error.to_string(), *wait),
-            AuthError::NoMail => Code::Unavailable,
+            // Not 503: trying again does not help.
+            AuthError::NoMail => Code::Conflict,
             AuthError::MailToken => return Self::field("token", "invalid", error.to_string()),
             AuthError::Busy => {
                 return Self::new(Code::Unavailable, error.to_string()).retry_after(Duration::from_secs(2));

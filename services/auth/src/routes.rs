@@ -20,6 +20,7 @@ mod members;
 mod openid;
 mod password;
 mod password_reset;
+mod project_settings;
 mod projects;
 mod refresh;
 mod register;
@@ -54,6 +55,8 @@ pub fn configure(service: &mut ServiceConfig<'_>) {
         .service(projects::list)
         .service(projects::create)
         .service(projects::show)
+        .service(project_settings::show)
+        .service(project_settings::change)
         .service(keys::list)
         .service(keys::create)
         .service(keys::rotate)

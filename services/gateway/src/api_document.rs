@@ -4,6 +4,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::sockets::document::document;
+use crate::upstreams::{Upstream, liveness};
 
 /// What the services publish.
 const DOCUMENTS: [&str; 3] = [
@@ -58,6 +59,12 @@ pub fn merged() -> Result<Value, DocumentError> {
         add(&mut security_schemes, take(&mut document, "/components/securitySchemes").unwrap_or_default())?;
         tags.extend(document.get("tags").and_then(Value::as_array).into_iter().flatten().cloned());
     }
+    let mut operation = alive();
+    complete(&mut operation, None);
+    add(
+        &mut paths,
+        Map::from_iter([(liveness::through_the_gateway("{service}"), json!({"get": operation}))]),
+    )?;
     Ok(json!({
         "openapi": "3.1.0",
         "info": {
@@ -72,6 +79,28 @@ pub fn merged() -> Result<Value, DocumentError> {
         "paths": paths,
         "components": {"schemas": schemas, "securitySchemes": security_schemes},
     }))
+}
+
+/// What the gateway says of the services behind it.
+fn alive() -> Value {
+    let names = Upstream::ALL.map(Upstream::name);
+    json!({
+        "tags": ["operations"],
+        "summary": "Whether a service is alive",
+        "description": "Asked of the service itself, on the way that all requests take.",
+        "operationId": "service_liveness",
+        "parameters": [{
+            "name": "service", "in": "path", "required": true,
+            "schema": {"type": "string", "enum": names}, "example": "ingest",
+        }],
+        "responses": {"200": {
+            "description": "It is",
+            "content": {"application/json": {"schema": {
+                "type": "object", "required": ["status"], "properties": {"status": {"type": "string", "example": "ok"}},
+            }}},
+        }},
+        "security": [],
+    })
 }
 
 /// Adds to an operation what holds for all of its document, and what the gateway may answer.

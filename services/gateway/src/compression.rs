@@ -28,12 +28,12 @@ pub async fn middleware<B: MessageBody>(
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<Compressed<B>, B>>, Error> {
     let head_alone = request.method() == Method::HEAD;
-    let accepted = AcceptEncoding::parse(&request).ok();
     let mut answer = next.call(request).await?;
     if !is_worth_it(&answer) {
         return Ok(answer.map_into_right_body());
     }
     answer.headers_mut().append(VARY, HeaderValue::from_static("accept-encoding"));
+    let accepted = AcceptEncoding::parse(answer.request()).ok();
     let chosen = accepted.and_then(|accepted| accepted.negotiate(encoder::OFFERED.iter()));
     let encoder = match chosen {
         Some(Encoding::Known(coding)) if !head_alone => Encoder::new(coding)?,

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 use millrace_domain::batch::MAX_REQUEST_BYTES;
+use millrace_domain::origins::AllowedOrigins;
 use millrace_domain::rate::{Limit, Period, Rate};
 use millrace_http::client_address::TrustedProxies;
 use millrace_http::public_side::PublicUrl;
 use millrace_http::serve::HEAD_TIMEOUT;
 use millrace_runtime::config::{ConfigError, Env};
 
-use crate::cors::AllowedOrigins;
 use crate::sockets::SocketSettings;
 use crate::tls::TlsFiles;
 use crate::upstreams::Origins;
@@ -48,7 +48,8 @@ pub struct Config {
     /// for, beside a second for each KiB that has come. Too low and clients on slow lines are cut off; too high and
     /// slow ones hold connections.
     pub client_timeout: Duration,
-    /// `MILLRACE_CORS_INGEST_ORIGINS`: the origins whose pages may send events.
+    /// `MILLRACE_CORS_INGEST_ORIGINS`: the origins whose pages may send events to any project. Each project may have a
+    /// list of its own beside it.
     pub cors_ingest: AllowedOrigins,
     /// `MILLRACE_CORS_API_ORIGINS`: the origins whose pages may do everything else.
     pub cors_api: AllowedOrigins,
@@ -104,9 +105,8 @@ impl Config {
         let tls =
             certificate.zip(key).map(|(certificate, key)| TlsFiles { certificate, key, client_authorities });
         let client_timeout = env.duration("MILLRACE_CLIENT_TIMEOUT", HEAD_TIMEOUT);
-        let no_origins = || AllowedOrigins::These(Vec::new());
-        let cors_ingest = env.or("MILLRACE_CORS_INGEST_ORIGINS", no_origins());
-        let cors_api = env.or("MILLRACE_CORS_API_ORIGINS", no_origins());
+        let cors_ingest = env.or("MILLRACE_CORS_INGEST_ORIGINS", AllowedOrigins::Any);
+        let cors_api = env.or("MILLRACE_CORS_API_ORIGINS", AllowedOrigins::These(Vec::new()));
         let upstream_requests = env.or("MILLRACE_UPSTREAM_REQUESTS", 512);
         let max_body = env.bytes("MILLRACE_MAX_BODY", ByteSize::b(MAX_REQUEST_BYTES as u64));
         let trusted_proxies = env.or("MILLRACE_TRUSTED_PROXIES", TrustedProxies::default());

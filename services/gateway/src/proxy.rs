@@ -13,7 +13,7 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use hyper::body::{Body, Incoming};
 use hyper::http::request::Parts;
-use hyper::{Method, Request, Response};
+use hyper::{Method, Request, Response, Uri};
 use millrace_http::problem::{Code, Problem};
 
 mod connections;
@@ -54,7 +54,7 @@ impl Proxy {
         Self { upstream, pool, state }
     }
 
-    /// Passes on a request.
+    /// Passes on a request; to `target` there, or else to the target that it came with.
     ///
     /// # Errors
     /// When there is no answer to pass back.
@@ -62,11 +62,12 @@ impl Proxy {
         self: Rc<Self>,
         request: HttpRequest,
         body: web::Payload,
+        target: Option<&'static str>,
     ) -> Result<HttpResponse<Download>, Problem> {
         let problem = |error: ProxyError| error.into_problem(self.upstream);
         let upload =
             Upload::new(&request, body, self.state.max_body).map_err(|error| problem(error.into()))?;
-        let mut onward = head(&request)?;
+        let mut onward = head(&request, target)?;
         onward.headers = headers::onward(&request, upload.announced(), &self.state.trusted_proxies);
         let head_alone = onward.method == Method::HEAD;
         let circuit = self.state.circuits.of(self.upstream);
@@ -156,11 +157,16 @@ impl Proxy {
 }
 
 /// The method and the target of a request, for the next hop.
-fn head(request: &HttpRequest) -> Result<Parts, Problem> {
+fn head(request: &HttpRequest, target: Option<&'static str>) -> Result<Parts, Problem> {
     let unreadable = |part| Problem::new(Code::Malformed, format!("the {part} of the request is not valid"));
     let (mut parts, ()) = Request::new(()).into_parts();
-    let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
-    parts.uri = target.parse().map_err(|_reason| unreadable("target"))?;
+    parts.uri = match target {
+        Some(target) => Uri::from_static(target),
+        None => {
+            let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
+            target.parse().map_err(|_reason| unreadable("target"))?
+        }
+    };
     parts.method =
         Method::from_bytes(request.method().as_str().as_bytes()).map_err(|_reason| unreadable("method"))?;
     Ok(parts)

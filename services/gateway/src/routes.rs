@@ -12,13 +12,14 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use utoipa_swagger_ui::{self as swagger_ui, SwaggerUi};
 
 use crate::browser_session::{self, BrowserSessions};
+use crate::cors;
 use crate::limits::{self, RouteClass};
 use crate::live;
 use crate::notifications;
 use crate::proxy::Proxy;
 use crate::sockets::{Sockets, tickets};
 use crate::state::State;
-use crate::upstreams::{self, PerUpstream, Upstream};
+use crate::upstreams::{self, PerUpstream, Upstream, liveness};
 
 /// Where the API is described for programs.
 const API_DOCUMENT: &str = "/api/v1/openapi.json";
@@ -42,6 +43,16 @@ pub fn configure(
     configure_sockets(service, state, sockets);
     let proxy = |upstream| Rc::new(Proxy::new(upstream, Arc::clone(state)));
     let proxies = PerUpstream::each(proxy);
+    // Whole paths, compared as texts: they cost who asks for something else next to nothing.
+    for upstream in Upstream::ALL {
+        let (proxy, limiter) = (Rc::clone(proxies.of(upstream)), Arc::clone(&state.limiter));
+        let limit = move |request: ServiceRequest, next: Next<_>| {
+            limits::middleware(Arc::clone(&limiter), RouteClass::Api, request, next)
+        };
+        let alive = web::resource(liveness::through_the_gateway(upstream.name()))
+            .to(move |request, body| Rc::clone(&proxy).pass(request, body, Some(liveness::PATH)));
+        service.service(alive.wrap(from_fn(limit)));
+    }
     upstreams::mount(service, |resource, upstream| {
         let (proxy, sessions) = (Rc::clone(proxies.of(upstream)), Arc::clone(sessions));
         let session = move |request: ServiceRequest, next: Next<_>| {
@@ -53,11 +64,11 @@ pub fn configure(
             limits::middleware(Arc::clone(&limiter), class, request, next)
         };
         let (origins, cors) = match upstream {
-            Upstream::Ingest => (&state.cors_ingest, state.cors_ingest.policy_of_ingest()),
-            _ => (&state.cors_api, state.cors_api.policy()),
+            Upstream::Ingest => (&state.cors_ingest, cors::policy_of_ingest(&state.cors_ingest)),
+            _ => (&state.cors_api, cors::policy(&state.cors_api)),
         };
         resource
-            .to(move |request: HttpRequest, body: web::Payload| Rc::clone(&proxy).pass(request, body))
+            .to(move |request: HttpRequest, body: web::Payload| Rc::clone(&proxy).pass(request, body, None))
             .wrap(from_fn(session))
             // Outside the sessions: a cookie that is made up costs a question to auth.
             .wrap(from_fn(limit))
@@ -82,7 +93,7 @@ fn configure_sockets(service: &mut web::ServiceConfig, state: &Arc<State>, socke
         service.service(web::resource(path).route(opens).wrap(limit()));
     }
     let tickets = web::resource("/api/v1/live/tickets").route(web::post().to(tickets::give)).wrap(limit());
-    service.service(tickets.wrap(Condition::new(state.cors_api.some(), state.cors_api.policy())));
+    service.service(tickets.wrap(Condition::new(state.cors_api.some(), cors::policy(&state.cors_api))));
 }
 
 /// What this is, for someone who opens the address in a browser.

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use actix_web::web::Bytes;
 use millrace_cache::limits::Limits;
+use millrace_domain::origins::AllowedOrigins;
 use millrace_http::client_address::TrustedProxies;
 use millrace_runtime::launch::Fault;
 
 use crate::api_document;
 use crate::config::Config;
-use crate::cors::AllowedOrigins;
 use crate::limits::Limiter;
 use crate::upstreams::circuit::Circuit;
 use crate::upstreams::{Origins, PerUpstream, Upstream};

@@ -11,10 +11,10 @@ use millrace_cache::revocations::RevocationCount;
 use millrace_http::authorized::Authenticator;
 use millrace_http::serve::serve;
 use millrace_messaging::broker::Broker;
-use millrace_messaging::event_limits::EventLimits;
 use millrace_messaging::group::{Gatherer, GroupPublisher};
 use millrace_messaging::keys::KeyResolver;
 use millrace_messaging::live::tap::{Tap, Tapper};
+use millrace_messaging::project_tables::{EVENT_LIMITS, EVENT_ORIGINS, TableCopy};
 use millrace_messaging::streams;
 use millrace_runtime::health::{self, Health};
 use millrace_runtime::labels::{CappedLabels, EVENT_TYPE_LABELS};
@@ -53,7 +53,8 @@ impl App {
         streams::ensure(&broker, config.streams).await?;
         let memory = DuplicateMemory::new(&config.redis_url, config.duplicate_window)?;
         let limits = Limits::new(Some(&config.redis_url))?;
-        let event_limits = EventLimits::new(broker.clone(), config.streams.replicas);
+        let event_limits = TableCopy::new(EVENT_LIMITS, broker.clone(), config.streams.replicas);
+        let event_origins = TableCopy::new(EVENT_ORIGINS, broker.clone(), config.streams.replicas);
         let health = {
             let (broker, memory) = (broker.clone(), memory.clone());
             Health::new("ingest", env!("CARGO_PKG_VERSION"), process.shutdown.clone())
@@ -81,6 +82,7 @@ impl App {
                 tap,
                 memory,
                 event_limits,
+                event_origins,
                 limits,
                 budget: Budget::new(config.body_budget),
                 stored_timeout: config.stored_timeout,
@@ -113,6 +115,7 @@ impl App {
         components.spawn("live tap", self.tapper.run());
         components.spawn("key revocations", self.resolver.clone().listen(shutdown.clone()));
         components.spawn("event limits", self.state.event_limits.clone().listen(shutdown.clone()));
+        components.spawn("event origins", self.state.event_origins.clone().listen(shutdown.clone()));
         let resolver = self.resolver.clone();
         let counted = self.revocations.watch(shutdown.clone(), move || resolver.forget());
         components.spawn("key revocations by Redis", counted);

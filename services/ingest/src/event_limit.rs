@@ -23,7 +23,7 @@ pub(crate) async fn check(
     project: ProjectId,
     sent: usize,
 ) -> Result<Option<[Field; 2]>, Problem> {
-    let Some(rate) = state.event_limits.of(project) else { return Ok(None) };
+    let Some(rate) = state.event_limits.of(project).map(|rate| *rate) else { return Ok(None) };
     let cost = u32::try_from(sent).unwrap_or(u32::MAX);
     let outcome = state.limits.take(&[Allowance::of_project(POLICY, project, rate)], cost).await;
     let Some(standing) = outcome.standings.first() else { return Ok(None) };

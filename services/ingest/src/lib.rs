@@ -16,6 +16,7 @@ pub mod config;
 mod elements;
 pub mod errors;
 pub mod event_limit;
+mod event_origin;
 pub mod parse;
 pub mod routes;
 pub mod sdk;

@@ -7,10 +7,12 @@ use std::time::Duration;
 use millrace_cache::duplicates::DuplicateMemory;
 use millrace_cache::limits::Limits;
 use millrace_domain::draft::Draft;
+use millrace_domain::origins::AllowedOrigins;
+use millrace_domain::rate::Rate;
 use millrace_messaging::broker::Broker;
-use millrace_messaging::event_limits::EventLimits;
 use millrace_messaging::group::GroupPublisher;
 use millrace_messaging::live::tap::Tap;
+use millrace_messaging::project_tables::TableCopy;
 use millrace_runtime::labels::CappedLabels;
 
 use crate::budget::Budget;
@@ -28,7 +30,9 @@ pub struct State {
     /// The fast memory for repetitions.
     pub memory: DuplicateMemory,
     /// How many events projects may send.
-    pub event_limits: EventLimits,
+    pub event_limits: TableCopy<Rate>,
+    /// The origins whose pages may send events of a project.
+    pub event_origins: TableCopy<AllowedOrigins>,
     /// What they have sent of it.
     pub limits: Limits,
     /// Bytes of requests in hand.

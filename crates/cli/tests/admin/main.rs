@@ -5,6 +5,6 @@
 mod audit;
 mod bootstrap;
 mod command;
-mod event_limits;
 mod keys;
 mod people;
+mod project_settings;

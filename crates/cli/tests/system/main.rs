@@ -9,6 +9,7 @@
     reason = "a test that cannot go on panics"
 )]
 
+mod api_document;
 mod demo_and_load;
 mod import;
 mod product;

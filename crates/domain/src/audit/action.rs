@@ -115,6 +115,8 @@ actions! {
     MemberRemoved, "member.removed", Success;
     /// There is a new project.
     ProjectCreated, "project.created", Success;
+    /// What a project may send, and be asked, or whose pages may send for it, is another.
+    ProjectSettingsChanged, "project.settings_changed", Success;
     /// There is a new API key.
     ApiKeyCreated, "api_key.created", Success;
     /// An API key was replaced by another.

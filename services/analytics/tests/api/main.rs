@@ -18,6 +18,7 @@ mod faults;
 mod files;
 mod generated;
 mod insights;
+mod limits;
 mod openapi;
 mod parameters;
 mod people;

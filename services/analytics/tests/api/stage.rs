@@ -45,7 +45,7 @@ pub(crate) struct Stage {
     url: String,
     client: reqwest::Client,
     storage: Database,
-    nats: TestNats,
+    pub(crate) nats: TestNats,
     redis: TestRedis,
     _everything: DropGuard,
 }
@@ -99,6 +99,7 @@ impl Stage {
             redis_url: if wired { redis_wire.url(redis.url()) } else { redis.url().to_owned() },
             database_url: if wired { database_wire.url(&database.url()) } else { database.url() },
             nats_url: if wired { nats_wire.url(nats.url()) } else { nats.url().to_owned() },
+            replicas: 1,
             statement_timeout: Duration::from_secs(if wired { 1 } else { 20 }),
             answers_kept: Duration::from_secs(10),
             shutdown_grace: Duration::from_secs(25),

@@ -92,7 +92,7 @@ pub(super) async fn verify(
     tag = "account",
     responses(
         (status = 202, description = "A mail is on its way, unless five went there within the last hour", body = OnItsWay),
-        (status = 409, description = "The address is verified already", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "The address is verified already, or this installation sends no mail", body = ProblemBody, content_type = "application/problem+json"),
         (status = 429, description = "Too many mails were asked for from this network address within an hour; try again after `Retry-After`", body = ProblemBody, content_type = "application/problem+json"),
         NotSignedIn,
     ),
@@ -124,7 +124,7 @@ pub(super) async fn resend(
     request_body = NewAddress,
     responses(
         (status = 202, description = "A mail is on its way to the new address", body = OnItsWay),
-        (status = 409, description = "The account has no password: it proves itself with a provider", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "The account has no password: it proves itself with a provider; or this installation sends no mail", body = ProblemBody, content_type = "application/problem+json"),
         (status = 429, description = "Five attempts have failed within a minute, or too many mails were asked for from this network address within an hour; try again after `Retry-After`", body = ProblemBody, content_type = "application/problem+json"),
         NotSignedIn,
         BadBody,

@@ -20,6 +20,7 @@ mod openid;
 mod pages;
 mod password_reset;
 mod permissions;
+mod project_settings;
 mod projects;
 mod registration;
 mod session;

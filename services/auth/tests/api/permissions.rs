@@ -50,6 +50,8 @@ fn table() -> Vec<(&'static str, &'static str, Value, [u16; 8])> {
         ("GET", "/api/v1/projects", Value::Null, PEOPLE(200)),
         ("POST", "/api/v1/projects", json!({"name": "Another"}), PEOPLE(201)),
         ("GET", "/api/v1/projects/{id}", Value::Null, MEMBERS(200)),
+        ("GET", "/api/v1/projects/{id}/settings", Value::Null, MEMBERS(200)),
+        ("PATCH", "/api/v1/projects/{id}/settings", json!({"event_origins": ["*"]}), ADMINS(200)),
         ("GET", "/api/v1/projects/{id}/members", Value::Null, MEMBERS(200)),
         ("POST", "/api/v1/projects/{id}/members", json!({"email": "newcomer@example.com", "role": "viewer"}), ADMINS(201)),
         ("PATCH", "/api/v1/projects/{id}/members/{account_id}", json!({"role": "editor"}), ADMINS(200)),

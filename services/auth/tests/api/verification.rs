@@ -110,7 +110,7 @@ async fn an_installation_without_mail_says_so_to_whoever_is_signed_in() {
     let stage = Stage::set().await;
     let ada = stage.newcomer("ada").await;
     let (status, problem) = stage.post(RESEND, &ada, json!({})).await;
-    assert_eq!((status, &problem["code"]), (503, &json!("unavailable")));
+    assert_eq!((status, &problem["code"]), (409, &json!("conflict")));
     assert!(problem["detail"].as_str().unwrap().contains("sends no mail"), "{problem}");
     stage.mail_was("verify", "unconfigured").await;
 }

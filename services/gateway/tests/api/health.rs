@@ -54,3 +54,28 @@ async fn a_service_that_answers_anything_but_200_is_down() {
     let ingest = report["dependencies"].as_array().unwrap().iter().find(|d| d["name"] == "ingest").unwrap();
     assert!(ingest["error"].as_str().unwrap().contains("not with 200"), "{ingest}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_runs_it_asks_each_service_by_way_of_the_gateway() {
+    let [auth, ingest, worker, analytics] = [(); 4].map(|()| alive());
+    let mut settings = settings(ingest.address);
+    let origin = |of: &Upstream| format!("http://{}", of.address).parse().unwrap();
+    (settings.origins.auth, settings.origins.worker) = (origin(&auth), origin(&worker));
+    settings.origins.analytics = origin(&analytics);
+    settings.api_limit = "6/h".parse().unwrap();
+    let gateway = Gateway::with(settings);
+    let ask = async |service: &str| {
+        let answer = gateway.get(&format!("/api/v1/health/{service}/live?x=y")).await;
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    };
+    worker.stop().await;
+    for service in ["auth", "ingest", "analytics"] {
+        assert_eq!(ask(service).await, (200, "\"ok\"".to_owned()), "{service}");
+    }
+    assert_eq!(ask("worker").await.0, 503);
+    assert_eq!(ask("gateway").await.0, 404);
+    for _ in 0..2 {
+        ask("ingest").await;
+    }
+    assert_eq!(ask("ingest").await.0, 429, "it is counted: nobody needs a key for it");
+}

@@ -39,6 +39,11 @@ impl Wire {
         let _ = self.stream.write_all(bytes.as_ref()).await;
     }
 
+    /// Sends these bytes if the other side takes them: whether it did.
+    pub(crate) async fn is_taken(&mut self, bytes: &[u8]) -> bool {
+        timeout(DEADLINE, self.stream.write_all(bytes)).await.is_ok_and(|sent| sent.is_ok())
+    }
+
     /// Sends these bytes over and over until the other side closes.
     pub(crate) async fn send_until_closed(&mut self, bytes: &[u8]) {
         let sending = async { while self.stream.write_all(bytes).await.is_ok() {} };

@@ -42,11 +42,12 @@ impl Load {
     fn start(
         self: &Arc<Self>,
         gateway: &Gateway,
+        path: &str,
         ask: fn(&reqwest::Client, String) -> reqwest::RequestBuilder,
     ) -> JoinSet<()> {
         let mut clients = JoinSet::new();
         for _ in 0..CLIENTS {
-            let (load, url, client) = (Arc::clone(self), gateway.url("/api/v1/stats"), client());
+            let (load, url, client) = (Arc::clone(self), gateway.url(path), client());
             clients.spawn(async move {
                 while !load.enough.load(Ordering::Relaxed) {
                     let count = match ask(&client, url.clone()).send().await {
@@ -90,7 +91,7 @@ async fn rolling_restart(ask: fn(&reqwest::Client, String) -> reqwest::RequestBu
         format!("http://{},http://{}", instances[0].address, instances[1].address).parse().unwrap();
     let gateway = Gateway::with(settings);
     let load = Arc::<Load>::default();
-    let clients = load.start(&gateway, ask);
+    let clients = load.start(&gateway, "/api/v1/stats", ask);
     load.goes_on().await;
     for round in 0..4 {
         let restarted = &mut instances[round % 2];
@@ -117,19 +118,37 @@ async fn a_rolling_restart_puts_off_what_may_have_had_an_effect_and_loses_nothin
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn while_the_only_instance_is_away_clients_are_put_off_and_then_no_longer() {
-    let only = anywhere();
-    let address = only.address;
-    let gateway = Gateway::before(address);
-    let load = Arc::<Load>::default();
-    let clients = load.start(&gateway, |client, url| client.get(url));
-    load.goes_on().await;
-    only.stop().await;
-    wait::until("it is missed", async || load.put_off.load(Ordering::Relaxed) > 100).await;
-    let _again = instance_at(address);
-    load.goes_on().await;
-    let put_off = load.put_off.load(Ordering::Relaxed);
-    load.goes_on().await;
-    let [_, put_off_in_all, lost] = load.end(clients).await;
-    assert_eq!((put_off_in_all, lost), (put_off, 0), "nobody was once it was back");
+async fn while_a_service_is_killed_its_clients_are_put_off_and_then_no_longer() {
+    // One path of each service.
+    for path in ["/api/v1/stats", "/api/v1/events", "/api/v1/projects", "/api/v1/health/worker/live"] {
+        let only = anywhere();
+        let address = only.address;
+        let others = anywhere();
+        let mut settings = settings(others.address);
+        let origin = format!("http://{address}").parse().unwrap();
+        let killed = match path {
+            "/api/v1/stats" => &mut settings.origins.analytics,
+            "/api/v1/events" => &mut settings.origins.ingest,
+            "/api/v1/health/worker/live" => &mut settings.origins.worker,
+            _ => &mut settings.origins.auth,
+        };
+        *killed = origin;
+        let gateway = Gateway::with(settings);
+        let (load, unconcerned) = (Arc::<Load>::default(), Arc::<Load>::default());
+        let clients = load.start(&gateway, path, |client, url| client.get(url));
+        let elsewhere = if path == "/api/v1/stats" { "/api/v1/events" } else { "/api/v1/stats" };
+        let others_clients = unconcerned.start(&gateway, elsewhere, |client, url| client.get(url));
+        load.goes_on().await;
+        only.stop().await;
+        wait::until("it is missed", async || load.put_off.load(Ordering::Relaxed) > 100).await;
+        unconcerned.goes_on().await;
+        let _again = instance_at(address);
+        load.goes_on().await;
+        let put_off = load.put_off.load(Ordering::Relaxed);
+        load.goes_on().await;
+        let [_, put_off_in_all, lost] = load.end(clients).await;
+        assert_eq!((put_off_in_all, lost), (put_off, 0), "{path}: nobody was once it was back");
+        let [_, put_off, lost] = unconcerned.end(others_clients).await;
+        assert_eq!((put_off, lost), (0, 0), "{path}: who asks another service does not notice");
+    }
 }

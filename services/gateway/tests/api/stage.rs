@@ -72,6 +72,7 @@ impl Stage {
             database_url: database.url(),
             nats_url: nats.url().to_owned(),
             redis_url: "redis://127.0.0.1:1".to_owned(),
+            replicas: 1,
             statement_timeout: Duration::from_secs(20),
             answers_kept: Duration::from_secs(10),
             shutdown_grace: Duration::from_secs(25),

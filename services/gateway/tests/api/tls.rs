@@ -2,11 +2,14 @@
 
 use std::path::Path;
 use std::process::Stdio;
+use std::sync::Arc;
 
 use millrace_gateway::tls::TlsFiles;
 use millrace_testkit::wait;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use reqwest::{Certificate, Client, Identity, Version};
+use rustls::crypto::aws_lc_rs;
+use rustls::{ClientConfig, RootCertStore};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
@@ -15,10 +18,10 @@ use crate::gateway::{DEADLINE, Gateway, nobody, settings};
 use crate::upstream::Upstream;
 
 /// Somebody who signs certificates.
-struct Authority(CertifiedIssuer<'static, KeyPair>);
+pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
@@ -32,7 +35,7 @@ impl Authority {
     }
 
     /// Puts a certificate where a gateway looks for it.
-    fn sign_into(&self, folder: &Path) -> TlsFiles {
+    pub(crate) fn sign_into(&self, folder: &Path) -> TlsFiles {
         let (certificate, key) = self.sign();
         let files = TlsFiles {
             certificate: folder.join("certificate.pem"),
@@ -44,8 +47,19 @@ impl Authority {
         files
     }
 
+    /// The settings of a client that trusts nobody else, and speaks HTTP/2.
+    pub(crate) fn http2(&self) -> ClientConfig {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.0.der().clone()).unwrap();
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+        let mut config = config.unwrap().with_root_certificates(roots).with_no_client_auth();
+        config.alpn_protocols = vec![b"h2".to_vec()];
+        config
+    }
+
     /// A client that trusts nobody else.
-    fn client(&self) -> reqwest::ClientBuilder {
+    pub(crate) fn client(&self) -> reqwest::ClientBuilder {
         let root = Certificate::from_pem(self.0.pem().as_bytes()).unwrap();
         Client::builder().no_proxy().timeout(DEADLINE).tls_certs_only([root])
     }

@@ -13,12 +13,12 @@ use utoipa::IntoParams;
 
 use crate::admit::{Admission, Outcome, admit};
 use crate::errors::IngestError;
-use crate::event_limit;
 use crate::parse::parse;
 use crate::routes::PARSE_INLINE_BYTES;
 use crate::split::Form;
 use crate::state::State;
 use crate::verdicts::Verdicts;
+use crate::{event_limit, event_origin};
 
 /// How to treat the request.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -54,10 +54,10 @@ enum Wait {
         (status = 202, description = "Accepted: the events are durable", body = Verdicts),
         (status = 400, description = "The body cannot be read", body = ProblemBody, content_type = "application/problem+json"),
         (status = 401, description = "No key, or not a live one", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, description = "The key lacks the scope `ingest`", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "The key lacks the scope `ingest`, or a page of an origin sends it that the project does not list", body = ProblemBody, content_type = "application/problem+json"),
         (status = 413, description = "Too many bytes or events", body = ProblemBody, content_type = "application/problem+json"),
         (status = 415, description = "A media type or encoding that is not spoken here", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "Every event was refused, or one was and the request is strict", body = Verdicts),
+        (status = 422, description = "Every event was refused, or one was and the request is strict; or a parameter is not valid", content((Verdicts = "application/json"), (ProblemBody = "application/problem+json"))),
         (status = 429, description = "More events than the project may send; try again after `Retry-After`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 503, description = "Not durable; try again after `Retry-After`", body = ProblemBody, content_type = "application/problem+json"),
     ),
@@ -73,6 +73,7 @@ pub(super) async fn send(
 ) -> Result<HttpResponse, Problem> {
     let started = std::time::Instant::now();
     let Query(options) = options;
+    event_origin::check(&state, caller.project_id, request.headers())?;
     let form = Form::announced(request.headers()).map_err(IngestError::from)?;
     let _share = state.budget.share(request.headers())?;
     let body = body::read(request.headers(), payload, MAX_REQUEST_BYTES).await?;

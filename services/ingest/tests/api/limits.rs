@@ -3,7 +3,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use millrace_messaging::broker::Broker;
-use millrace_messaging::event_limits;
+use millrace_messaging::project_tables::{EVENT_LIMITS, EVENT_ORIGINS};
 use millrace_testkit::story::did;
 use millrace_testkit::wait;
 use serde_json::json;
@@ -90,7 +90,7 @@ async fn requests_beyond_the_memory_budget_are_told_to_come_again() {
 async fn limited(limit: &str) -> Stage {
     let stage = Box::pin(Stage::set()).await;
     let broker = Broker::connect(stage.nats.url(), "test", Duration::from_secs(2)).await.unwrap();
-    event_limits::set(&broker, stage.shop, limit.parse().unwrap()).await.unwrap();
+    EVENT_LIMITS.set(&broker, stage.shop, Some(&limit.parse().unwrap())).await.unwrap();
     wait::until("ingest knows", async || {
         stage.send("[]").send().await.unwrap().headers().contains_key("ratelimit-policy")
     })
@@ -122,7 +122,7 @@ async fn what_may_be_sent_changes_while_ingest_runs() {
     assert_eq!(stage.send(events(1)).send().await.unwrap().status(), 202);
     assert_eq!(stage.send(events(1)).send().await.unwrap().status(), 429);
     let broker = Broker::connect(stage.nats.url(), "test", Duration::from_secs(2)).await.unwrap();
-    event_limits::set(&broker, stage.shop, "off".parse().unwrap()).await.unwrap();
+    EVENT_LIMITS.set(&broker, stage.shop, None).await.unwrap();
     wait::until("anything may be sent", async || stage.send(events(1)).send().await.unwrap().status() == 202)
         .await;
     assert_eq!(stage.send(events(1_000)).send().await.unwrap().status(), 202);
@@ -134,4 +134,22 @@ async fn a_limit_outlives_redis() {
     stage.redis_wire.cut();
     assert_eq!(stage.send(events(2)).send().await.unwrap().status(), 202);
     assert_eq!(stage.send(events(2)).send().await.unwrap().status(), 429);
+}
+
+#[actix_web::test]
+async fn pages_of_origins_that_a_project_does_not_list_send_nothing() {
+    let stage = Stage::set().await;
+    let from = async |origin: &str| answer(stage.send(events(1)).header("Origin", origin)).await;
+    assert_eq!(from("https://anywhere.example").await.0, 202, "without a list any page may");
+    let broker = Broker::connect(stage.nats.url(), "test", Duration::from_secs(2)).await.unwrap();
+    let listed = "https://shop.example".parse().unwrap();
+    EVENT_ORIGINS.set(&broker, stage.shop, Some(&listed)).await.unwrap();
+    wait::until("ingest knows", async || from("https://anywhere.example").await.0 == 403).await;
+    let (_, problem) = from("null").await;
+    assert_eq!(problem["code"], "origin_not_allowed");
+    assert_eq!(from("https://shop.example").await.0, 202);
+    assert_eq!(answer(stage.send(events(1))).await.0, 202, "what is no page names no origin");
+
+    EVENT_ORIGINS.set(&broker, stage.shop, None).await.unwrap();
+    wait::until("any page may again", async || from("https://anywhere.example").await.0 == 202).await;
 }

@@ -17,7 +17,7 @@ use crate::product::Product;
 use crate::report::Report;
 
 const TIME: Duration = Duration::from_secs(10);
-const CONNECTIONS: usize = 64;
+const CONNECTIONS: u32 = 64;
 /// Requests a second that measure how long things take.
 const PROBES: u32 = 200;
 /// Logins a second that are asked for: many times what two cores can try.

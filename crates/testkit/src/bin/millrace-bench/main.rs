@@ -4,6 +4,7 @@
 
 mod accounts;
 mod copy;
+mod gateway;
 mod ingest;
 mod live;
 mod population;
@@ -46,6 +47,8 @@ enum Benchmark {
     Accounts,
     /// Live events over WebSockets.
     Live,
+    /// What the gateway costs.
+    Gateway,
 }
 
 #[tokio::main]
@@ -70,6 +73,11 @@ async fn main() -> anyhow::Result<()> {
     if runs(Benchmark::Live) {
         let mut report = Report::new("live");
         live::measure(&mut report, args.live_clients).await?;
+        report.finish()?;
+    }
+    if runs(Benchmark::Gateway) {
+        let mut report = Report::new("gateway");
+        gateway::measure(&mut report).await?;
         report.finish()?;
     }
     Ok(())

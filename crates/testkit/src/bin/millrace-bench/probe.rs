@@ -37,25 +37,51 @@ impl Probe {
     }
 
     /// As fast as the answers come, over so many connections.
-    pub async fn flat_out(&self, connections: usize, time: Duration) -> anyhow::Result<Outcome> {
+    pub async fn flat_out(&self, connections: u32, time: Duration) -> anyhow::Result<Outcome> {
         self.run(connections, time, None).await
     }
 
     /// So many a second. A request that has to wait for its turn has waited.
     pub async fn at_rate(&self, per_second: u32, time: Duration) -> anyhow::Result<Outcome> {
-        self.run(4, time, Some(Duration::from_secs(4) / per_second)).await
+        self.at_rate_over(4, per_second, time).await
+    }
+
+    /// The same, over so many connections. The rate does not depend on the answers: one that is late delays what is due
+    /// behind it, and that counts.
+    pub async fn at_rate_over(
+        &self,
+        connections: u32,
+        per_second: u32,
+        time: Duration,
+    ) -> anyhow::Result<Outcome> {
+        let interval = Duration::from_secs(connections.into()) / per_second;
+        self.run(connections, time, Some(interval)).await
+    }
+
+    /// Connections on which one request was answered, and nothing more is asked.
+    pub async fn hold_open(&self, connections: usize) -> anyhow::Result<Vec<TcpStream>> {
+        let (mut held, mut answer) = (Vec::with_capacity(connections), Vec::new());
+        for _ in 0..connections {
+            let mut stream = TcpStream::connect(self.address).await?;
+            stream.write_all(self.request.as_bytes()).await?;
+            read_answer(&mut stream, &mut answer).await?;
+            held.push(stream);
+        }
+        Ok(held)
     }
 
     async fn run(
         &self,
-        connections: usize,
+        connections: u32,
         time: Duration,
         interval: Option<Duration>,
     ) -> anyhow::Result<Outcome> {
         let started = Instant::now();
         let mut running = JoinSet::new();
-        for _ in 0..connections {
-            running.spawn(self.clone().connection(started, time, interval));
+        for number in 0..connections {
+            // One after the other, and not all at once and then nobody.
+            let first = started + interval.map_or(Duration::ZERO, |interval| interval * number / connections);
+            running.spawn(self.clone().connection(first, time, interval));
         }
         let mut latencies = Histogram::new(3)?;
         while let Some(finished) = running.join_next().await {

@@ -55,7 +55,7 @@ pub(super) async fn send(
 fn refused(problem: &Problem) -> HttpResponse {
     // 400 with these words is what ends the retries of its SDKs; they go on after a 401.
     let (status, error) = match problem.code() {
-        Code::Unauthenticated | Code::Forbidden => {
+        Code::Unauthenticated | Code::Forbidden | Code::OriginNotAllowed => {
             (StatusCode::BAD_REQUEST, format!("Invalid API key: {}", problem.detail()))
         }
         code => (code.status(), problem.detail().to_owned()),
@@ -86,7 +86,9 @@ struct Refused {
     code: u16,
     /// The reason, for people.
     error: String,
-    /// The places of the events at fault, by field; SDKs send the others again.
+    /// The places of the events at fault, by field; SDKs send the others again. Absent when the request as a whole is
+    /// refused.
+    #[schema(required = false)]
     events_with_invalid_fields: BTreeMap<String, Vec<usize>>,
 }
 

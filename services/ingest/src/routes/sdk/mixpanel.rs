@@ -27,6 +27,7 @@ use crate::verdicts::{EventError, Verdicts};
         (status = 200, description = "`1`: the accepted events are durable. `0`: every event was refused", body = String),
         (status = 400, description = "`0`: the body cannot be read", body = String),
         (status = 401, description = "`0`: no key, or not a live one", body = String),
+        (status = 403, description = "`0`: the key lacks the scope `ingest`, or the project does not list the page's origin", body = String),
         (status = 413, description = "`0`: too many bytes or events", body = String),
         (status = 429, description = "`0`: more events than the project may send; try again after `Retry-After`", body = String),
         (status = 503, description = "`0`: not durable; try again after `Retry-After`", body = String),
@@ -54,6 +55,7 @@ pub(super) async fn track(
         (status = 200, description = "The events are durable", body = Imported),
         (status = 400, description = "The body cannot be read, or some events were refused", body = Imported),
         (status = 401, description = "No key, or not a live one", body = Imported),
+        (status = 403, description = "The key lacks the scope `ingest`, or the project does not list the page's origin", body = Imported),
         (status = 413, description = "Too many bytes or events", body = Imported),
         (status = 429, description = "More events than the project may send; try again after `Retry-After`", body = Imported),
         (status = 503, description = "Not durable; try again after `Retry-After`", body = Imported),
@@ -166,9 +168,10 @@ fn short(request: &HttpRequest, answer: Result<Taken<()>, Problem>) -> HttpRespo
 struct Imported {
     /// 200, or 400 when events were refused.
     code: u16,
-    /// Events that are durable, those that had come before included.
+    /// Events that are durable, those that had come before included. Absent when the request as a whole is refused.
+    #[schema(required = false)]
     num_records_imported: u64,
-    /// `OK` or `Bad Request`.
+    /// `OK`, `Bad Request`, or `error` when the request as a whole is refused.
     status: &'static str,
     /// That events were refused.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -28,7 +28,7 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("posthog-request-id");
     responses(
         (status = 200, description = "The accepted events are durable", body = Captured),
         (status = 204, description = "The same, to a beacon"),
-        (status = 400, description = "The body cannot be read, or every event was refused", body = Refusal),
+        (status = 400, description = "The body cannot be read, or every event was refused", content((Refusal = "application/json"), (ProblemBody = "application/problem+json"))),
         (status = 401, description = "No key, or not a live one", body = ProblemBody, content_type = "application/problem+json"),
         (status = 403, description = "The key lacks the scope `ingest`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 413, description = "Too many bytes or events", body = ProblemBody, content_type = "application/problem+json"),

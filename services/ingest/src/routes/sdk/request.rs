@@ -19,12 +19,12 @@ use url::form_urlencoded;
 use crate::admit::{Admission, Outcome, admit};
 use crate::budget::Share;
 use crate::errors::IngestError;
-use crate::event_limit;
 use crate::routes::PARSE_INLINE_BYTES;
 use crate::sdk::{Call, form};
 use crate::split::SplitError;
 use crate::state::State;
 use crate::verdicts::Verdicts;
+use crate::{event_limit, event_origin};
 
 /// The names that keys have in query strings.
 const QUERY_KEYS: &[&str] = &["writeKey", "api_key", "token", "access_token"];
@@ -66,6 +66,7 @@ pub(super) async fn take<T: Send + 'static>(
         Some(caller) => caller,
         None => Authorized::with(request, Credentials::Key(key_inside(call.key.as_deref())?)).await?,
     };
+    event_origin::check(state, caller.project_id, request.headers())?;
     event_limit::check(state, caller.project_id, call.parsed.sent).await?;
     let how = Admission { strict, wait_until_stored: false };
     let (outcome, verdicts) = admit(state, caller.project_id, call.parsed, how, now).await?;
