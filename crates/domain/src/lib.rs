@@ -10,6 +10,7 @@ pub mod audit;
 pub mod batch;
 pub mod draft;
 pub mod email;
+pub mod enrichment;
 pub mod event;
 pub mod ids;
 pub mod json;

@@ -19,6 +19,7 @@ pub mod event_limit;
 pub mod parse;
 pub mod routes;
 pub mod sdk;
+pub mod sender;
 pub mod settle;
 pub mod split;
 pub mod state;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use millrace_cache::duplicates::DuplicateMemory;
 use millrace_cache::limits::Limits;
 use millrace_domain::draft::Draft;
+use millrace_http::client_address::TrustedProxies;
 use millrace_messaging::broker::Broker;
 use millrace_messaging::event_limits::EventLimits;
 use millrace_messaging::group::GroupPublisher;
@@ -32,6 +33,9 @@ pub struct State {
     pub budget: Budget,
     /// How long `?wait=stored` waits.
     pub stored_timeout: Duration,
+    /// Whose word on where a request came from is taken, where events are to have a country; `None`: nobody's address is
+    /// passed on.
+    pub passes_addresses_on: Option<TrustedProxies>,
     /// The event types that have a metric of their own.
     pub labels: Arc<CappedLabels>,
 }

@@ -15,8 +15,10 @@ use millrace_storage::append::Appender;
 use millrace_storage::database::{Database, PoolSettings};
 
 use crate::config::Config;
+use crate::enrichment::Enricher;
+use crate::enrichment::country::Countries;
 use crate::pipeline::Pipeline;
-use crate::{compaction, lag};
+use crate::{compaction, exhausted, lag, orders};
 
 /// JetStream's own time limit; the worker publishes dead letters only.
 const PUBLISH_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);
@@ -29,6 +31,7 @@ pub struct App {
     versions: DataVersions,
     consumer: Consumer,
     database: Database,
+    enricher: Enricher,
     config: Config,
     process: Process,
 }
@@ -47,7 +50,9 @@ impl App {
         let pool =
             PoolSettings { statement_timeout: config.statement_timeout, ..PoolSettings::named("worker") };
         let database = Database::new(&config.database_url, pool)?;
-        Ok(Self { listener, broker, versions, consumer, database, config, process })
+        let countries = config.geoip_database.as_deref().map(Countries::open).transpose()?;
+        let enricher = Enricher::new(countries);
+        Ok(Self { listener, broker, versions, consumer, database, enricher, config, process })
     }
 
     /// Where the health routes listen.
@@ -63,7 +68,7 @@ impl App {
     /// # Errors
     /// When a component fails.
     pub async fn run(self) -> Result<(), Fault> {
-        let Self { listener, broker, versions, consumer, database, config, process } = self;
+        let Self { listener, broker, versions, consumer, database, enricher, config, process } = self;
         let shutdown = process.shutdown.clone();
         let health = health(&process, &broker, &database, &versions);
         let labels = Arc::new(CappedLabels::new(EVENT_TYPE_LABELS));
@@ -76,6 +81,7 @@ impl App {
                 streams: config.streams,
                 appender: Appender::new(&config.database_url, config.statement_timeout),
                 versions: versions.clone(),
+                enricher: enricher.clone(),
                 labels: Arc::clone(&labels),
                 shutdown: shutdown.clone(),
             };
@@ -83,6 +89,8 @@ impl App {
         }
         components.spawn("compaction", compaction::run(database, config.compact_interval, shutdown.clone()));
         components.spawn("lag", lag::watch(broker.clone(), shutdown.clone()));
+        components.spawn("exhausted", exhausted::watch(broker.clone(), config.streams, shutdown.clone()));
+        components.spawn("orders", orders::serve(broker.clone(), shutdown.clone()));
         components.spawn("health", health::serve(listener, Arc::new(health), shutdown)?);
         components.run().await?;
         broker.close().await;

@@ -77,6 +77,7 @@ impl Stage {
             stored_timeout: Duration::from_secs(10),
             duplicate_window: Duration::from_secs(600),
             body_budget: 64 << 20,
+            passes_addresses_on: None,
             streams: STREAMS,
             shutdown_grace: Duration::from_secs(15),
         };
