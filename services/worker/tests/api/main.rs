@@ -11,4 +11,6 @@
 mod bench_of_work;
 mod crash;
 mod dead_letters;
+mod enrichment;
 mod exactly_once;
+mod geoip;
