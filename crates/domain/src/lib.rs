@@ -14,6 +14,7 @@ pub mod enrichment;
 pub mod event;
 pub mod ids;
 pub mod json;
+pub mod json_type;
 pub mod membership;
 pub mod rate;
 pub mod rejection;

@@ -21,6 +21,7 @@ pub mod compaction;
 pub mod counts;
 pub mod database;
 pub mod error;
+pub mod event_properties;
 pub mod external_identities;
 pub mod mail_tokens;
 pub mod mails;

@@ -9,6 +9,7 @@ mod active_users;
 mod document;
 mod event_types;
 mod retention;
+mod schema;
 mod top_events;
 
 use document::Document;
@@ -21,7 +22,8 @@ pub fn configure(service: &mut ServiceConfig<'_>) {
         .service(active_users::mau)
         .service(top_events::top_events)
         .service(retention::retention)
-        .service(event_types::event_types);
+        .service(event_types::event_types)
+        .service(schema::schema);
 }
 
 /// The routes as an OpenAPI document.

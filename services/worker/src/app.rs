@@ -17,6 +17,7 @@ use millrace_storage::database::{Database, PoolSettings};
 use crate::config::Config;
 use crate::enrichment::Enricher;
 use crate::enrichment::country::Countries;
+use crate::observed::Observed;
 use crate::pipeline::Pipeline;
 use crate::{compaction, exhausted, lag, orders};
 
@@ -72,6 +73,7 @@ impl App {
         let shutdown = process.shutdown.clone();
         let health = health(&process, &broker, &database, &versions);
         let labels = Arc::new(CappedLabels::new(EVENT_TYPE_LABELS));
+        let observed = Arc::new(Observed::default());
         let mut components = Components::new(shutdown.clone(), config.shutdown_grace);
         for _ in 0..config.pipelines {
             let pipeline = Pipeline {
@@ -82,11 +84,14 @@ impl App {
                 appender: Appender::new(&config.database_url, config.statement_timeout),
                 versions: versions.clone(),
                 enricher: enricher.clone(),
+                observed: Arc::clone(&observed),
                 labels: Arc::clone(&labels),
                 shutdown: shutdown.clone(),
             };
             components.spawn("pipeline", pipeline.run());
         }
+        let (properties, until) = (database.clone(), shutdown.clone());
+        components.spawn("properties", async move { observed.write_down(properties, until).await });
         components.spawn("compaction", compaction::run(database, config.compact_interval, shutdown.clone()));
         components.spawn("lag", lag::watch(broker.clone(), shutdown.clone()));
         components.spawn("exhausted", exhausted::watch(broker.clone(), config.streams, shutdown.clone()));

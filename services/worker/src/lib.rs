@@ -9,7 +9,8 @@
 //! [`exhausted`] is the net below: what the broker gives up on goes to the dead letters, too. [`orders`] puts dead letters
 //! back into the log, or deletes them, when auth asks for it.
 //!
-//! Beside the pipelines, [`compaction`] merges the activity sets and [`lag`] watches how far behind the workers are.
+//! Beside the pipelines, [`compaction`] merges the activity sets, [`observed`] writes down what
+//! properties events have, and [`lag`] watches how far behind the workers are.
 //! The worker answers no user; operators see its health routes.
 
 pub mod app;
@@ -20,6 +21,7 @@ pub mod dead_letters;
 pub mod enrichment;
 pub mod exhausted;
 pub mod lag;
+pub mod observed;
 pub mod orders;
 pub mod pipeline;
 pub mod settle;

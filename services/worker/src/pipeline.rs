@@ -24,6 +24,7 @@ use tracing_opentelemetry::OpenTelemetrySpanExt;
 use crate::backoff::Backoff;
 use crate::dead_letters::{self, INVALID, REFUSED, UNKNOWN_PROJECT, UNREADABLE};
 use crate::enrichment::Enricher;
+use crate::observed::Observed;
 use crate::settle::settle;
 use crate::store::{Outcome, StoreError, store};
 
@@ -48,6 +49,8 @@ pub struct Pipeline {
     pub versions: DataVersions,
     /// What adds to events.
     pub enricher: Enricher,
+    /// What notices their properties.
+    pub observed: Arc<Observed>,
     /// The event types that have a metric of their own.
     pub labels: Arc<CappedLabels>,
     /// When to stop.
@@ -141,6 +144,9 @@ impl Pipeline {
                     metrics::histogram!("worker_batch_events")
                         .record(u32::try_from(events.len()).unwrap_or(u32::MAX));
                     metrics::histogram!("worker_batch_duration_seconds").record(started.elapsed());
+                    for Work { decoded: Decoded { batch, .. }, .. } in &works {
+                        self.observed.notice(batch.project_id, &batch.events, Utc::now());
+                    }
                     self.renew_versions(&works).await;
                     return self.finish(&works, outcome, failing_since).await;
                 }

@@ -40,9 +40,13 @@ impl Modify for Credentials {
 
 /// Adds to every route what it shares with the others.
 pub(super) fn complete(mut document: utoipa::openapi::OpenApi) -> utoipa::openapi::OpenApi {
-    for operation in document.paths.paths.values_mut().filter_map(|path| path.get.as_mut()) {
+    for (path, item) in &mut document.paths.paths {
+        let Some(operation) = item.get.as_mut() else { continue };
         operation.parameters.get_or_insert_default().push(RefOr::T(project_header()));
-        add_headers(operation);
+        // What was noticed is no answer about events, and is read anew each time.
+        if path != "/api/v1/schema" {
+            add_headers(operation);
+        }
         add_refusals(operation);
     }
     document

@@ -19,5 +19,6 @@ mod generated;
 mod openapi;
 mod parameters;
 mod periods;
+mod schema;
 mod snapshots;
 mod stage;

@@ -14,3 +14,4 @@ mod dead_letters;
 mod enrichment;
 mod exactly_once;
 mod geoip;
+mod observed;
