@@ -84,7 +84,8 @@ mod tests {
 
     #[test]
     fn every_member_has_a_type_and_null_has_none() {
-        let object = r#" {"s": "x", "n": -1.5e3, "b": false, "o": {"inner": 1}, "a": [], "nothing": null, "n": "2"} "#;
+        let object =
+            r#" {"s": "x", "n": -1.5e3, "b": false, "o": {"inner": 1}, "a": [], "nothing": null, "n": "2"} "#;
         let mut found = Vec::new();
         for_each_member(&JsonObject::parse(object).unwrap(), |name, json_type| {
             found.push(format!("{name} {}", json_type.as_str()));

@@ -42,10 +42,7 @@ pub struct Seen {
 ///
 /// # Errors
 /// When the database fails; nothing is noted then.
-pub async fn note(
-    conn: &mut AsyncPgConnection,
-    seen: &BTreeMap<Property, Seen>,
-) -> Result<(), StorageError> {
+pub async fn note(conn: &mut AsyncPgConnection, seen: &BTreeMap<Property, Seen>) -> Result<(), StorageError> {
     let column = |of: fn(&Property) -> &str| seen.keys().map(of).collect::<Vec<&str>>();
     let projects: Vec<Uuid> = seen.keys().map(|property| property.project.0).collect();
     diesel::sql_query(

@@ -10,7 +10,8 @@ fn whatever_breaks_every_acknowledged_event_is_stored_once() {
         .env_remove("MILLRACE_CHAOS_SERVERS")
         .output()
         .expect("it was built for this test");
-    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    let said =
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}");
     assert!(said.contains("SIGKILL worker") && said.contains("cut off nats"), "{said}");
 }

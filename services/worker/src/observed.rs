@@ -54,7 +54,8 @@ impl Observed {
             for_each_member(&event.properties, |name, json_type| {
                 let hash = self.hasher.hash_one((project, event_type, &name, json_type));
                 if name.len() <= MAX_NAME && noticed.len() < WAITING {
-                    let property = || Property { project, event_type: event_type.to_owned(), name, json_type };
+                    let property =
+                        || Property { project, event_type: event_type.to_owned(), name, json_type };
                     noticed.entry(hash).or_insert_with(property);
                 }
             });
@@ -75,7 +76,11 @@ impl Observed {
     ///
     /// # Errors
     /// Never: what cannot be written waits for the next time.
-    pub async fn write_down(&self, database: Database, shutdown: CancellationToken) -> Result<(), StorageError> {
+    pub async fn write_down(
+        &self,
+        database: Database,
+        shutdown: CancellationToken,
+    ) -> Result<(), StorageError> {
         loop {
             let ends = tokio::select! {
                 () = shutdown.cancelled() => true,

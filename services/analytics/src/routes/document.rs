@@ -40,13 +40,9 @@ impl Modify for Credentials {
 
 /// Adds to every route what it shares with the others.
 pub(super) fn complete(mut document: utoipa::openapi::OpenApi) -> utoipa::openapi::OpenApi {
-    for (path, item) in &mut document.paths.paths {
-        let Some(operation) = item.get.as_mut() else { continue };
+    for operation in document.paths.paths.values_mut().filter_map(|path| path.get.as_mut()) {
         operation.parameters.get_or_insert_default().push(RefOr::T(project_header()));
-        // What was noticed is no answer about events, and is read anew each time.
-        if path != "/api/v1/schema" {
-            add_headers(operation);
-        }
+        add_headers(operation);
         add_refusals(operation);
     }
     document

@@ -1,6 +1,6 @@
 //! `GET /api/v1/schema`.
 
-use actix_web::{HttpResponse, get, web};
+use actix_web::{HttpRequest, HttpResponse, get, web};
 use chrono::{DateTime, Utc};
 use millrace_domain::json_type::JsonType;
 use millrace_domain::text::EventType;
@@ -12,7 +12,9 @@ use millrace_storage::event_properties::{self, PropertySummary};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use crate::answer::Answer;
 use crate::errors::AnalyticsError;
+use crate::plan::Source;
 use crate::state::State;
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -114,6 +116,7 @@ impl From<PropertySummary> for PropertyRow {
 pub(super) async fn schema(
     caller: Authorized<Read>,
     Query(parameters): Query<Parameters>,
+    request: HttpRequest,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
     let Parameters { event_type, limit, cursor } = parameters;
@@ -127,5 +130,8 @@ pub(super) async fn schema(
     let mut found = found.map_err(AnalyticsError::from)?;
     let next_cursor = page.cut(&mut found, |summary| (summary.event_type.clone(), summary.name.clone()));
     let data = found.into_iter().map(PropertyRow::from).collect();
-    Ok(HttpResponse::Ok().json(SchemaAnswer { data, next_cursor }))
+    // What was noticed is read anew each time: nothing tells when it is old.
+    let answer =
+        Answer::of(&SchemaAnswer { data, next_cursor }, Source::RollUp).map_err(AnalyticsError::from)?;
+    Ok(answer.respond(&request, false))
 }

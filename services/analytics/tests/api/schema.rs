@@ -15,7 +15,10 @@ async fn properties_are_listed_with_their_types_and_a_warning_where_those_change
     let at = |day: u32| format!("2026-11-{day:02}T12:00:00Z").parse().unwrap();
     let seen = |event_type: &str, name: &str, json_type, day| {
         let (event_type, name) = (event_type.to_owned(), name.to_owned());
-        (Property { project: project.id, event_type, name, json_type }, Seen { first: at(day), last: at(day) })
+        (
+            Property { project: project.id, event_type, name, json_type },
+            Seen { first: at(day), last: at(day) },
+        )
     };
     let mut conn = database.connection().await.unwrap();
     let first = [

@@ -20,7 +20,8 @@ async fn put_away(broker: &Broker, project: ProjectId, reason: &str) {
     headers.insert(subjects::SUBJECT_HEADER, subjects::events(project).as_str());
     headers.insert(subjects::LAST_FAILURE_HEADER, Utc::now().to_rfc3339().as_str());
     let jetstream = async_nats::jetstream::new(broker.client().clone());
-    let sent = jetstream.publish_with_headers(subjects::dead_letters(project), headers, "poison".into()).await;
+    let sent =
+        jetstream.publish_with_headers(subjects::dead_letters(project), headers, "poison".into()).await;
     sent.unwrap().await.unwrap();
 }
 

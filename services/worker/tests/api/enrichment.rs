@@ -23,7 +23,8 @@ async fn what_follows_from_an_event_and_its_request_is_stored_with_it() {
     let events = [
         did("ada", "page_view", at)
             .with("properties", json!({"url": page, "referrer": "https://www.example.org/post"})),
-        did("bob", "page_view", at).with("context", json!({"$os": "BeOS", "ip": "192.0.2.9", "userAgent": GOOGLEBOT})),
+        did("bob", "page_view", at)
+            .with("context", json!({"$os": "BeOS", "ip": "192.0.2.9", "userAgent": GOOGLEBOT})),
         did("server", "invoice_sent", at),
     ];
     let events = events.map(|event| event.event()).to_vec();
@@ -43,7 +44,9 @@ async fn what_follows_from_an_event_and_its_request_is_stored_with_it() {
     let rows = client.query("SELECT context::text FROM events ORDER BY user_id", &[]).await.unwrap();
     let contexts: Vec<Value> = rows
         .iter()
-        .map(|row| row.get::<_, Option<&str>>(0).map_or(Value::Null, |text| serde_json::from_str(text).unwrap()))
+        .map(|row| {
+            row.get::<_, Option<&str>>(0).map_or(Value::Null, |text| serde_json::from_str(text).unwrap())
+        })
         .collect();
     assert_eq!(
         contexts,

@@ -51,14 +51,15 @@ impl Crowd {
     }
 
     async fn one(&self, next: &AtomicUsize, began: Instant) {
-        let client = reqwest::Client::builder().timeout(PATIENCE).no_proxy().build().expect("a client can be made");
+        let client =
+            reqwest::Client::builder().timeout(PATIENCE).no_proxy().build().expect("a client can be made");
         let batches = self.events.div_ceil(BATCH);
         loop {
             let number = next.fetch_add(1, Ordering::Relaxed);
             if number >= batches {
                 return;
             }
-            let share = u32::try_from(number).expect("few enough") ;
+            let share = u32::try_from(number).expect("few enough");
             let due = self.duration * share / u32::try_from(batches).expect("few enough");
             tokio::time::sleep_until((began + due).into()).await;
             let mut rng = StdRng::seed_from_u64(self.seed ^ (u64::from(share) << 20));

@@ -125,7 +125,8 @@ impl Product {
 
     /// Whether the servers are this run's own.
     pub fn may_crash_servers(&self) -> bool {
-        env::var("MILLRACE_CHAOS_SERVERS").is_ok_and(|own| own == "1") && env::var("MILLRACE_TEST_STACK").is_ok()
+        env::var("MILLRACE_CHAOS_SERVERS").is_ok_and(|own| own == "1")
+            && env::var("MILLRACE_TEST_STACK").is_ok()
     }
 
     /// Starts again what has ended, as the init system of a server would, until `over`.
@@ -238,7 +239,10 @@ impl Product {
                 return Ok(());
             }
             if Instant::now() > deadline {
-                bail!("{waiting} messages are not stored after {patience:?}; the logs are in {}", logs().display());
+                bail!(
+                    "{waiting} messages are not stored after {patience:?}; the logs are in {}",
+                    logs().display()
+                );
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
@@ -293,4 +297,3 @@ fn free_ports() -> io::Result<BTreeMap<&'static str, u16>> {
         .collect::<io::Result<_>>()?;
     sockets.iter().map(|(name, socket)| Ok((*name, socket.local_addr()?.port()))).collect()
 }
-

@@ -79,6 +79,10 @@ impl fmt::Display for Verdict {
         for (what, count) in &self.counts {
             writeln!(f, "  {count:>10}  {what}")?;
         }
-        writeln!(f, "{}", if self.good { "nothing is lost, nothing is doubled" } else { "THE BOOKS DO NOT BALANCE" })
+        writeln!(
+            f,
+            "{}",
+            if self.good { "nothing is lost, nothing is doubled" } else { "THE BOOKS DO NOT BALANCE" }
+        )
     }
 }
