@@ -30,7 +30,11 @@ service_environment() {
     # Where links in mails lead.
     export "MILLRACE_PUBLIC_URL=${MILLRACE_PUBLIC_URL:-http://127.0.0.1:$port_base}"
     ;;
-  gateway | ingest) unset DATABASE_URL ;;
+  ingest)
+    unset DATABASE_URL
+    export "MILLRACE_TRUSTED_PROXIES=127.0.0.1,::1${MILLRACE_TRUSTED_PROXIES:+,$MILLRACE_TRUSTED_PROXIES}"
+    ;;
+  gateway) unset DATABASE_URL ;;
   esac
   [[ $1 == auth ]] || unset "${!MILLRACE_SMTP_@}"
 }
