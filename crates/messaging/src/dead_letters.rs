@@ -113,7 +113,8 @@ fn headers(from: Lineage<'_>, letter: &DeadLetter, project: ProjectId, now: Date
             }
         }
     }
-    let identity = [&from.sequence.to_be_bytes(), from.subject.as_bytes(), &letter.payload].concat();
+    let sequence = from.sequence.to_be_bytes();
+    let identity = [sequence.as_slice(), from.subject.as_bytes(), letter.payload.as_ref()].concat();
     headers.insert(NATS_MESSAGE_ID, Uuid::new_v5(&project.0, &identity).to_string().as_str());
     headers
 }

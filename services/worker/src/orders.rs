@@ -45,10 +45,10 @@ async fn execute(broker: &Broker, order: Order, deed: Deed) -> Result<Done, Unan
         Unanswered::Unavailable
     };
     let (letters, next) = meant(broker, order).await?;
-    let done = stream::iter(&letters)
+    let done = stream::iter(letters)
         .map(|letter| async move {
             match deed {
-                Deed::Replay => shelf::replay(broker, letter).await,
+                Deed::Replay => shelf::replay(broker, &letter).await,
                 Deed::Drop => shelf::discard(broker, letter.id).await,
             }
         })

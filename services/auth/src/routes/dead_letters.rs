@@ -4,7 +4,6 @@
 
 use actix_web::{HttpRequest, HttpResponse, delete, get, post, web};
 use chrono::{DateTime, Utc};
-use millrace_domain::audit::action::Action;
 use millrace_domain::ids::ProjectId;
 use millrace_http::json::Json;
 use millrace_http::page::Page;
@@ -364,14 +363,4 @@ pub(super) async fn drop_all(
     let caller = admit(&state, caller, project, &request).await?;
     let (dropped, complete) = carry_out(&state, &caller, Deed::Drop, whole(filter)?, project).await?;
     Ok(HttpResponse::Ok().json(Dropped { dropped, complete }))
-}
-
-/// The audit log's name of what is done.
-impl Deed {
-    fn action(self) -> Action {
-        match self {
-            Self::Replay => Action::DeadLettersReplayed,
-            Self::Drop => Action::DeadLettersDropped,
-        }
-    }
 }

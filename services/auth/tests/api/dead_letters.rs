@@ -37,7 +37,7 @@ async fn owners_look_after_the_dead_letters_of_their_project_and_nobody_elses() 
     let broker = stage.broker().await;
     streams::ensure(&broker, LIMITS).await.unwrap();
     let worker = CancellationToken::new();
-    tokio::spawn(millrace_worker::orders::serve(broker.clone(), worker.clone()));
+    let serving = tokio::spawn(millrace_worker::orders::serve(broker.clone(), worker.clone()));
     let (ada, bob, system) =
         (stage.person("ada").await, stage.person("bob").await, stage.system_admin("root").await);
     let mine = stage.project_of(&ada, Role::Owner).await;
@@ -105,6 +105,7 @@ async fn owners_look_after_the_dead_letters_of_their_project_and_nobody_elses() 
 
     // Without a worker nothing is done, and nobody is told that it was.
     worker.cancel();
+    serving.await.unwrap().unwrap();
     put_away(&broker, mine, "refused").await;
     assert_eq!(stage.post("/api/v1/dead-letters/6/replay", &ada, Value::Null).await.0, 503);
     assert_eq!(ids(&stage, &ada, &of_mine).await, [6]);

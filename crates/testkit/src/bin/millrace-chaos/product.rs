@@ -59,6 +59,8 @@ impl Server {
 /// Everything that runs.
 #[derive(Debug)]
 pub struct Product {
+    /// Dropped first: nobody speaks to the database when it is dropped.
+    running: Mutex<BTreeMap<&'static str, Child>>,
     pub database: TestDatabase,
     pub project: ProjectId,
     pub key: ApiKey,
@@ -68,7 +70,6 @@ pub struct Product {
     redis: TestRedis,
     wires: [ChaosProxy; 3],
     ports: BTreeMap<&'static str, u16>,
-    running: Mutex<BTreeMap<&'static str, Child>>,
 }
 
 impl Product {

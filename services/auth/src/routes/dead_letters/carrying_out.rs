@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use millrace_domain::audit::action::Action;
 use millrace_domain::audit::{Details, Target};
 use millrace_domain::ids::ProjectId;
 use millrace_http::problem::Problem;
@@ -25,6 +26,15 @@ pub(super) enum Deed {
     Replay,
     /// They are deleted.
     Drop,
+}
+
+impl Deed {
+    fn action(self) -> Action {
+        match self {
+            Self::Replay => Action::DeadLettersReplayed,
+            Self::Drop => Action::DeadLettersDropped,
+        }
+    }
 }
 
 /// How many of them.
