@@ -133,6 +133,7 @@ impl TryFrom<Row> for PropertySummary {
             let json_type = known.ok_or_else(|| StorageError::Corrupt(format!("JSON type {name:?}")))?;
             Ok((json_type, seen))
         });
-        Ok(Self { event_type: row.event_type, name: row.name, types: types.collect::<Result<_, _>>()? })
+        let types = types.collect::<Result<Vec<_>, StorageError>>()?;
+        Ok(Self { event_type: row.event_type, name: row.name, types })
     }
 }
