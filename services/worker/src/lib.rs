@@ -26,3 +26,4 @@ pub mod orders;
 pub mod pipeline;
 pub mod settle;
 pub mod store;
+pub mod work;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use chrono::{DateTime, Utc};
 use millrace_cache::data_versions::{DataVersions, Month};
@@ -27,6 +27,7 @@ use crate::enrichment::Enricher;
 use crate::observed::Observed;
 use crate::settle::settle;
 use crate::store::{Outcome, StoreError, store};
+use crate::work::{Work, extend, give_back, keep};
 
 /// Deliveries after which a message is suspected of taking its workers with it. The others of its pull must not share
 /// its fate.
@@ -55,12 +56,6 @@ pub struct Pipeline {
     pub labels: Arc<CappedLabels>,
     /// When to stop.
     pub shutdown: CancellationToken,
-}
-
-/// A message in hand and what is in it.
-struct Work {
-    delivery: Delivery,
-    decoded: Decoded,
 }
 
 impl Pipeline {
@@ -278,41 +273,4 @@ impl Pipeline {
             self.consumer = consumer;
         }
     }
-}
-
-impl Work {
-    fn events(&self) -> impl Iterator<Item = NewEvent<'_>> {
-        let batch = &self.decoded.batch;
-        batch.events.iter().map(|event| NewEvent {
-            project_id: batch.project_id,
-            stream_seq: self.delivery.stream_seq,
-            received_at: batch.received_at,
-            event,
-        })
-    }
-}
-
-/// Asks for more time again and again, for as long as the works are in hand. Where the broker does not hear it, they are
-/// given to another worker as well, and the database finds everything stored twice.
-async fn keep(works: &[Work], every: Duration) -> std::convert::Infallible {
-    loop {
-        tokio::time::sleep(every).await;
-        if let Err(error) = extend(works).await {
-            tracing::debug!(%error, "the broker was not asked for more time");
-        }
-    }
-}
-
-async fn extend(works: &[Work]) -> Result<(), MessagingError> {
-    for work in works {
-        work.delivery.extend().await?;
-    }
-    Ok(())
-}
-
-async fn give_back(works: &[Work]) -> Result<(), MessagingError> {
-    for work in works {
-        work.delivery.give_back(std::time::Duration::ZERO).await?;
-    }
-    Ok(())
 }

@@ -9,6 +9,7 @@
     reason = "a test that cannot go on panics"
 )]
 
+mod dead_letters;
 mod demo_and_load;
 mod import;
 mod product;

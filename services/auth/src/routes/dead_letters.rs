@@ -3,24 +3,23 @@
 //! They are read from the broker here. The workers alone write to the log, so they are asked to replay and to delete.
 
 use actix_web::{HttpRequest, HttpResponse, delete, get, post, web};
-use chrono::{DateTime, Utc};
 use millrace_domain::ids::ProjectId;
 use millrace_http::json::Json;
 use millrace_http::page::Page;
 use millrace_http::problem::{Code, Problem, ProblemBody};
 use millrace_http::query::Query;
-use millrace_messaging::dead_letters::filter::Filter;
 use millrace_messaging::dead_letters::letter::Letter;
-use millrace_messaging::dead_letters::orders::{MAX_LETTERS, Order};
+use millrace_messaging::dead_letters::orders::Order;
 use millrace_messaging::dead_letters::shelf;
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
-use uuid::Uuid;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 mod carrying_out;
+mod meant;
 mod view;
 
 use carrying_out::{Deed, Extent, carry_out};
+use meant::{Asked, Meant, ReplayBody, whole};
 use view::LetterView;
 
 use crate::caller::Caller;
@@ -55,125 +54,6 @@ struct Dropped {
     dropped: u64,
     /// Whether these were all: if not, ask again.
     complete: bool,
-}
-
-/// Which letters.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-struct Meant {
-    /// The project whose events they are. System admins alone need not name one.
-    #[param(value_type = Option<Uuid>, nullable = false)]
-    project_id: Option<String>,
-    /// Why they are dead: `unreadable`, `unknown_project`, `invalid`, `refused` or `exhausted`.
-    #[param(nullable = false, example = "refused")]
-    reason: Option<String>,
-    /// What happened.
-    #[param(nullable = false, example = "order_completed")]
-    event_type: Option<String>,
-    /// Put away not before (RFC 3339).
-    #[param(value_type = Option<DateTime<Utc>>, nullable = false)]
-    from: Option<String>,
-    /// Put away before (RFC 3339).
-    #[param(value_type = Option<DateTime<Utc>>, nullable = false)]
-    to: Option<String>,
-}
-
-impl Meant {
-    fn filter(self) -> Result<Filter, Problem> {
-        Ok(Filter {
-            project: parsed("project_id", self.project_id)?,
-            reason: self.reason,
-            event_type: self.event_type,
-            from: parsed("from", self.from)?,
-            to: parsed("to", self.to)?,
-        })
-    }
-}
-
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-struct Asked {
-    /// The project whose events they are. System admins alone need not name one.
-    #[param(value_type = Option<Uuid>, nullable = false)]
-    project_id: Option<String>,
-    /// Why they are dead: `unreadable`, `unknown_project`, `invalid`, `refused` or `exhausted`.
-    #[param(nullable = false, example = "refused")]
-    reason: Option<String>,
-    /// What happened.
-    #[param(nullable = false, example = "order_completed")]
-    event_type: Option<String>,
-    /// Put away not before (RFC 3339).
-    #[param(value_type = Option<DateTime<Utc>>, nullable = false)]
-    from: Option<String>,
-    /// Put away before (RFC 3339).
-    #[param(value_type = Option<DateTime<Utc>>, nullable = false)]
-    to: Option<String>,
-    /// How many letters a page holds, 1 to 200; 50 if absent.
-    #[param(value_type = Option<u16>, nullable = false, minimum = 1, maximum = 200, default = 50)]
-    limit: Option<String>,
-    /// The `next_cursor` of the page before.
-    #[param(nullable = false)]
-    cursor: Option<String>,
-}
-
-/// Letters to put back into the log: those named by `ids`, or all that the other fields mean.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct ReplayBody {
-    /// The project whose events they are. System admins alone need not name one.
-    #[schema(value_type = Option<Uuid>)]
-    project_id: Option<ProjectId>,
-    /// Their ids, at most 200.
-    #[schema(max_items = 200, example = json!([17, 18]))]
-    ids: Option<Vec<u64>>,
-    /// Why they are dead.
-    #[schema(example = "refused")]
-    reason: Option<String>,
-    /// What happened.
-    event_type: Option<String>,
-    /// Put away not before.
-    from: Option<DateTime<Utc>>,
-    /// Put away before.
-    to: Option<DateTime<Utc>>,
-}
-
-impl ReplayBody {
-    fn extent(self) -> Result<Extent, Problem> {
-        let Self { project_id, ids, reason, event_type, from, to } = self;
-        let filter = Filter { project: project_id, reason, event_type, from, to };
-        let Some(ids) = ids else { return whole(filter) };
-        if (Filter { project: None, ..filter.clone() }) != Filter::default() {
-            return Err(Problem::field(
-                "ids",
-                "conflict",
-                "ids: name letters, or say which are meant; not both",
-            ));
-        }
-        if ids.is_empty() || ids.len() > MAX_LETTERS {
-            let message = format!("ids: name 1 to {MAX_LETTERS} letters");
-            return Err(Problem::field("ids", "out_of_range", message));
-        }
-        Ok(Extent::Named(Order::Named { project: project_id, ids }))
-    }
-}
-
-/// A filter for a deed that cannot be undone. One that means everything of everybody is more likely a mistake.
-fn whole(filter: Filter) -> Result<Extent, Problem> {
-    if filter.is_empty() {
-        let message = "say which letters are meant: project_id, reason, event_type, from or to";
-        return Err(Problem::field("project_id", "required", message));
-    }
-    Ok(Extent::Found(filter))
-}
-
-fn parsed<T: std::str::FromStr>(name: &str, text: Option<String>) -> Result<Option<T>, Problem>
-where
-    T::Err: std::fmt::Display,
-{
-    let parsed = text.map(|text| text.parse()).transpose();
-    parsed.map_err(|fault| Problem::field(name, "invalid", format!("{name}: {fault}")))
 }
 
 /// Lets owners and admins of the project pass, and system admins whatever is meant.
