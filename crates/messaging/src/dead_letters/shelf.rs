@@ -64,8 +64,8 @@ pub async fn page(
         num_replicas: 1,
         ..pull::Config::default()
     };
-    let mut reader = stream.create_consumer(config).await.map_err(MessagingError::unavailable)?;
-    let found = look(&mut reader, filter, limit).await;
+    let reader = stream.create_consumer(config).await.map_err(MessagingError::unavailable)?;
+    let found = look(&reader, filter, limit).await;
     // It would be forgotten by itself.
     let _ = stream.delete_consumer(&reader.cached_info().name).await;
     found
@@ -73,7 +73,7 @@ pub async fn page(
 
 type Reader = async_nats::jetstream::consumer::Consumer<pull::Config>;
 
-async fn look(reader: &mut Reader, filter: &Filter, limit: usize) -> Result<Found, MessagingError> {
+async fn look(reader: &Reader, filter: &Filter, limit: usize) -> Result<Found, MessagingError> {
     let mut letters = Vec::new();
     let (mut looked_at, mut pending) = (0, reader.cached_info().num_pending);
     while pending > 0 {
