@@ -7,7 +7,6 @@ use millrace_messaging::dead_letters::filter::Filter;
 use millrace_messaging::dead_letters::orders::{MAX_LETTERS, Order};
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
-use uuid::Uuid;
 
 use super::carrying_out::Extent;
 
