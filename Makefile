@@ -5,7 +5,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run up down reset status test lint bench openapi
+.PHONY: help run up down reset status test lint bench chaos openapi
 
 help: ## list these doors
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -33,6 +33,10 @@ lint: ## formatting, clippy, scripts, licences and banned dependencies
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	deploy/lint/scripts
 	deploy/lint/dependencies
+
+chaos: ## everything breaks for ten minutes, against servers of its own; ARGS='--seconds 60 --events 50000'
+	@cargo build --release --locked --workspace --bins
+	@MILLRACE_STACK_TEST=1 MILLRACE_CHAOS_SERVERS=1 deploy/stack/with chaos target/release/millrace-chaos $(ARGS)
 
 bench: ## the benchmarks, against servers of their own; results in target/bench
 	@cargo build --release --locked --workspace --bins

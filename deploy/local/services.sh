@@ -45,7 +45,11 @@ service_environment() {
     # Where links in mails lead, and whether session cookies are for TLS alone: the gateway must think the same.
     export "MILLRACE_PUBLIC_URL=$(public_url)"
     ;;
-  gateway | ingest) unset DATABASE_URL ;;
+  ingest)
+    unset DATABASE_URL
+    export "MILLRACE_TRUSTED_PROXIES=127.0.0.1,::1${MILLRACE_TRUSTED_PROXIES:+,$MILLRACE_TRUSTED_PROXIES}"
+    ;;
+  gateway) unset DATABASE_URL ;;
   esac
   if [[ $1 == gateway ]] && gateway_has_tls; then
     export "MILLRACE_PUBLIC_URL=$(public_url)" "MILLRACE_PLAIN_BIND=127.0.0.1:$(plain_port)"

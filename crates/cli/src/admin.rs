@@ -9,6 +9,7 @@ mod announcement;
 mod attempts;
 mod audit;
 mod bootstrap;
+mod dead_letters;
 mod env_file;
 mod keys;
 mod migrate;
@@ -22,16 +23,17 @@ use std::fmt::Display;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::{Args, Subcommand};
 use millrace_messaging::project_tables::{API_LIMITS, EVENT_LIMITS, EVENT_ORIGINS};
 use millrace_storage::database::{Connection, Database, PoolSettings};
 
-/// Migrate the database; create accounts, projects and keys; verify the audit log
+/// Migrate the database; create accounts, projects and keys; verify the audit log; look after dead letters
 #[derive(Args)]
 pub struct AdminArgs {
-    /// The database
+    /// The database; all commands but those over the API need it
     #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
-    database_url: String,
+    database_url: Option<String>,
     /// The broker, to tell the running services at once; it also takes what goes to the audit log
     #[arg(long, env = "NATS_URL", hide_env_values = true, global = true)]
     nats_url: Option<String>,
@@ -61,6 +63,8 @@ enum Command {
     ListOrigins(project_settings::ListOriginsArgs),
     #[command(subcommand)]
     Audit(audit::AuditCommand),
+    #[command(subcommand)]
+    DeadLetters(dead_letters::DeadLettersCommand),
 }
 
 /// Runs `millrace admin`.
@@ -68,10 +72,11 @@ enum Command {
 /// # Errors
 /// When the database is away or refuses, or an argument names something that does not exist.
 pub async fn execute(args: AdminArgs) -> anyhow::Result<ExitCode> {
-    let AdminArgs { database_url: url, nats_url, command } = args;
-    let desk = async || Desk::open(&url, nats_url.clone()).await;
+    let AdminArgs { database_url, nats_url, command } = args;
+    let url = || database_url.as_deref().context("DATABASE_URL is not set: it names the database");
+    let desk = async || Desk::open(url()?, nats_url.clone()).await;
     match command {
-        Command::Migrate(args) => migrate::execute(&url, &args).await?,
+        Command::Migrate(args) => migrate::execute(url()?, &args).await?,
         Command::Bootstrap(args) => bootstrap::execute(&mut desk().await?, &args).await?,
         Command::CreateUser(args) => accounts::create(&mut desk().await?, &args).await?,
         Command::Unlock(args) => attempts::unlock(&mut desk().await?, &args).await?,
@@ -89,6 +94,7 @@ pub async fn execute(args: AdminArgs) -> anyhow::Result<ExitCode> {
         Command::ListEventLimits(_) => project_settings::list(nats_url.as_deref(), EVENT_LIMITS).await?,
         Command::ListApiLimits(_) => project_settings::list(nats_url.as_deref(), API_LIMITS).await?,
         Command::ListOrigins(_) => project_settings::list(nats_url.as_deref(), EVENT_ORIGINS).await?,
+        Command::DeadLetters(command) => dead_letters::execute(command).await?,
         Command::Audit(command) => return audit::execute(&mut desk().await?.conn, &command).await,
     }
     Ok(ExitCode::SUCCESS)

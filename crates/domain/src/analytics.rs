@@ -15,5 +15,6 @@ pub mod period;
 pub mod query_error;
 pub mod range;
 pub mod retention;
+pub mod sessions;
 pub mod time_zone;
 pub mod top_events;

@@ -12,7 +12,7 @@ use actix_web::{FromRequest, HttpRequest, dev::Payload, web};
 use async_trait::async_trait;
 use chrono::Utc;
 use millrace_domain::access::{KeyGrant, Scope};
-use millrace_domain::ids::ProjectId;
+use millrace_domain::ids::{KeyId, ProjectId};
 
 use crate::credentials::Credentials;
 use crate::problem::{Code, Problem};
@@ -58,6 +58,8 @@ impl RequiredScope for Read {
 pub struct Authorized<S> {
     /// The project that was opened.
     pub project_id: ProjectId,
+    /// The key that opened it; the account, for an access token.
+    pub key_id: KeyId,
     scope: PhantomData<S>,
 }
 
@@ -88,7 +90,7 @@ impl<S: RequiredScope> Authorized<S> {
                 "the key belongs to another project than X-Project-Id",
             ));
         }
-        Ok(Self { project_id: grant.project_id, scope: PhantomData })
+        Ok(Self { project_id: grant.project_id, key_id: grant.key_id, scope: PhantomData })
     }
 }
 

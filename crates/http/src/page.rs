@@ -82,7 +82,22 @@ impl<K> Page<K> {
         let more = found.len() > limit;
         found.truncate(limit);
         let last = found.last().filter(|_| more)?;
-        Some(URL_SAFE_NO_PAD.encode(serde_json::to_vec(&key(last)).ok()?))
+        Self::cursor(&key(last))
+    }
+
+    /// The cursor of the page behind this key. `None` for a key that cannot be written, which no key of ours is.
+    #[must_use]
+    pub fn cursor(key: &K) -> Option<String>
+    where
+        K: Serialize,
+    {
+        Some(URL_SAFE_NO_PAD.encode(serde_json::to_vec(key).ok()?))
+    }
+
+    /// How many entries the page holds.
+    #[must_use]
+    pub fn limit(&self) -> u16 {
+        self.limit
     }
 }
 

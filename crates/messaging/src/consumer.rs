@@ -23,6 +23,8 @@ pub struct PullSettings {
     pub expires: Duration,
     /// After this the broker gives a message to another process. Must be longer than storing a pull may take.
     pub ack_wait: Duration,
+    /// How often a message is delivered before the broker gives up on it, which it then tells; `None`: for ever.
+    pub max_deliveries: Option<u32>,
 }
 
 /// A durable consumer that all processes of a service share.
@@ -39,7 +41,7 @@ pub struct Delivery {
     /// Its sequence in the stream.
     pub stream_seq: u64,
     /// How often it has been delivered, this time included.
-    pub attempt: i64,
+    pub attempt: u64,
 }
 
 impl Consumer {
@@ -49,6 +51,14 @@ impl Consumer {
     /// When the broker is away.
     pub async fn of_events(broker: &Broker, settings: PullSettings) -> Result<Self, MessagingError> {
         Self::join(broker, subjects::EVENTS_STREAM, subjects::WORKERS, settings).await
+    }
+
+    /// Joins the workers who look after messages that the broker has given up on.
+    ///
+    /// # Errors
+    /// When the broker is away.
+    pub async fn of_exhausted(broker: &Broker, settings: PullSettings) -> Result<Self, MessagingError> {
+        Self::join(broker, subjects::EXHAUSTED_STREAM, subjects::UNDERTAKERS, settings).await
     }
 
     /// Joins the replicas of auth, who take security events into the audit log.
@@ -71,8 +81,7 @@ impl Consumer {
             durable_name: Some(name.to_owned()),
             ack_policy: AckPolicy::Explicit,
             ack_wait: settings.ack_wait,
-            // For ever: what may be given up on is decided by what went wrong, never by how often.
-            max_deliver: -1,
+            max_deliver: settings.max_deliveries.map_or(-1, i64::from),
             // Reaching it stops delivery silently, so it is out of reach of any number of processes.
             max_ack_pending: 50_000,
             ..pull::Config::default()
@@ -143,7 +152,7 @@ fn since(nanos: i128) -> Duration {
 impl Delivery {
     fn of(message: Message) -> Result<Self, MessagingError> {
         let info = message.info().map_err(MessagingError::unavailable)?;
-        let (stream_seq, attempt) = (info.stream_sequence, info.delivered);
+        let (stream_seq, attempt) = (info.stream_sequence, u64::try_from(info.delivered).unwrap_or(1));
         Ok(Self { stream_seq, attempt, message })
     }
 
@@ -163,6 +172,11 @@ impl Delivery {
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.message.headers.as_ref()?.get(name).map(async_nats::HeaderValue::as_str)
+    }
+
+    /// Its headers, if it has any.
+    pub(crate) fn header_map(&self) -> Option<&async_nats::HeaderMap> {
+        self.message.headers.as_ref()
     }
 
     /// All values of a header.

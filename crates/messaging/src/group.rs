@@ -127,8 +127,8 @@ async fn settle_project(broker: &Broker, submissions: Vec<Submission>) {
     for submission in submissions {
         // The group was received when the first of it was.
         envelope.get_or_insert((submission.batch.project_id, submission.batch.received_at));
+        origins.push(Origin { events: submission.batch.events.len(), ..submission.origin });
         events.extend(submission.batch.events);
-        origins.push(submission.origin);
         waiting.push(submission.done);
     }
     let Some((project_id, received_at)) = envelope else { return };

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use crate::broker::Broker;
 use crate::error::MessagingError;
+use crate::source::Run;
 use crate::stored::StoredReplies;
 use crate::trace::{MAX_ORIGINS, Origin};
 use crate::wire::Encoded;
@@ -54,7 +55,8 @@ async fn send(
 ) -> Result<usize, MessagingError> {
     broker.check_connected()?;
     let limit = broker.client.server_info().max_payload.saturating_sub(OVERHEAD).min(TARGET_BYTES);
-    let messages = wire::encode(batch, limit);
+    let runs: Vec<Run<'_>> = origins.iter().map(Origin::run).collect();
+    let messages = wire::encode(batch, &runs, limit);
     let subject = subjects::events(batch.project_id);
     let acknowledged = messages.iter().map(|message| {
         let mut headers = HeaderMap::new();
@@ -115,7 +117,7 @@ mod tests {
         let id = |events, second| {
             let received_at = chrono::DateTime::from_timestamp(second, 0).unwrap();
             let batch = EventBatch { project_id, received_at, events };
-            message_id(&batch, &wire::encode(&batch, 1 << 20)[0])
+            message_id(&batch, &wire::encode(&batch, &[], 1 << 20)[0])
         };
         assert_eq!(id(vec![event.clone()], 1), id(vec![event.clone()], 2));
         assert_ne!(id(vec![event.clone()], 1), id(vec![event.clone(), event], 1));

@@ -19,6 +19,9 @@ pub struct StreamLimits {
     pub replicas: usize,
 }
 
+/// Room for what the broker says of messages it has given up on, some 400 bytes each.
+const EXHAUSTED_BYTES: u64 = 8 << 20;
+
 /// Creates the streams, or brings their limits up to date. Every service may call it.
 ///
 /// # Errors
@@ -40,7 +43,14 @@ pub async fn ensure(broker: &Broker, limits: StreamLimits) -> Result<(), Messagi
         discard: DiscardPolicy::New,
         ..base(limits.dead_letters_bytes, limits.replicas)
     };
-    for config in [events, dead_letters] {
+    let exhausted = Config {
+        name: subjects::EXHAUSTED_STREAM.to_owned(),
+        subjects: vec![subjects::EXHAUSTED_SUBJECTS.to_owned()],
+        retention: RetentionPolicy::WorkQueue,
+        discard: DiscardPolicy::New,
+        ..base(EXHAUSTED_BYTES, limits.replicas)
+    };
+    for config in [events, dead_letters, exhausted] {
         broker.jetstream.create_or_update_stream(config).await.map_err(MessagingError::unavailable)?;
     }
     Ok(())

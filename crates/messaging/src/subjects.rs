@@ -15,6 +15,13 @@ pub const DEAD_LETTERS_SUBJECTS: &str = "dead.v1.*";
 /// The durable consumer that all workers share.
 pub const WORKERS: &str = "workers";
 
+/// The stream of what the broker says of messages that it has given up on delivering to the workers.
+pub const EXHAUSTED_STREAM: &str = "EXHAUSTED";
+/// The subjects of [`EXHAUSTED_STREAM`]: JetStream's own.
+pub const EXHAUSTED_SUBJECTS: &str = "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.EVENTS.*";
+/// The durable consumer of [`EXHAUSTED_STREAM`] that all workers share.
+pub const UNDERTAKERS: &str = "undertakers";
+
 /// The stream of security events that are not in the audit log yet.
 pub const AUDIT_STREAM: &str = "AUDIT";
 /// The subjects of [`AUDIT_STREAM`].
@@ -35,11 +42,17 @@ pub const RESOLVE_KEY: &str = "auth.v1.key.resolve";
 pub const VERIFY_TOKEN: &str = "auth.v1.token.verify";
 /// Asks what the cookie of a browser session stands for.
 pub const OPEN_SESSION: &str = "auth.v1.session.open";
+/// Asks the workers to put dead letters back into the log.
+pub const REPLAY_DEAD_LETTERS: &str = "worker.v1.dead_letters.replay";
+/// Asks the workers to delete dead letters.
+pub const DROP_DEAD_LETTERS: &str = "worker.v1.dead_letters.drop";
 /// Tells everyone that something was revoked.
 pub const REVOKED: &str = "auth.v1.revoked";
 
 /// The id of the HTTP request that brought a message.
 pub const REQUEST_ID_HEADER: &str = "Millrace-Request-Id";
+/// The id of the API key it was sent with.
+pub const KEY_ID_HEADER: &str = "Millrace-Key-Id";
 /// Where to say that a message's events are stored.
 pub const STORED_REPLY_HEADER: &str = "Millrace-Stored-Reply";
 /// Why a dead letter is one: a machine-readable reason.
@@ -48,6 +61,16 @@ pub const REASON_HEADER: &str = "Millrace-Reason";
 pub const DETAIL_HEADER: &str = "Millrace-Detail";
 /// The stream sequence of the message a dead letter was in.
 pub const SEQUENCE_HEADER: &str = "Millrace-Stream-Sequence";
+/// The subject of the message a dead letter was in.
+pub const SUBJECT_HEADER: &str = "Millrace-Subject";
+/// How often that message had been delivered.
+pub const DELIVERIES_HEADER: &str = "Millrace-Deliveries";
+/// When a dead letter first failed, before any replay.
+pub const FIRST_FAILURE_HEADER: &str = "Millrace-First-Failure";
+/// When it failed last.
+pub const LAST_FAILURE_HEADER: &str = "Millrace-Last-Failure";
+/// How often it has been replayed.
+pub const REPLAYS_HEADER: &str = "Millrace-Replays";
 
 /// Where a project's accepted events go.
 #[must_use]

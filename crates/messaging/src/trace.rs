@@ -10,7 +10,8 @@ use opentelemetry::trace::{SpanContext, TraceContextExt};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 use crate::consumer::Delivery;
-use crate::subjects::REQUEST_ID_HEADER;
+use crate::source::{Run, Source};
+use crate::subjects::{KEY_ID_HEADER, REQUEST_ID_HEADER};
 
 const TRACE_HEADER: &str = "traceparent";
 /// The most requests a message names; of the others the logs know.
@@ -19,8 +20,10 @@ pub(crate) const MAX_ORIGINS: usize = 64;
 /// The request that brought events.
 #[derive(Clone, Debug)]
 pub struct Origin {
-    /// Its id.
-    pub request_id: String,
+    /// Who sent it.
+    pub source: Source,
+    /// How many of a batch's events it brought; all, unless somebody says otherwise.
+    pub events: usize,
     /// The span it is served in.
     pub span: tracing::Span,
 }
@@ -29,16 +32,31 @@ impl Origin {
     /// The request with this id, served in the current span.
     #[must_use]
     pub fn of(request_id: &str) -> Self {
-        Self { request_id: request_id.to_owned(), span: tracing::Span::current() }
+        Self::from(Source::of(request_id))
+    }
+
+    /// Its events in a batch.
+    pub(crate) fn run(&self) -> Run<'_> {
+        Run { events: self.events, source: &self.source }
     }
 
     /// Writes the origin into the headers; no trace where none is recorded.
     pub(crate) fn write(&self, headers: &mut HeaderMap) {
-        headers.append(REQUEST_ID_HEADER, self.request_id.as_str());
+        headers.append(REQUEST_ID_HEADER, self.source.request_id.as_str());
+        if let Some(key) = self.source.key_id {
+            headers.append(KEY_ID_HEADER, key.to_string().as_str());
+        }
         let context = self.span.context();
         opentelemetry::global::get_text_map_propagator(|propagator| {
             propagator.inject_context(&context, &mut Appended(headers));
         });
+    }
+}
+
+impl From<Source> for Origin {
+    /// A request served in the current span.
+    fn from(source: Source) -> Self {
+        Self { source, events: usize::MAX, span: tracing::Span::current() }
     }
 }
 

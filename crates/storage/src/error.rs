@@ -52,11 +52,7 @@ impl From<DieselError> for StorageError {
             | DatabaseErrorKind::UnableToSendCommand
             | DatabaseErrorKind::SerializationFailure
             | DatabaseErrorKind::ReadOnlyTransaction => Self::Unavailable(info.message().to_owned()),
-            // diesel does not pass the SQLSTATE on; these are PostgreSQL's words for 57014 and 57P01 to 57P03.
-            _ if ["canceling statement", "terminating connection", "the database system is"]
-                .iter()
-                .any(|words| info.message().starts_with(words)) =>
-            {
+            _ if PASSING.iter().any(|words| info.message().starts_with(words)) => {
                 Self::Unavailable(info.message().to_owned())
             }
             _ => Self::Failed(info.message().to_owned()),
@@ -72,15 +68,43 @@ impl From<PoolError> for StorageError {
 
 impl From<tokio_postgres::Error> for StorageError {
     fn from(error: tokio_postgres::Error) -> Self {
-        let Some(db) = error.as_db_error() else { return Self::Unavailable(describe(&error)) };
+        let Some(db) = error.as_db_error() else {
+            let said = describe(&error);
+            // A value that has no binary form will not get one.
+            return if said.starts_with("error serializing parameter") {
+                Self::Refused(said)
+            } else {
+                Self::Unavailable(said)
+            };
+        };
         let said = format!("{} ({})", db.message(), db.code().code());
-        match db.code().code().get(..2) {
-            // Data exceptions, integrity, program limits: the content is at fault. PostgreSQL, appendix A.
-            Some("22" | "23" | "54") => Self::Refused(said),
-            _ => Self::Unavailable(said),
-        }
+        if blames_the_content(db.code().code()) { Self::Refused(said) } else { Self::Unavailable(said) }
     }
 }
+
+/// Whether an SQLSTATE (PostgreSQL, appendix A) says that this content will never be taken. All others are about the
+/// database's state: conflicts with other transactions (40), resources such as disk and connections (53), operators (57),
+/// a database that only reads (25006), and also a schema that does not fit (42), which a migration mends.
+fn blames_the_content(sqlstate: &str) -> bool {
+    // Data exceptions, integrity, limits of the program.
+    matches!(sqlstate.get(..2), Some("22" | "23" | "54"))
+}
+
+/// What PostgreSQL says first where diesel does not pass the SQLSTATE on and waiting helps: 57014, 57P01 to 57P03, 40P01,
+/// 53100, 53200, 53300, 55P03.
+const PASSING: &[&str] = &[
+    "canceling statement",
+    "terminating connection",
+    "the database system is",
+    "deadlock detected",
+    "could not extend file",
+    "could not write",
+    "out of memory",
+    "sorry, too many clients already",
+    "remaining connection slots are reserved",
+    "too many connections for",
+    "could not obtain lock",
+];
 
 /// tokio-postgres keeps the reason in the source and says only "error connecting to server" itself.
 fn describe(error: &tokio_postgres::Error) -> String {
@@ -88,4 +112,26 @@ fn describe(error: &tokio_postgres::Error) -> String {
         .map(ToString::to_string)
         .collect::<Vec<_>>()
         .join(": ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn content_is_blamed_for_what_it_is_and_for_nothing_else() {
+        let content = [
+            "22001", "22003", "22008", "22021", "22P02", "22P05", "22023", "23502", "23505", "23514", "54000",
+        ];
+        for sqlstate in content {
+            assert!(blames_the_content(sqlstate), "{sqlstate}");
+        }
+        let state = [
+            "08006", "25006", "40001", "40P01", "42501", "42P01", "53000", "53100", "53200", "53300",
+            "53400", "55P03", "57014", "57P01", "57P02", "57P03", "58030", "XX000", "XX002", "",
+        ];
+        for sqlstate in state {
+            assert!(!blames_the_content(sqlstate), "{sqlstate}");
+        }
+    }
 }

@@ -23,6 +23,7 @@ pub mod dashboard_shares;
 pub mod dashboards;
 pub mod database;
 pub mod error;
+pub mod event_properties;
 pub mod external_identities;
 pub mod insights;
 pub mod mail_tokens;

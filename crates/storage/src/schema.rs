@@ -124,6 +124,17 @@ diesel::table! {
 }
 
 diesel::table! {
+    event_properties (project_id, event_type, name, json_type) {
+        project_id -> Uuid,
+        event_type -> Text,
+        name -> Text,
+        json_type -> Text,
+        first_seen -> Timestamptz,
+        last_seen -> Timestamptz,
+    }
+}
+
+diesel::table! {
     activity (project_id, event_type, day, part) {
         project_id -> Uuid,
         event_type -> Text,

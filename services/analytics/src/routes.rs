@@ -12,6 +12,7 @@ mod document;
 mod event_types;
 mod insights;
 mod retention;
+mod schema;
 mod top_events;
 
 use document::Document;
@@ -25,6 +26,7 @@ pub fn configure(service: &mut ServiceConfig<'_>) {
         .service(top_events::top_events)
         .service(retention::retention)
         .service(event_types::event_types)
+        .service(schema::schema)
         .service(insights::list)
         .service(insights::create)
         .service(insights::show)

@@ -9,6 +9,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 mod arrival;
 mod audit;
 mod csrf;
+mod dead_letters;
 mod denials;
 mod email;
 mod form_or_json;
@@ -65,7 +66,13 @@ pub fn configure(service: &mut ServiceConfig<'_>) {
         .service(members::add)
         .service(members::change)
         .service(members::remove)
-        .service(audit::list);
+        .service(audit::list)
+        .service(dead_letters::list)
+        .service(dead_letters::drop_all)
+        .service(dead_letters::replay)
+        .service(dead_letters::replay_one)
+        .service(dead_letters::show)
+        .service(dead_letters::drop_one);
 }
 
 /// Mounts other names of some routes, for clients that know them. They are not part of the description.

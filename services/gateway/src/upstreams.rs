@@ -30,9 +30,11 @@ pub const ROUTES: &[(&str, Upstream)] = &[
     ("/api/v1/events", Ingest),
     ("/api/v1/stats", Analytics),
     ("/api/v1/event-types", Analytics),
+    ("/api/v1/schema", Analytics),
     ("/api/v1/auth", Auth),
     ("/api/v1/projects", Auth),
     ("/api/v1/audit", Auth),
+    ("/api/v1/dead-letters", Auth),
     ("/auth", Auth),
     ("/.well-known/jwks.json", Auth),
     // What the SDKs of other products call: CloudEvents, Segment and RudderStack, PostHog, Amplitude, Mixpanel.

@@ -6,12 +6,12 @@ use millrace_cache::duplicates::Fingerprint;
 use millrace_domain::batch::EventBatch;
 use millrace_domain::event::Event;
 use millrace_domain::ids::ProjectId;
-use millrace_http::request_id::RequestId;
 use millrace_messaging::publisher;
 use millrace_messaging::trace::Origin;
 
 use crate::errors::IngestError;
 use crate::parse::Parsed;
+use crate::sender::Sender;
 use crate::settle::settle;
 use crate::state::State;
 use crate::verdicts::Verdicts;
@@ -42,20 +42,20 @@ pub enum Outcome {
 /// When the log does not acknowledge. Some of the events may be in it all the same; sent again, they are not doubled.
 pub async fn admit(
     state: &State,
-    project_id: ProjectId,
+    sender: &Sender,
     parsed: Parsed,
     how: Admission,
     now: DateTime<Utc>,
 ) -> Result<(Outcome, Verdicts), IngestError> {
+    let project_id = sender.project_id;
     let Parsed { sent, drafts, repeated, rejected } = parsed;
     let refused = !rejected.is_empty() && (how.strict || drafts.is_empty() && repeated == 0);
-    let request_id = RequestId::current().map(|id| id.to_string()).unwrap_or_default();
     state.count_received(&drafts, &rejected);
     let mut verdicts = Verdicts {
         accepted: 0,
         duplicates: count(repeated),
         rejected: count(rejected.len()),
-        request_id,
+        request_id: sender.source.request_id.clone(),
         event_ids: drafts.iter().filter(|draft| draft.id_was_made).map(|draft| draft.event_id).collect(),
         errors: rejected.into_iter().map(Into::into).collect(),
     };
@@ -76,7 +76,7 @@ pub async fn admit(
         let batch = batch(events);
         let shown = state.tap.sample(&batch);
         let replies =
-            publisher::publish_watched(&state.broker, &batch, Origin::of(&verdicts.request_id)).await?;
+            publisher::publish_watched(&state.broker, &batch, Origin::from(sender.source.clone())).await?;
         shown.into_iter().for_each(|sample| state.tap.show(sample));
         remember(state, project_id, &fingerprints, now).await;
         let Some(stored) = replies.wait(state.stored_timeout).await else {
@@ -96,7 +96,7 @@ pub async fn admit(
         let fingerprints = fingerprints(&fresh);
         let batch = batch(fresh);
         let shown = state.tap.sample(&batch);
-        state.publisher.publish(batch, Origin::of(&verdicts.request_id)).await?;
+        state.publisher.publish(batch, Origin::from(sender.source.clone())).await?;
         shown.into_iter().for_each(|sample| state.tap.show(sample));
         remember(state, project_id, &fingerprints, now).await;
     }

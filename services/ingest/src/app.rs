@@ -86,6 +86,7 @@ impl App {
                 limits,
                 budget: Budget::new(config.body_budget),
                 stored_timeout: config.stored_timeout,
+                passes_addresses_on: config.passes_addresses_on,
                 labels: Arc::new(CappedLabels::new(EVENT_TYPE_LABELS)),
             },
             health: Arc::new(health),

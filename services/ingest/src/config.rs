@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 use millrace_domain::batch::MAX_REQUEST_BYTES;
+use millrace_http::client_address::TrustedProxies;
 use millrace_messaging::streams::StreamLimits;
 use millrace_runtime::config::{ConfigError, Env};
 
@@ -27,6 +28,9 @@ pub struct Config {
     /// `MILLRACE_BODY_BUDGET`: bytes of requests in memory at once; beyond it senders are told to come again. Too low and
     /// a few large requests keep everyone else out, too high and they take the memory of the machine.
     pub body_budget: u64,
+    /// `MILLRACE_CLIENT_COUNTRY`: whether the worker is told the addresses of clients, to find their countries; then
+    /// `MILLRACE_TRUSTED_PROXIES` says whose word on them is taken.
+    pub passes_addresses_on: Option<TrustedProxies>,
     /// `MILLRACE_EVENTS_BYTES`, `MILLRACE_DEAD_LETTERS_BYTES`, `MILLRACE_STREAM_REPLICAS`.
     pub streams: StreamLimits,
     /// `MILLRACE_SHUTDOWN_GRACE`: how long requests in hand may take once the service is asked to stop.
@@ -46,6 +50,9 @@ impl Config {
         let stored_timeout = env.duration("MILLRACE_STORED_TIMEOUT", Duration::from_secs(10));
         let duplicate_window = env.duration("MILLRACE_DUPLICATE_WINDOW", Duration::from_secs(600));
         let body_budget = env.bytes("MILLRACE_BODY_BUDGET", ByteSize::mib(256));
+        let wants_country = env.or("MILLRACE_CLIENT_COUNTRY", false);
+        let proxies = env.or("MILLRACE_TRUSTED_PROXIES", TrustedProxies::loopback());
+        let passes_addresses_on = wants_country.then_some(proxies);
         let streams = StreamLimits {
             events_bytes: env.bytes("MILLRACE_EVENTS_BYTES", ByteSize::gib(4)),
             dead_letters_bytes: env.bytes("MILLRACE_DEAD_LETTERS_BYTES", ByteSize::gib(1)),
@@ -71,6 +78,7 @@ impl Config {
                 stored_timeout,
                 duplicate_window,
                 body_budget,
+                passes_addresses_on,
                 streams,
                 shutdown_grace,
             })

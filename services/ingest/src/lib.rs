@@ -20,6 +20,7 @@ mod event_origin;
 pub mod parse;
 pub mod routes;
 pub mod sdk;
+pub mod sender;
 pub mod settle;
 pub mod split;
 pub mod state;

@@ -9,6 +9,7 @@ use millrace_cache::limits::Limits;
 use millrace_domain::draft::Draft;
 use millrace_domain::origins::AllowedOrigins;
 use millrace_domain::rate::Rate;
+use millrace_http::client_address::TrustedProxies;
 use millrace_messaging::broker::Broker;
 use millrace_messaging::group::GroupPublisher;
 use millrace_messaging::live::tap::Tap;
@@ -39,6 +40,9 @@ pub struct State {
     pub budget: Budget,
     /// How long `?wait=stored` waits.
     pub stored_timeout: Duration,
+    /// Whose word on where a request came from is taken, where events are to have a country; `None`: nobody's address is
+    /// passed on.
+    pub passes_addresses_on: Option<TrustedProxies>,
     /// The event types that have a metric of their own.
     pub labels: Arc<CappedLabels>,
 }

@@ -15,8 +15,11 @@ use millrace_storage::append::Appender;
 use millrace_storage::database::{Database, PoolSettings};
 
 use crate::config::Config;
+use crate::enrichment::Enricher;
+use crate::enrichment::country::Countries;
+use crate::observed::Observed;
 use crate::pipeline::Pipeline;
-use crate::{compaction, lag};
+use crate::{compaction, exhausted, lag, orders};
 
 /// JetStream's own time limit; the worker publishes dead letters only.
 const PUBLISH_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);
@@ -29,6 +32,7 @@ pub struct App {
     versions: DataVersions,
     consumer: Consumer,
     database: Database,
+    enricher: Enricher,
     config: Config,
     process: Process,
 }
@@ -47,7 +51,9 @@ impl App {
         let pool =
             PoolSettings { statement_timeout: config.statement_timeout, ..PoolSettings::named("worker") };
         let database = Database::new(&config.database_url, pool)?;
-        Ok(Self { listener, broker, versions, consumer, database, config, process })
+        let countries = config.geoip_database.as_deref().map(Countries::open).transpose()?;
+        let enricher = Enricher::new(countries);
+        Ok(Self { listener, broker, versions, consumer, database, enricher, config, process })
     }
 
     /// Where the health routes listen.
@@ -63,10 +69,11 @@ impl App {
     /// # Errors
     /// When a component fails.
     pub async fn run(self) -> Result<(), Fault> {
-        let Self { listener, broker, versions, consumer, database, config, process } = self;
+        let Self { listener, broker, versions, consumer, database, enricher, config, process } = self;
         let shutdown = process.shutdown.clone();
         let health = health(&process, &broker, &database, &versions);
         let labels = Arc::new(CappedLabels::new(EVENT_TYPE_LABELS));
+        let observed = Arc::new(Observed::default());
         let mut components = Components::new(shutdown.clone(), config.shutdown_grace);
         for _ in 0..config.pipelines {
             let pipeline = Pipeline {
@@ -76,13 +83,19 @@ impl App {
                 streams: config.streams,
                 appender: Appender::new(&config.database_url, config.statement_timeout),
                 versions: versions.clone(),
+                enricher: enricher.clone(),
+                observed: Arc::clone(&observed),
                 labels: Arc::clone(&labels),
                 shutdown: shutdown.clone(),
             };
             components.spawn("pipeline", pipeline.run());
         }
+        let (properties, until) = (database.clone(), shutdown.clone());
+        components.spawn("properties", async move { observed.write_down(properties, until).await });
         components.spawn("compaction", compaction::run(database, config.compact_interval, shutdown.clone()));
         components.spawn("lag", lag::watch(broker.clone(), shutdown.clone()));
+        components.spawn("exhausted", exhausted::watch(broker.clone(), config.streams, shutdown.clone()));
+        components.spawn("orders", orders::serve(broker.clone(), shutdown.clone()));
         components.spawn("health", health::serve(listener, Arc::new(health), shutdown)?);
         components.run().await?;
         broker.close().await;

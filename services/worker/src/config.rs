@@ -1,6 +1,7 @@
 //! What the worker reads from its environment.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use bytesize::ByteSize;
@@ -22,7 +23,8 @@ pub struct Config {
     /// `MILLRACE_PIPELINES`: how many batches are stored at the same time. More than the database has cores to spare
     /// only makes them wait for each other.
     pub pipelines: usize,
-    /// `MILLRACE_BATCH_MESSAGES`, `MILLRACE_BATCH_BYTES`, `MILLRACE_BATCH_EXPIRES`, `MILLRACE_ACK_WAIT`.
+    /// `MILLRACE_BATCH_MESSAGES`, `MILLRACE_BATCH_BYTES`, `MILLRACE_BATCH_EXPIRES`, `MILLRACE_ACK_WAIT`,
+    /// `MILLRACE_MAX_DELIVERIES`.
     pub pull: PullSettings,
     /// `MILLRACE_STATEMENT_TIMEOUT`.
     pub statement_timeout: Duration,
@@ -31,6 +33,8 @@ pub struct Config {
     pub compact_interval: Duration,
     /// `MILLRACE_EVENTS_BYTES`, `MILLRACE_DEAD_LETTERS_BYTES`, `MILLRACE_STREAM_REPLICAS`.
     pub streams: StreamLimits,
+    /// `MILLRACE_GEOIP_DATABASE`: a MaxMind DB file of countries or cities; without one no event gets a country.
+    pub geoip_database: Option<PathBuf>,
     /// `MILLRACE_SHUTDOWN_GRACE`: how long the batch in hand may take once the service is asked to stop.
     pub shutdown_grace: Duration,
 }
@@ -52,6 +56,7 @@ impl Config {
             max_bytes: usize::try_from(batch_bytes).unwrap_or(usize::MAX),
             expires: env.duration("MILLRACE_BATCH_EXPIRES", Duration::from_millis(100)),
             ack_wait: env.duration("MILLRACE_ACK_WAIT", Duration::from_secs(30)),
+            max_deliveries: Some(env.or("MILLRACE_MAX_DELIVERIES", 100)),
         };
         let statement_timeout = env.duration("MILLRACE_STATEMENT_TIMEOUT", Duration::from_secs(20));
         let compact_interval = env.duration("MILLRACE_COMPACT_INTERVAL", Duration::from_secs(5));
@@ -60,7 +65,12 @@ impl Config {
             dead_letters_bytes: env.bytes("MILLRACE_DEAD_LETTERS_BYTES", ByteSize::gib(1)),
             replicas: env.or("MILLRACE_STREAM_REPLICAS", 1),
         };
+        let geoip_database = env.optional("MILLRACE_GEOIP_DATABASE");
         let shutdown_grace = env.duration("MILLRACE_SHUTDOWN_GRACE", Duration::from_secs(30));
+        env.law(
+            pull.max_deliveries.is_none_or(|deliveries| deliveries >= 10),
+            "MILLRACE_MAX_DELIVERIES must be at least 10, or a few restarts in a row make dead letters of good events",
+        );
         env.law((1..=64).contains(&pipelines), "MILLRACE_PIPELINES must be between 1 and 64");
         env.law(
             batch_bytes >= ByteSize::mib(2).as_u64(),
@@ -87,6 +97,7 @@ impl Config {
                 statement_timeout,
                 compact_interval,
                 streams,
+                geoip_database,
                 shutdown_grace,
             })
         })

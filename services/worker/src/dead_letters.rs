@@ -3,9 +3,9 @@
 use bytes::Bytes;
 use millrace_domain::batch::EventBatch;
 use millrace_messaging::broker::Broker;
-use millrace_messaging::consumer::Delivery;
-use millrace_messaging::dead_letters::{DeadLetter, bury};
+use millrace_messaging::dead_letters::{DeadLetter, Lineage, bury};
 use millrace_messaging::error::MessagingError;
+use millrace_messaging::source::{Run, Source};
 use millrace_messaging::wire;
 
 /// A message that cannot be read.
@@ -16,29 +16,28 @@ pub const UNKNOWN_PROJECT: &str = "unknown_project";
 pub const INVALID: &str = "invalid";
 /// An event that the database does not take.
 pub const REFUSED: &str = "refused";
+/// A message that was delivered again and again and never settled.
+pub const EXHAUSTED: &str = "exhausted";
 
 /// Puts one dead letter away, durably, and counts it.
 ///
 /// # Errors
 /// When the broker is away or full; the message must then stay in the log.
-pub async fn put(
-    broker: &Broker,
-    from: &Delivery,
-    reason: &'static str,
-    detail: String,
-    payload: Bytes,
-) -> Result<(), MessagingError> {
-    tracing::warn!(reason, detail, stream_seq = from.stream_seq, "an event goes to the dead letters");
-    bury(broker, from, DeadLetter { payload, reason, detail }).await?;
+pub async fn put(broker: &Broker, from: Lineage<'_>, letter: DeadLetter) -> Result<(), MessagingError> {
+    let DeadLetter { reason, ref detail, .. } = letter;
+    tracing::warn!(reason, detail, stream_seq = from.sequence, "an event goes to the dead letters");
+    bury(broker, from, letter).await?;
     metrics::counter!("dead_letters_total", "reason" => reason).increment(1);
     Ok(())
 }
 
-/// An event of `batch`, encoded alone.
+/// An event of `batch`, encoded alone, with what may be kept of its source.
 #[must_use]
-pub fn alone(batch: &EventBatch, index: usize) -> Option<Bytes> {
+pub fn alone(batch: &EventBatch, index: usize, source: Option<&Source>) -> Option<Bytes> {
     let event = batch.events.get(index)?.clone();
     let single =
         EventBatch { project_id: batch.project_id, received_at: batch.received_at, events: vec![event] };
-    wire::encode(&single, usize::MAX).into_iter().next().map(|message| message.payload)
+    let kept = source.map(Source::without_address);
+    let runs: Vec<Run<'_>> = kept.iter().map(|source| Run { events: 1, source }).collect();
+    wire::encode(&single, &runs, usize::MAX).into_iter().next().map(|message| message.payload)
 }

@@ -4,24 +4,34 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
+use chrono::{DateTime, Utc};
 use millrace_cache::data_versions::{DataVersions, Month};
 use millrace_domain::ids::ProjectId;
 use millrace_messaging::broker::Broker;
 use millrace_messaging::consumer::{Consumer, Delivery, PullSettings};
+use millrace_messaging::dead_letters::{DeadLetter, Lineage};
 use millrace_messaging::error::MessagingError;
 use millrace_messaging::stored::Stored;
 use millrace_messaging::wire::{self, Decoded};
 use millrace_messaging::{streams, subjects, trace};
 use millrace_runtime::labels::CappedLabels;
 use millrace_storage::append::{Appender, NewEvent};
+use rand::seq::SliceRandom;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 use crate::backoff::Backoff;
 use crate::dead_letters::{self, INVALID, REFUSED, UNKNOWN_PROJECT, UNREADABLE};
+use crate::enrichment::Enricher;
+use crate::observed::Observed;
 use crate::settle::settle;
 use crate::store::{Outcome, StoreError, store};
+use crate::work::{Work, extend, give_back, keep};
+
+/// Deliveries after which a message is suspected of taking its workers with it. The others of its pull must not share
+/// its fate.
+const UNSUSPICIOUS: u64 = 3;
 
 /// What a pipeline works with.
 #[derive(Debug)]
@@ -38,16 +48,14 @@ pub struct Pipeline {
     pub appender: Appender,
     /// What tells analytics that its answers are old.
     pub versions: DataVersions,
+    /// What adds to events.
+    pub enricher: Enricher,
+    /// What notices their properties.
+    pub observed: Arc<Observed>,
     /// The event types that have a metric of their own.
     pub labels: Arc<CappedLabels>,
     /// When to stop.
     pub shutdown: CancellationToken,
-}
-
-/// A message in hand and what is in it.
-struct Work {
-    delivery: Delivery,
-    decoded: Decoded,
 }
 
 impl Pipeline {
@@ -61,13 +69,7 @@ impl Pipeline {
             // Not raced against the shutdown: dropping a pull would strand messages that are on their way.
             let progress = match self.consumer.pull().await {
                 Ok(deliveries) if deliveries.is_empty() => Ok(()),
-                Ok(deliveries) => {
-                    let span = tracing::info_span!("batch", messages = deliveries.len());
-                    for origin in deliveries.iter().flat_map(trace::origins) {
-                        span.add_link(origin);
-                    }
-                    self.process(deliveries).instrument(span).await
-                }
+                Ok(deliveries) => self.take(deliveries).await,
                 Err(error) => {
                     self.rejoin().await;
                     Err(error)
@@ -81,31 +83,67 @@ impl Pipeline {
         Ok(())
     }
 
+    /// Suspects come last and each alone, in an order that is another every time: so whichever of them ends this
+    /// process, the others are settled before it sooner or later.
+    async fn take(&mut self, deliveries: Vec<Delivery>) -> Result<(), MessagingError> {
+        let (mut suspects, batch): (Vec<_>, Vec<_>) =
+            deliveries.into_iter().partition(|delivery| delivery.attempt > UNSUSPICIOUS);
+        suspects.shuffle(&mut rand::rng());
+        if !batch.is_empty() {
+            self.process(batch).await?;
+        }
+        for suspect in suspects {
+            self.process(vec![suspect]).await?;
+        }
+        Ok(())
+    }
+
     async fn process(&mut self, deliveries: Vec<Delivery>) -> Result<(), MessagingError> {
+        let span = tracing::info_span!("batch", messages = deliveries.len());
+        for origin in deliveries.iter().flat_map(trace::origins) {
+            span.add_link(origin);
+        }
+        self.store(deliveries).instrument(span).await
+    }
+
+    async fn store(&mut self, deliveries: Vec<Delivery>) -> Result<(), MessagingError> {
         let started = Instant::now();
+        let failing_since = Utc::now();
         let mut works = Vec::with_capacity(deliveries.len());
         for delivery in deliveries {
             match wire::decode(delivery.payload()) {
-                Ok(decoded) if subjects::project_in(delivery.subject()) == Some(decoded.batch.project_id) => {
+                Ok(mut decoded)
+                    if subjects::project_in(delivery.subject()) == Some(decoded.batch.project_id) =>
+                {
+                    for (event, source) in decoded.batch.events.iter_mut().zip(&decoded.sources) {
+                        self.enricher.enrich(event, source.as_deref());
+                    }
                     works.push(Work { delivery, decoded });
                 }
                 Ok(_) => {
-                    self.discard(&delivery, UNKNOWN_PROJECT, "the subject names another project".to_owned())
-                        .await?
+                    let detail = "the subject names another project".to_owned();
+                    self.discard(&delivery, UNKNOWN_PROJECT, detail, failing_since).await?;
                 }
-                Err(error) => self.discard(&delivery, UNREADABLE, error.to_string()).await?,
+                Err(error) => self.discard(&delivery, UNREADABLE, error.to_string(), failing_since).await?,
             }
         }
         let mut backoff = Backoff::default();
         while !works.is_empty() {
             let events: Vec<NewEvent<'_>> = works.iter().flat_map(Work::events).collect();
-            match store(&mut self.appender, &events).await {
+            let stored = tokio::select! {
+                stored = store(&mut self.appender, &events) => stored,
+                never = keep(&works, self.pull.ack_wait / 3) => match never {},
+            };
+            match stored {
                 Ok(outcome) => {
                     metrics::histogram!("worker_batch_events")
                         .record(u32::try_from(events.len()).unwrap_or(u32::MAX));
                     metrics::histogram!("worker_batch_duration_seconds").record(started.elapsed());
+                    for Work { decoded: Decoded { batch, .. }, .. } in &works {
+                        self.observed.notice(batch.project_id, &batch.events, Utc::now());
+                    }
                     self.renew_versions(&works).await;
-                    return self.finish(&works, outcome).await;
+                    return self.finish(&works, outcome, failing_since).await;
                 }
                 Err(StoreError::UnknownProject(project)) => {
                     let (unknown, known): (Vec<_>, Vec<_>) =
@@ -115,6 +153,7 @@ impl Pipeline {
                             &work.delivery,
                             UNKNOWN_PROJECT,
                             format!("project {project} does not exist"),
+                            failing_since,
                         )
                         .await?;
                     }
@@ -124,10 +163,9 @@ impl Pipeline {
                     if self.shutdown.is_cancelled() {
                         return give_back(&works).await;
                     }
+                    extend(&works).await?;
                     self.pause(&mut backoff, "postgres", &error).await;
-                    for work in &works {
-                        work.delivery.extend().await?;
-                    }
+                    extend(&works).await?;
                 }
             }
         }
@@ -147,7 +185,12 @@ impl Pipeline {
     }
 
     /// Puts away what cannot be stored, then takes the messages out of the log.
-    async fn finish(&self, works: &[Work], outcome: Outcome) -> Result<(), MessagingError> {
+    async fn finish(
+        &self,
+        works: &[Work],
+        outcome: Outcome,
+        failing_since: DateTime<Utc>,
+    ) -> Result<(), MessagingError> {
         let Outcome { appended, refused } = outcome;
         let mut dead: BTreeMap<u64, u64> = BTreeMap::new();
         let places: Vec<(&Work, usize)> = works
@@ -156,15 +199,22 @@ impl Pipeline {
             .collect();
         for (place, words) in refused {
             let Some((work, index)) = places.get(place) else { continue };
-            if let Some(payload) = dead_letters::alone(&work.decoded.batch, *index) {
-                dead_letters::put(&self.broker, &work.delivery, REFUSED, words, payload).await?;
+            let source = work.decoded.sources.get(*index).cloned().flatten();
+            if let Some(payload) = dead_letters::alone(&work.decoded.batch, *index, source.as_deref()) {
+                let letter = DeadLetter { payload, reason: REFUSED, detail: words, source };
+                dead_letters::put(&self.broker, Lineage::of(&work.delivery, failing_since), letter).await?;
                 *dead.entry(work.delivery.stream_seq).or_default() += 1;
             }
         }
         for work in works {
-            for (payload, fault) in &work.decoded.invalid {
-                dead_letters::put(&self.broker, &work.delivery, INVALID, fault.to_string(), payload.clone())
-                    .await?;
+            for invalid in &work.decoded.invalid {
+                let letter = DeadLetter {
+                    payload: invalid.payload.clone(),
+                    reason: INVALID,
+                    detail: invalid.fault.to_string(),
+                    source: invalid.source.clone(),
+                };
+                dead_letters::put(&self.broker, Lineage::of(&work.delivery, failing_since), letter).await?;
                 *dead.entry(work.delivery.stream_seq).or_default() += 1;
             }
         }
@@ -190,8 +240,11 @@ impl Pipeline {
         delivery: &Delivery,
         reason: &'static str,
         detail: String,
+        failing_since: DateTime<Utc>,
     ) -> Result<(), MessagingError> {
-        dead_letters::put(&self.broker, delivery, reason, detail, delivery.payload().clone()).await?;
+        let payload = wire::without_addresses(delivery.payload());
+        let letter = DeadLetter { payload, reason, detail, source: None };
+        dead_letters::put(&self.broker, Lineage::of(delivery, failing_since), letter).await?;
         settle(&self.broker, delivery, Stored::default()).await
     }
 
@@ -220,23 +273,4 @@ impl Pipeline {
             self.consumer = consumer;
         }
     }
-}
-
-impl Work {
-    fn events(&self) -> impl Iterator<Item = NewEvent<'_>> {
-        let batch = &self.decoded.batch;
-        batch.events.iter().map(|event| NewEvent {
-            project_id: batch.project_id,
-            stream_seq: self.delivery.stream_seq,
-            received_at: batch.received_at,
-            event,
-        })
-    }
-}
-
-async fn give_back(works: &[Work]) -> Result<(), MessagingError> {
-    for work in works {
-        work.delivery.give_back(std::time::Duration::ZERO).await?;
-    }
-    Ok(())
 }

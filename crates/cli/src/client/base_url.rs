@@ -9,7 +9,7 @@ pub struct BaseUrl(Url);
 
 impl BaseUrl {
     /// The address of a route; a path that the base itself has stays in front.
-    pub(super) fn route(&self, path: &str) -> Url {
+    pub(crate) fn route(&self, path: &str) -> Url {
         let mut url = self.0.clone();
         url.set_path(&format!("{}{path}", self.0.path().trim_end_matches('/')));
         url

@@ -102,6 +102,7 @@ async fn with_a_broker_it_goes_there_and_without_its_stream_into_the_database() 
         max_bytes: 1 << 20,
         expires: Duration::from_secs(5),
         ack_wait: Duration::from_secs(30),
+        max_deliveries: None,
     };
     let deliveries = Consumer::of_audit(&broker, pull).await.unwrap().pull().await.unwrap();
     let event: SecurityEvent = read(&deliveries[0]).unwrap();

@@ -10,6 +10,7 @@
 )]
 
 mod api_document;
+mod dead_letters;
 mod demo_and_load;
 mod import;
 mod product;

@@ -105,11 +105,21 @@ impl Product {
 
     /// Runs the `millrace` command with the project's keys, and gives its exit code and what it printed.
     pub(crate) async fn millrace(&self, arguments: &[&str]) -> (i32, String) {
+        self.millrace_with(&[], arguments).await
+    }
+
+    /// The same, with these in its environment.
+    pub(crate) async fn millrace_with(
+        &self,
+        environment: &[(&str, &str)],
+        arguments: &[&str],
+    ) -> (i32, String) {
         let output = tokio::process::Command::new(env!("CARGO_BIN_EXE_millrace"))
             .args(arguments)
             .env("MILLRACE_URL", &self.url)
             .env("MILLRACE_INGEST_KEY", self.ingest_key.reveal())
             .env("MILLRACE_READ_KEY", self.read_key.reveal())
+            .envs(environment.iter().copied())
             .output()
             .await
             .unwrap();

@@ -127,6 +127,10 @@ actions! {
     SigningKeyRotated, "signing_key.rotated", Success;
     /// The lock of an account was ended.
     AttemptsUnlocked, "attempts.unlocked", Success;
+    /// Dead letters were put back into the log.
+    DeadLettersReplayed, "dead_letters.replayed", Success;
+    /// Dead letters were deleted.
+    DeadLettersDropped, "dead_letters.dropped", Success;
     /// A member asked for what their role does not allow.
     AccessDenied, "access.denied", Denied;
 }

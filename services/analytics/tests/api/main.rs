@@ -23,5 +23,6 @@ mod openapi;
 mod parameters;
 mod people;
 mod periods;
+mod schema;
 mod snapshots;
 mod stage;

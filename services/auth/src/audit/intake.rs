@@ -3,11 +3,12 @@
 
 use std::time::Duration;
 
+use chrono::Utc;
 use millrace_domain::audit::SecurityEvent;
 use millrace_messaging::audit::read;
 use millrace_messaging::broker::Broker;
 use millrace_messaging::consumer::{self, Consumer, Delivery, PullSettings};
-use millrace_messaging::dead_letters::{self, DeadLetter};
+use millrace_messaging::dead_letters::{self, DeadLetter, Lineage};
 use millrace_messaging::error::MessagingError;
 use millrace_messaging::streams::{self, AuditLimits};
 use millrace_messaging::subjects;
@@ -23,6 +24,8 @@ const PULL: PullSettings = PullSettings {
     expires: Duration::from_millis(200),
     // Longer than waiting for a connection and for a statement.
     ack_wait: Duration::from_secs(30),
+    // For ever: what may be given up on is decided by what went wrong, never by how often.
+    max_deliveries: None,
 };
 /// How long to wait after a failure.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -124,8 +127,9 @@ impl Intake {
         detail: String,
     ) -> Result<(), MessagingError> {
         tracing::error!(reason, detail, subject = message.subject(), "a security event cannot be appended");
-        let letter = DeadLetter { payload: message.payload().clone(), reason, detail };
-        if let Err(error) = dead_letters::bury(&self.broker, message, letter).await {
+        let letter = DeadLetter { payload: message.payload().clone(), reason, detail, source: None };
+        let from = Lineage::of(message, Utc::now());
+        if let Err(error) = dead_letters::bury(&self.broker, from, letter).await {
             tracing::warn!(%error, "the security event stays in the stream");
             return message.give_back(PULL.ack_wait).await;
         }

@@ -7,6 +7,7 @@ mod answers;
 mod attempts;
 mod audit;
 mod browser_sessions;
+mod dead_letters;
 mod email_change;
 mod faults;
 mod identities;

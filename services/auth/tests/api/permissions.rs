@@ -61,6 +61,12 @@ fn table() -> Vec<(&'static str, &'static str, Value, [u16; 8])> {
         ("POST", "/api/v1/projects/{id}/keys/{key_id}/rotate", json!({}), ADMINS(201)),
         ("DELETE", "/api/v1/projects/{id}/keys/{key_id}", Value::Null, ADMINS(204)),
         ("GET", "/api/v1/audit", Value::Null, [401, 403, 403, 403, 403, 403, 403, 200]),
+        ("GET", "/api/v1/dead-letters", Value::Null, [401, 403, 403, 403, 403, 403, 403, 200]),
+        ("DELETE", "/api/v1/dead-letters", Value::Null, [401, 403, 403, 403, 403, 403, 403, 422]),
+        ("POST", "/api/v1/dead-letters/replay", json!({}), PEOPLE(422)),
+        ("GET", "/api/v1/dead-letters/{id}", Value::Null, PEOPLE(404)),
+        ("POST", "/api/v1/dead-letters/{id}/replay", Value::Null, PEOPLE(404)),
+        ("DELETE", "/api/v1/dead-letters/{id}", Value::Null, PEOPLE(404)),
     ]
 }
 

@@ -15,6 +15,7 @@ use crate::admit::{Admission, Outcome, admit};
 use crate::errors::IngestError;
 use crate::parse::parse;
 use crate::routes::PARSE_INLINE_BYTES;
+use crate::sender::Sender;
 use crate::split::Form;
 use crate::state::State;
 use crate::verdicts::Verdicts;
@@ -87,7 +88,7 @@ pub(super) async fn send(
 
     let quota = event_limit::check(&state, caller.project_id, parsed.sent).await?;
     let how = Admission { strict: options.strict, wait_until_stored: options.wait == Some(Wait::Stored) };
-    let (outcome, verdicts) = admit(&state, caller.project_id, parsed, how, now).await?;
+    let (outcome, verdicts) = admit(&state, &Sender::of(&state, &caller, &request), parsed, how, now).await?;
     metrics::histogram!("ingestion_duration_seconds").record(started.elapsed());
     let mut answer = match outcome {
         Outcome::Refused => HttpResponse::UnprocessableEntity(),

@@ -77,6 +77,7 @@ impl Stage {
             stored_timeout: Duration::from_secs(10),
             duplicate_window: Duration::from_secs(600),
             body_budget: 64 << 20,
+            passes_addresses_on: None,
             streams: STREAMS,
             shutdown_grace: Duration::from_secs(15),
         };
@@ -155,10 +156,12 @@ impl Stage {
                 max_bytes: 4 << 20,
                 expires: Duration::from_millis(30),
                 ack_wait: Duration::from_secs(30),
+                max_deliveries: None,
             },
             statement_timeout: Duration::from_secs(10),
             compact_interval: Duration::from_secs(60),
             streams: STREAMS,
+            geoip_database: None,
             shutdown_grace: Duration::from_secs(10),
         };
         let process = Process { shutdown: shutdown.clone(), metrics: None };

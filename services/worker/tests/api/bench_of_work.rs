@@ -54,10 +54,12 @@ impl Bench {
                 max_bytes: 2 << 20,
                 expires: Duration::from_millis(50),
                 ack_wait: Duration::from_secs(10),
+                max_deliveries: Some(100),
             },
             statement_timeout: Duration::from_secs(5),
             compact_interval: Duration::from_millis(200),
             streams: STREAMS,
+            geoip_database: None,
             shutdown_grace: Duration::from_secs(10),
         }
     }

@@ -1,3 +1,4 @@
+use futures_util::future::join_all;
 use millrace_domain::batch::EventBatch;
 use millrace_messaging::publisher;
 use millrace_messaging::trace::Origin;
@@ -27,20 +28,20 @@ async fn what_is_in_the_log_comes_into_the_database_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn three_workers_share_the_log_and_count_nothing_twice() {
+async fn eight_workers_share_the_log_and_count_nothing_twice() {
     let bench = Bench::new().await;
     let events = fortnight(3_000);
-    let (one, two, three) =
-        tokio::join!(Hired::with(bench.config()), Hired::with(bench.config()), Hired::with(bench.config()));
+    let mut workers = vec![Hired::with(bench.config()).await, Hired::with(bench.config()).await];
     for batch in events.chunks(40) {
         bench.publish(batch).await;
     }
+    workers.extend(join_all((0..6).map(|_| Hired::with(bench.config()))).await);
     // The broker takes the same content for the same message; in other batches it is another.
     for batch in events.chunks(70) {
         bench.publish(batch).await;
     }
     bench.until_the_log_is_empty().await;
-    tokio::join!(one.dismiss(), two.dismiss(), three.dismiss());
+    join_all(workers.into_iter().map(Hired::dismiss)).await;
     assert_eq!(bench.stored().await, 3_000);
     bench.assert_the_books_balance().await;
 }

@@ -11,5 +11,8 @@
 mod bench_of_work;
 mod crash;
 mod dead_letters;
+mod enrichment;
 mod exactly_once;
+mod geoip;
+mod observed;
 mod producers;

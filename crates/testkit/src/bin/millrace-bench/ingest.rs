@@ -43,7 +43,7 @@ pub async fn measure(report: &mut Report, events: u64) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn until_stored(product: &Product, events: u64) -> anyhow::Result<()> {
+pub async fn until_stored(product: &Product, events: u64) -> anyhow::Result<()> {
     let client = product.database.client().await;
     let counted = "SELECT coalesce(sum(count), 0)::bigint FROM event_counts WHERE project_id = $1";
     let all = async {

@@ -13,6 +13,7 @@ mod product;
 mod queries;
 mod report;
 mod watchers;
+mod worker;
 
 use clap::Parser;
 use report::Report;
@@ -43,6 +44,8 @@ enum Benchmark {
     Ingest,
     /// Questions, against plain SQL.
     Queries,
+    /// The worker: several at one log, and events that the database refuses.
+    Worker,
     /// Token checks, and logins beside them.
     Accounts,
     /// Live events over WebSockets.
@@ -58,6 +61,11 @@ async fn main() -> anyhow::Result<()> {
     if runs(Benchmark::Ingest) {
         let mut report = Report::new("ingest");
         ingest::measure(&mut report, args.ingest_events).await?;
+        report.finish()?;
+    }
+    if runs(Benchmark::Worker) {
+        let mut report = Report::new("worker");
+        worker::measure(&mut report).await?;
         report.finish()?;
     }
     if runs(Benchmark::Queries) {

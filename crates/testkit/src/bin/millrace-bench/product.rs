@@ -70,6 +70,13 @@ impl Product {
         self.until_ready(&[service]).await
     }
 
+    /// Starts one more worker, with a port for its health that nobody asks for.
+    pub fn hire_worker(&mut self) -> anyhow::Result<()> {
+        let child = self.command("worker", "127.0.0.1:0".to_owned())?.spawn()?;
+        self.running.push(("worker", child));
+        Ok(())
+    }
+
     /// The resident memory of each service, in MiB.
     pub fn memory(&self) -> Vec<(&'static str, f64)> {
         let resident = |child: &Child| {
@@ -81,15 +88,26 @@ impl Product {
     }
 
     fn launch(&mut self, service: &'static str) -> anyhow::Result<()> {
-        let address = |index: usize| format!("127.0.0.1:{}", self.ports[index]);
         let index = SERVICES.iter().position(|name| *name == service).context("there is such a service")?;
+        let bind = format!("127.0.0.1:{}", self.ports[index]);
+        let child = self
+            .command(service, bind)?
+            .spawn()
+            .with_context(|| format!("{service} cannot be started: build the release binaries first"))?;
+        self.running.push((service, child));
+        Ok(())
+    }
+
+    fn command(&self, service: &'static str, bind: String) -> anyhow::Result<Command> {
+        let address = |index: usize| format!("127.0.0.1:{}", self.ports[index]);
         let binary = binaries()?.join(format!("millrace-{service}"));
         let log = log_of(service)?;
-        let child = Command::new(&binary)
+        let mut command = Command::new(&binary);
+        command
             .env("DATABASE_URL", self.database.url())
             .env("NATS_URL", servers::nats_url())
             .env("REDIS_URL", servers::redis_url())
-            .env("MILLRACE_BIND", address(index))
+            .env("MILLRACE_BIND", bind)
             .env("MILLRACE_AUTH_URL", format!("http://{}", address(1)))
             .env("MILLRACE_INGEST_URL", format!("http://{}", address(2)))
             .env("MILLRACE_WORKER_URL", format!("http://{}", address(3)))
@@ -99,13 +117,8 @@ impl Product {
             .env("MILLRACE_ADDRESS_LIMIT", "off")
             .env("MILLRACE_LOG", "warn")
             .stdout(log)
-            .kill_on_drop(true)
-            .spawn()
-            .with_context(|| {
-                format!("{} cannot be started: build the release binaries first", binary.display())
-            })?;
-        self.running.push((service, child));
-        Ok(())
+            .kill_on_drop(true);
+        Ok(command)
     }
 
     async fn until_ready(&self, services: &[&'static str]) -> anyhow::Result<()> {

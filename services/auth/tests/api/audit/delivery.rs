@@ -135,6 +135,7 @@ async fn a_crash_between_commit_and_acknowledgement_adds_nothing() {
         max_bytes: 1 << 20,
         expires: Duration::from_secs(5),
         ack_wait: Duration::from_secs(30),
+        max_deliveries: None,
     };
     let consumer = Consumer::of_audit(&broker, PullSettings { max_messages: 1, ..pull }).await.unwrap();
     let deliveries = consumer.pull().await.unwrap();

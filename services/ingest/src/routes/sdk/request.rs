@@ -21,6 +21,7 @@ use crate::budget::Share;
 use crate::errors::IngestError;
 use crate::routes::PARSE_INLINE_BYTES;
 use crate::sdk::{Call, form};
+use crate::sender::Sender;
 use crate::split::SplitError;
 use crate::state::State;
 use crate::verdicts::Verdicts;
@@ -69,7 +70,8 @@ pub(super) async fn take<T: Send + 'static>(
     event_origin::check(state, caller.project_id, request.headers())?;
     event_limit::check(state, caller.project_id, call.parsed.sent).await?;
     let how = Admission { strict, wait_until_stored: false };
-    let (outcome, verdicts) = admit(state, caller.project_id, call.parsed, how, now).await?;
+    let (outcome, verdicts) =
+        admit(state, &Sender::of(state, &caller, request), call.parsed, how, now).await?;
     metrics::histogram!("ingestion_duration_seconds").record(started.elapsed());
     Ok(Taken { outcome, verdicts, bytes, also })
 }

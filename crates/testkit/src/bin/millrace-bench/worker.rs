@@ -1,0 +1,79 @@
+//! The worker alone: a full log, taken in by two and by eight workers; and a request with three events that the database
+//! refuses, beside the same request without them.
+
+use std::time::{Duration, Instant};
+
+use anyhow::ensure;
+use millrace_cli::load::{Extent, Plan, run};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::ingest::until_stored;
+use crate::product::Product;
+use crate::report::Report;
+
+const EVENTS: u64 = 200_000;
+const REQUEST: usize = 10_000;
+const REFUSED: [usize; 3] = [17, 5_000, 9_998];
+const ROUNDS: usize = 5;
+
+pub async fn measure(report: &mut Report) -> anyhow::Result<()> {
+    let two = drain(2).await?;
+    report.add("a full log, two workers", two, "events/s");
+    report.compare("a full log, eight workers", drain(8).await?, "events/s", "two workers", two);
+    let (poisoned, clean) = (request_time(true).await?, request_time(false).await?);
+    report.compare("10,000 events until stored, 3 refused", poisoned, "ms", "none refused", clean);
+    Ok(())
+}
+
+/// Events a second that so many workers take from a log that was full before they started.
+async fn drain(workers: usize) -> anyhow::Result<f64> {
+    let mut product = Product::start(&["auth", "ingest", "gateway"]).await?;
+    let url = product.url().parse().map_err(|e| anyhow::anyhow!("{e}"))?;
+    let key = product.key.reveal().parse().map_err(|e| anyhow::anyhow!("{e}"))?;
+    let load =
+        run(Plan { connections: 8, batch: 500, ..Plan::new(url, key, Extent::Events(EVENTS)) }).await?;
+    ensure!(load.accepted == EVENTS, "only {} of {EVENTS} events were accepted", load.accepted);
+    let started = Instant::now();
+    for _ in 0..workers {
+        product.hire_worker()?;
+    }
+    until_stored(&product, EVENTS).await?;
+    Ok(EVENTS as f64 / started.elapsed().as_secs_f64())
+}
+
+/// The median time of a request that waits until its events are stored, in milliseconds.
+async fn request_time(poisoned: bool) -> anyhow::Result<f64> {
+    let product = Product::start(&["auth", "ingest", "worker", "gateway"]).await?;
+    let law = "ALTER TABLE events ADD CONSTRAINT law CHECK (user_id <> 'mallory')";
+    product.database.client().await.batch_execute(law).await?;
+    let client = reqwest::Client::new();
+    let mut times = Vec::new();
+    // The first one pays for the chunk and the users.
+    for _ in 0..=ROUNDS {
+        let body = request(poisoned);
+        let started = Instant::now();
+        let sent = client.post(format!("{}/api/v1/events?wait=stored", product.url()));
+        let answer = sent.bearer_auth(product.key.reveal()).json(&body).send().await?;
+        ensure!(answer.status() == 200, "the events were not stored in time: {}", answer.status());
+        let told: Value = answer.json().await?;
+        let rejected = if poisoned { REFUSED.len() } else { 0 };
+        ensure!(told["rejected"] == rejected, "{rejected} events should be refused: {told}");
+        times.push(started.elapsed());
+    }
+    let mut rounds: Vec<Duration> = times.split_off(1);
+    rounds.sort_unstable();
+    Ok(rounds[ROUNDS / 2].as_secs_f64() * 1_000.0)
+}
+
+fn request(poisoned: bool) -> Value {
+    let event = |n: usize| {
+        let mallory = poisoned && REFUSED.contains(&n);
+        let user = if mallory { "mallory".to_owned() } else { format!("user-{}", n % 1_000) };
+        json!({
+            "event_id": Uuid::now_v7(), "event_type": "page_view", "user_id": user,
+            "occurred_at": format!("2026-11-01T12:{:02}:00Z", n % 60), "properties": {"n": n},
+        })
+    };
+    (0..REQUEST).map(event).collect()
+}
