@@ -73,5 +73,10 @@ uuid_id!(
     SecurityEventId
 );
 
+uuid_id!(
+    /// Work that takes longer than a request.
+    JobId
+);
+
 /// A distinct user's dense number within a project: small, so that a set of users is a bitmap.
 pub type UserNo = u32;

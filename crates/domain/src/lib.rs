@@ -12,6 +12,7 @@ pub mod draft;
 pub mod email;
 pub mod event;
 pub mod ids;
+pub mod jobs;
 pub mod json;
 pub mod membership;
 pub mod rate;

@@ -102,7 +102,11 @@ impl<S: RequiredScope> FromRequest for Authorized<S> {
     }
 }
 
-fn project_header(request: &HttpRequest) -> Result<Option<ProjectId>, Problem> {
+/// The project that `X-Project-Id` names.
+///
+/// # Errors
+/// 422 when it names none.
+pub fn project_header(request: &HttpRequest) -> Result<Option<ProjectId>, Problem> {
     let Some(value) = request.headers().get("x-project-id") else { return Ok(None) };
     let parsed = value.to_str().ok().and_then(|text| text.parse().ok());
     parsed.map(Some).ok_or_else(|| Problem::field("X-Project-Id", "invalid", "X-Project-Id must be a UUID"))

@@ -8,6 +8,8 @@ pub mod dead_letters;
 pub mod error;
 pub mod event_limits;
 pub mod group;
+pub mod forgetting;
+pub mod jobs;
 pub mod keys;
 pub mod publisher;
 mod remembered;

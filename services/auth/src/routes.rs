@@ -14,6 +14,7 @@ mod email;
 mod form_or_json;
 mod grant;
 mod identities;
+mod jobs;
 mod keys;
 mod login;
 mod members;
@@ -62,6 +63,13 @@ pub fn configure(service: &mut ServiceConfig<'_>) {
         .service(members::add)
         .service(members::change)
         .service(members::remove)
+        .service(jobs::list)
+        .service(jobs::create)
+        .service(jobs::upload::import)
+        .service(jobs::show)
+        .service(jobs::cancel)
+        .service(jobs::resume)
+        .service(jobs::download::download)
         .service(audit::list);
 }
 

@@ -4,6 +4,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use millrace_cache::data_versions::DataVersions;
+use millrace_files::Files;
 use millrace_messaging::broker::Broker;
 use millrace_messaging::consumer::Consumer;
 use millrace_messaging::streams;
@@ -15,11 +16,16 @@ use millrace_storage::append::Appender;
 use millrace_storage::database::{Database, PoolSettings};
 
 use crate::config::Config;
+use crate::jobs::runner::Runner;
+use crate::jobs::{Tools, schedule};
 use crate::pipeline::Pipeline;
 use crate::{compaction, lag};
 
 /// JetStream's own time limit; the worker publishes dead letters only.
 const PUBLISH_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// What one statement of a job may take: a day of events is counted by one.
+const JOB_STATEMENT_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(600);
 
 /// The worker, ready to run.
 #[derive(Debug)]
@@ -29,6 +35,7 @@ pub struct App {
     versions: DataVersions,
     consumer: Consumer,
     database: Database,
+    tools: Tools,
     config: Config,
     process: Process,
 }
@@ -47,7 +54,16 @@ impl App {
         let pool =
             PoolSettings { statement_timeout: config.statement_timeout, ..PoolSettings::named("worker") };
         let database = Database::new(&config.database_url, pool)?;
-        Ok(Self { listener, broker, versions, consumer, database, config, process })
+        let for_jobs =
+            PoolSettings { statement_timeout: JOB_STATEMENT_TIMEOUT, ..PoolSettings::named("jobs") };
+        let tools = Tools {
+            database: Database::new(&config.database_url, for_jobs)?,
+            broker: broker.clone(),
+            versions: versions.clone(),
+            files: config.exports.as_ref().map(Files::at).transpose()?,
+            settings: config.jobs.clone(),
+        };
+        Ok(Self { listener, broker, versions, consumer, database, tools, config, process })
     }
 
     /// Where the health routes listen.
@@ -63,7 +79,7 @@ impl App {
     /// # Errors
     /// When a component fails.
     pub async fn run(self) -> Result<(), Fault> {
-        let Self { listener, broker, versions, consumer, database, config, process } = self;
+        let Self { listener, broker, versions, consumer, database, tools, config, process } = self;
         let shutdown = process.shutdown.clone();
         let health = health(&process, &broker, &database, &versions);
         let labels = Arc::new(CappedLabels::new(EVENT_TYPE_LABELS));
@@ -80,6 +96,13 @@ impl App {
                 shutdown: shutdown.clone(),
             };
             components.spawn("pipeline", pipeline.run());
+        }
+        for _ in 0..config.jobs.at_once {
+            let (tools, shutdown) = (tools.clone(), shutdown.clone());
+            components.spawn("jobs", Runner { tools, replicas: config.streams.replicas, shutdown }.run());
+        }
+        if let Some(interval) = config.jobs.maintenance {
+            components.spawn("maintenance", schedule::run(tools, interval, shutdown.clone()));
         }
         components.spawn("compaction", compaction::run(database, config.compact_interval, shutdown.clone()));
         components.spawn("lag", lag::watch(broker.clone(), shutdown.clone()));

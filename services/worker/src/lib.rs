@@ -6,6 +6,8 @@
 //! brings the messages again, and storing them again changes nothing. What can never be stored goes to the
 //! [`dead_letters`]; what cannot be stored right now waits.
 //!
+//! [`jobs`] are worked on beside that: imports, exports, deletions, rebuilds, maintenance. [`jobs::runner`] takes them.
+//!
 //! Beside the pipelines, [`compaction`] merges the activity sets and [`lag`] watches how far behind the workers are.
 //! The worker answers no user; operators see its health routes.
 
@@ -14,6 +16,7 @@ pub mod backoff;
 pub mod compaction;
 pub mod config;
 pub mod dead_letters;
+pub mod jobs;
 pub mod lag;
 pub mod pipeline;
 pub mod settle;
