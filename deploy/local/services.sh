@@ -32,6 +32,10 @@ service_environment() {
     ;;
   gateway | ingest) unset DATABASE_URL ;;
   esac
+  case $1 in
+  # Where jobs read and write files: the same place for both.
+  auth | worker) export "MILLRACE_EXPORTS=${MILLRACE_EXPORTS:-$state/exports}" ;;
+  esac
   [[ $1 == auth ]] || unset "${!MILLRACE_SMTP_@}"
 }
 

@@ -11,6 +11,7 @@ mod audit;
 mod bootstrap;
 mod env_file;
 mod event_limits;
+mod jobs;
 mod keys;
 mod migrate;
 mod passwords;
@@ -25,7 +26,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use millrace_storage::database::{Connection, Database, PoolSettings};
 
-/// Migrate the database; create accounts, projects and keys; verify the audit log
+/// Migrate the database; create accounts, projects and keys; start jobs; verify the audit log
 #[derive(Args)]
 pub struct AdminArgs {
     /// The database
@@ -56,6 +57,9 @@ enum Command {
     ListEventLimits(event_limits::ListEventLimitsArgs),
     #[command(subcommand)]
     Audit(audit::AuditCommand),
+    #[command(subcommand)]
+    Jobs(jobs::JobsCommand),
+    Rebuild(jobs::RebuildArgs),
 }
 
 /// Runs `millrace admin`.
@@ -80,6 +84,8 @@ pub async fn execute(args: AdminArgs) -> anyhow::Result<ExitCode> {
         Command::ListKeys(args) => keys::list(&mut desk().await?.conn, &args).await?,
         Command::LimitEvents(args) => event_limits::set(&mut desk().await?, &args).await?,
         Command::ListEventLimits(_) => event_limits::list(nats_url.as_deref()).await?,
+        Command::Jobs(command) => jobs::execute(&mut desk().await?, command).await?,
+        Command::Rebuild(args) => jobs::rebuild(&mut desk().await?, &args).await?,
         Command::Audit(command) => return audit::execute(&mut desk().await?.conn, &command).await,
     }
     Ok(ExitCode::SUCCESS)

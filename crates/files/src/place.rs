@@ -53,9 +53,8 @@ impl Files {
     pub fn at(place: &Place) -> Result<Self, FilesError> {
         match place {
             Place::Folder(folder) => {
-                let refused = |error: std::io::Error| {
-                    FilesError::Refused(format!("{}: {error}", folder.display()))
-                };
+                let refused =
+                    |error: std::io::Error| FilesError::Refused(format!("{}: {error}", folder.display()));
                 std::fs::create_dir_all(folder).map_err(refused)?;
                 let folder = folder.canonicalize().map_err(refused)?;
                 let store = LocalFileSystem::new_with_prefix(&folder)?;

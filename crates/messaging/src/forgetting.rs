@@ -41,8 +41,11 @@ pub async fn delete_dead_letters(
     project: ProjectId,
     user: &UserId,
 ) -> Result<u64, MessagingError> {
-    let stream =
-        broker.jetstream.get_stream(subjects::DEAD_LETTERS_STREAM).await.map_err(MessagingError::unavailable)?;
+    let stream = broker
+        .jetstream
+        .get_stream(subjects::DEAD_LETTERS_STREAM)
+        .await
+        .map_err(MessagingError::unavailable)?;
     let config = pull::Config {
         filter_subject: subjects::dead_letters(project),
         deliver_policy: DeliverPolicy::All,

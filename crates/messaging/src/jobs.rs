@@ -27,8 +27,7 @@ pub struct Wake {
 /// When the broker is away or full. The workers find the job by themselves, some seconds later.
 pub async fn wake(broker: &Broker, kind: Kind, job_id: JobId) -> Result<(), MessagingError> {
     broker.check_connected()?;
-    let payload =
-        serde_json::to_vec(&Wake { job_id }).map_err(|e| MessagingError::Refused(e.to_string()))?;
+    let payload = serde_json::to_vec(&Wake { job_id }).map_err(|e| MessagingError::Refused(e.to_string()))?;
     let mut headers = HeaderMap::new();
     headers.insert(NATS_MESSAGE_ID, uuid::Uuid::now_v7().to_string());
     acknowledge(broker, subjects::job(kind), headers, payload.into()).await

@@ -3,11 +3,11 @@ use std::io;
 
 use serde_json::value::RawValue;
 
+use crate::Row;
 use crate::csv_scan::{Cell, Scan, scan};
 use crate::draft::{Draft, Value};
 use crate::fault::Fault;
 use crate::field::{Field, Mapping};
-use crate::Row;
 use crate::window::{LARGEST_ROW, Window};
 
 /// The rows of a CSV file, under its header.
@@ -140,8 +140,8 @@ fn inferred(text: &str) -> Value<'_> {
 
 #[cfg(test)]
 mod tests {
-    use crate::window::tests::trickle;
     use super::*;
+    use crate::window::tests::trickle;
 
     /// Each row as its line, its bytes, and the event or the code of its fault.
     fn rows(text: &[u8], infer_types: bool) -> Vec<(u64, String, String)> {

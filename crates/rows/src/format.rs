@@ -3,11 +3,11 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::Row;
 use crate::csv_rows::CsvRows;
 use crate::field::Mapping;
 use crate::json_array::{JsonArray, value_length};
 use crate::json_lines::JsonLines;
-use crate::Row;
 use crate::window::Window;
 
 /// How events are written in a file.
@@ -165,8 +165,8 @@ fn events_offset(object: &[u8]) -> Result<Option<usize>, serde_json::Error> {
 
 #[cfg(test)]
 mod tests {
-    use crate::window::tests::trickle;
     use super::*;
+    use crate::window::tests::trickle;
 
     #[test]
     fn names_tell_the_format_beneath_the_compression() {

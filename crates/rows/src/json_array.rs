@@ -3,10 +3,10 @@ use std::io;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::Row;
 use crate::fault::Fault;
 use crate::field::Mapping;
 use crate::json_object;
-use crate::Row;
 use crate::window::Window;
 
 /// The rows of a JSON document: the elements of an array.
@@ -178,9 +178,9 @@ fn closing_bracket(line: &[u8]) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use crate::window::LARGEST_ROW;
     use crate::window::tests::trickle;
-    use super::*;
 
     /// The line of each row, and its user or that it is bad.
     fn rows(text: &str) -> Vec<(u64, String)> {

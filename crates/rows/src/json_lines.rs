@@ -1,9 +1,9 @@
 use std::io;
 
+use crate::Row;
 use crate::fault::Fault;
 use crate::field::Mapping;
 use crate::json_object;
-use crate::Row;
 use crate::window::{LARGEST_ROW, Window};
 
 /// The rows of a file with one JSON object a line.
@@ -45,8 +45,8 @@ impl JsonLines {
 
 #[cfg(test)]
 mod tests {
-    use crate::window::tests::trickle;
     use super::*;
+    use crate::window::tests::trickle;
 
     #[test]
     fn bad_lines_are_told_and_passed_over() {

@@ -49,8 +49,8 @@ impl<'de> Deserialize<'de> for Members<'de> {
 
 #[cfg(test)]
 mod tests {
-    use crate::field::Mapped;
     use super::*;
+    use crate::field::Mapped;
 
     #[test]
     fn members_become_fields_and_properties() {

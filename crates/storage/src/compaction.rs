@@ -9,8 +9,8 @@ use roaring::RoaringBitmap;
 use uuid::Uuid;
 
 use crate::activity::{from_bytes, to_bytes};
-use crate::rebuild;
 use crate::error::StorageError;
+use crate::rebuild;
 use crate::schema::activity;
 
 /// The part that the others are merged into.

@@ -63,7 +63,8 @@ pub async fn events<'conn>(
     let user_no = user_no.map_err(|e| StorageError::Corrupt(format!("a user number: {e}")))?;
     // The conditions are spelled out, so that each statement has a plan of its own.
     let by_user = if user_no.is_some() { "user_no = $4" } else { "$4::integer IS NULL" };
-    let by_type = if selection.event_types.is_empty() { "$5::text[] IS NOT NULL" } else { "event_type = ANY($5)" };
+    let by_type =
+        if selection.event_types.is_empty() { "$5::text[] IS NOT NULL" } else { "event_type = ANY($5)" };
     let sql = format!(
         "SELECT event_id, event_type, user_id, occurred_at, session_id, properties::text, context::text
          FROM events WHERE project_id = $1 AND occurred_at >= $2 AND occurred_at < $3 AND {by_user} AND {by_type}
@@ -128,7 +129,8 @@ pub async fn window(
     .await?;
     // Of the last bucket some rows may be beyond the limit; unless it is the only one, it is left to the next window.
     let full = i64::try_from(rows.len()).is_ok_and(|found| found == LOOK_AHEAD);
-    let (first, last) = (rows.as_slice().first().map(|row| row.bucket), rows.as_slice().last().map(|row| row.bucket));
+    let (first, last) =
+        (rows.as_slice().first().map(|row| row.bucket), rows.as_slice().last().map(|row| row.bucket));
     let (mut found, mut end, mut types) = (0u64, None, std::collections::BTreeSet::new());
     for row in rows {
         let enough = found >= events && end != Some(row.bucket + BUCKET);

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Bool, Double, Integer, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{
+    Array, BigInt, Bool, Double, Integer, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid,
+};
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use millrace_domain::ids::{AccountId, JobId, ProjectId};
 use millrace_domain::jobs::task::Task;
@@ -116,10 +118,7 @@ impl TryFrom<Row> for Job {
             started_at: row.started_at,
             finished_at: row.finished_at,
             attempts: row.attempts.unsigned_abs(),
-            progress: Progress {
-                done: row.done.unsigned_abs(),
-                total: row.total.map(i64::unsigned_abs),
-            },
+            progress: Progress { done: row.done.unsigned_abs(), total: row.total.map(i64::unsigned_abs) },
             checkpoint: row.checkpoint,
             result: row.result,
             error: row.error,

@@ -101,7 +101,11 @@ pub async fn span(conn: &mut AsyncPgConnection, project: ProjectId) -> Result<Op
     .bind::<SqlUuid, _>(project.0)
     .get_result(conn)
     .await?;
-    Ok(row.first.zip(row.last).map(|(first, last)| Span { first, last, days: row.first_day.zip(row.last_day) }))
+    Ok(row.first.zip(row.last).map(|(first, last)| Span {
+        first,
+        last,
+        days: row.first_day.zip(row.last_day),
+    }))
 }
 
 /// Corrects the counts of the buckets within `instants`, which must begin and end with one. Returns how many were off.
@@ -241,8 +245,8 @@ async fn sets_of(
     .await?;
     let mut sets: BTreeMap<String, RoaringBitmap> = BTreeMap::new();
     while let Some(Row { event_type, user_no }) = rows.try_next().await? {
-        let user = UserNo::try_from(user_no)
-            .map_err(|e| StorageError::Corrupt(format!("a user number: {e}")))?;
+        let user =
+            UserNo::try_from(user_no).map_err(|e| StorageError::Corrupt(format!("a user number: {e}")))?;
         match sets.get_mut(&event_type) {
             Some(users) => {
                 users.insert(user);

@@ -26,7 +26,9 @@ use crate::state::State;
 pub fn task(kind: Kind, parameters: Value) -> Result<Task, Problem> {
     let task = Task::parse(kind, parameters).map_err(|fault| match fault {
         TaskFault::Shape(_) => Problem::field("parameters", "invalid", format!("parameters: {fault}")),
-        TaskFault::Field(name, _) => Problem::field(&format!("parameters.{name}"), "invalid", fault.to_string()),
+        TaskFault::Field(name, _) => {
+            Problem::field(&format!("parameters.{name}"), "invalid", fault.to_string())
+        }
     })?;
     if let Task::Import(import) = &task {
         mapping(import.map.iter())?;
@@ -54,7 +56,9 @@ pub fn role_for(kind: Kind, caller: &Caller) -> Result<Role, Problem> {
     match kind.started_by() {
         Some(role) => Ok(role),
         None if caller.claims.admin => Ok(Role::Owner),
-        None => Err(Problem::new(Code::Forbidden, format!("only system admins start jobs of the kind `{kind}`"))),
+        None => {
+            Err(Problem::new(Code::Forbidden, format!("only system admins start jobs of the kind `{kind}`")))
+        }
     }
 }
 

@@ -145,7 +145,11 @@ pub fn project_meant(caller: &Caller, request: &HttpRequest) -> Result<Option<Pr
 /// Nothing says which project is meant.
 #[must_use]
 pub fn unnamed() -> Problem {
-    Problem::field("X-Project-Id", "required", "X-Project-Id must name one of your projects: you have several")
+    Problem::field(
+        "X-Project-Id",
+        "required",
+        "X-Project-Id must name one of your projects: you have several",
+    )
 }
 
 fn denial(

@@ -55,6 +55,7 @@ pub fn configure(service: &mut ServiceConfig<'_>) {
         .service(projects::list)
         .service(projects::create)
         .service(projects::show)
+        .service(projects::change)
         .service(keys::list)
         .service(keys::create)
         .service(keys::rotate)

@@ -98,7 +98,9 @@ impl Work {
             Task::Export(export) => Box::pin(export::run(self, &export)).await,
             Task::DeleteUser(user) => Box::pin(delete_user::run(self, &user)).await,
             Task::Rebuild => Box::pin(rebuild::run(self)).await,
-            Task::Replay(_) => Err(JobError::Failed("dead letters are replayed by POST /api/v1/dead-letters/replay".to_owned())),
+            Task::Replay(_) => Err(JobError::Failed(
+                "dead letters are replayed by POST /api/v1/dead-letters/replay".to_owned(),
+            )),
             Task::Maintenance(Kind::Retention) => Box::pin(retention::run(self)).await,
             Task::Maintenance(kind) => Box::pin(maintenance::run(self, kind)).await,
         }
@@ -134,7 +136,11 @@ impl Work {
     ///
     /// # Errors
     /// When the job is not held any more, or is to stop.
-    pub async fn note<T: Serialize + Sync>(&self, checkpoint: &T, progress: Progress) -> Result<(), JobError> {
+    pub async fn note<T: Serialize + Sync>(
+        &self,
+        checkpoint: &T,
+        progress: Progress,
+    ) -> Result<(), JobError> {
         let checkpoint = error::json(checkpoint)?;
         let mut conn = self.tools.connection().await?;
         self.hold.note(&checkpoint, progress).write(&mut conn).await?;

@@ -66,7 +66,8 @@ impl Reading {
         stop: &CancellationToken,
     ) -> io::Result<Result<(), Closed>> {
         let format = self.format.or_else(|| Format::of_name(&source.name));
-        let mut rows = Rows::new(source.open(Arc::clone(consumed))?, format, &self.mapping, self.infer_types)?;
+        let mut rows =
+            Rows::new(source.open(Arc::clone(consumed))?, format, &self.mapping, self.infer_types)?;
         let mut packer = Packer::new(Arc::clone(&source.name), self.batch);
         let send = |packer: &mut Packer| match packer.take() {
             Some(parcel) => parcels.blocking_send(parcel).or(Err(Closed)),

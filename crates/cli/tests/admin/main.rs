@@ -6,5 +6,6 @@ mod audit;
 mod bootstrap;
 mod command;
 mod event_limits;
+mod jobs;
 mod keys;
 mod people;

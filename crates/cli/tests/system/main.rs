@@ -11,4 +11,5 @@
 
 mod demo_and_load;
 mod import;
+mod jobs;
 mod product;

@@ -183,11 +183,9 @@ impl Task {
             Kind::Replay => Self::Replay(read(parameters)?),
             Kind::DeleteUser => Self::DeleteUser(read::<DeleteUser>(parameters)?.checked()?),
             Kind::Rebuild => read(parameters).map(|Nothing {}| Self::Rebuild)?,
-            Kind::Retention
-            | Kind::Compaction
-            | Kind::Compression
-            | Kind::Statistics
-            | Kind::Cleanup => read(parameters).map(|Nothing {}| Self::Maintenance(kind))?,
+            Kind::Retention | Kind::Compaction | Kind::Compression | Kind::Statistics | Kind::Cleanup => {
+                read(parameters).map(|Nothing {}| Self::Maintenance(kind))?
+            }
         })
     }
 
@@ -234,7 +232,8 @@ impl Export {
             return Err(TaskFault::Field("compression", "is for csv and ndjson".to_owned()));
         }
         for event_type in &self.event_types {
-            EventType::parse(event_type).map_err(|fault| TaskFault::Field("event_types", fault.to_string()))?;
+            EventType::parse(event_type)
+                .map_err(|fault| TaskFault::Field("event_types", fault.to_string()))?;
         }
         if let Some(user) = &self.user_id {
             UserId::parse(user).map_err(|fault| TaskFault::Field("user_id", fault.to_string()))?;
@@ -273,7 +272,10 @@ mod tests {
     fn tasks_are_read_as_they_are_written() {
         for (kind, parameters) in [
             (Kind::Export, json!({"format": "csv", "compression": "gzip", "user_id": "ada"})),
-            (Kind::Export, json!({"format": "parquet", "from": "2026-11-01T00:00:00Z", "event_types": ["login"]})),
+            (
+                Kind::Export,
+                json!({"format": "parquet", "from": "2026-11-01T00:00:00Z", "event_types": ["login"]}),
+            ),
             (Kind::Import, json!({"file": "events.csv.gz", "map": {"ts": "occurred_at"}})),
             (Kind::Replay, json!({"reason": "refused"})),
             (Kind::DeleteUser, json!({"user_id": "ada"})),
@@ -292,7 +294,9 @@ mod tests {
         let times = json!({"format": "csv", "from": "2026-11-02T00:00:00Z", "to": "2026-11-01T00:00:00Z"});
         assert!(fault(Kind::Export, times).contains("to "));
         assert!(fault(Kind::Export, json!({})).contains("format"));
-        assert!(fault(Kind::Export, json!({"format": "parquet", "compression": "gzip"})).contains("compression"));
+        assert!(
+            fault(Kind::Export, json!({"format": "parquet", "compression": "gzip"})).contains("compression")
+        );
         assert!(fault(Kind::DeleteUser, json!({"user_id": ""})).contains("user_id"));
         assert!(fault(Kind::Rebuild, json!({"days": 3})).contains("days"));
         for name in ["", "../a", "a/../../b", "/etc/passwd", "a//b", "."] {

@@ -197,7 +197,8 @@ pub(super) async fn create(
     request: HttpRequest,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    let kind: Kind = new.kind.parse().map_err(|fault| Problem::field("kind", "invalid", format!("{fault}")))?;
+    let kind: Kind =
+        new.kind.parse().map_err(|fault| Problem::field("kind", "invalid", format!("{fault}")))?;
     let meant = project_meant(&caller, &request)?;
     let (caller, project) = match (meant, kind.started_by()) {
         (Some(project), _) => {
@@ -348,7 +349,8 @@ pub(super) async fn resume(
     let mut conn = state.connection().await?;
     let resumed = jobs::resume(&mut conn, seen.job.id).await.map_err(AuthError::from)?;
     drop(conn);
-    let job = resumed.ok_or_else(|| Problem::new(Code::Conflict, "the job has neither failed nor been cancelled"))?;
+    let job = resumed
+        .ok_or_else(|| Problem::new(Code::Conflict, "the job has neither failed nor been cancelled"))?;
     wake(&state, &job).await;
     tell(&state, &job, Happened::Updated).await;
     Ok(accepted(job))

@@ -54,7 +54,8 @@ pub async fn run(work: &Work, user: &DeleteUser) -> Result<Report, JobError> {
     if !at.row_deleted {
         wait_for_the_log(work).await?;
         let noted = |number: Option<UserNo>| {
-            error::json(&Checkpoint { row_deleted: true, number, ..Checkpoint::default() }).unwrap_or_default()
+            error::json(&Checkpoint { row_deleted: true, number, ..Checkpoint::default() })
+                .unwrap_or_default()
         };
         let mut conn = work.tools.connection().await?;
         at.number = erasure::delete_row(&mut conn, project, name.as_str(), work.hold.holding, noted).await?;

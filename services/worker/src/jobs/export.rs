@@ -123,8 +123,7 @@ async fn write(
 ) -> Result<File, JobError> {
     let (format, suffix) = (export.format, export.compression.suffix());
     let attempt = work.hold.holding.holder.simple();
-    let name =
-        format!("{}/part-{number:05}-{attempt}.{}{suffix}", folder(work, project), format.extension());
+    let name = format!("{}/part-{number:05}-{attempt}.{}{suffix}", folder(work, project), format.extension());
     let mut encoder = Encoder::new(format, export.compression, number == 0)?;
     let mut file = work.files()?.create(&name)?;
     let mut conn = work.tools.connection().await?;

@@ -35,7 +35,8 @@ pub async fn run(work: &Work) -> Result<Report, JobError> {
     for (project, _, cutoff) in &due {
         retention::announce(&mut conn, project.project_id, *cutoff).await?;
     }
-    let everybody = if due.len() == projects.len() { due.iter().map(|(.., cutoff)| *cutoff).min() } else { None };
+    let everybody =
+        if due.len() == projects.len() { due.iter().map(|(.., cutoff)| *cutoff).min() } else { None };
     let chunks = match everybody {
         Some(cutoff) => retention::drop_chunks(&mut conn, cutoff).await?,
         None => 0,
@@ -44,7 +45,8 @@ pub async fn run(work: &Work) -> Result<Report, JobError> {
     for (project, day, cutoff) in due {
         let before = events;
         loop {
-            let deleted = retention::delete_events(&mut conn, project.project_id, cutoff, BATCH_EVENTS).await?;
+            let deleted =
+                retention::delete_events(&mut conn, project.project_id, cutoff, BATCH_EVENTS).await?;
             events += deleted;
             work.note(&json!(null), Progress { done: events, total: None }).await?;
             if deleted == 0 {
@@ -78,7 +80,10 @@ mod tests {
         };
         let now = "2026-11-20T20:00:00Z".parse().unwrap();
         let (day, cutoff) = kept_since(&keeping(Some(2)), now).unwrap();
-        assert_eq!((day.to_string(), cutoff.to_rfc3339()), ("2026-11-19".to_owned(), "2026-11-18T18:30:00+00:00".to_owned()));
+        assert_eq!(
+            (day.to_string(), cutoff.to_rfc3339()),
+            ("2026-11-19".to_owned(), "2026-11-18T18:30:00+00:00".to_owned())
+        );
         assert_eq!(kept_since(&keeping(None), now), None);
     }
 }

@@ -12,3 +12,4 @@ mod bench_of_work;
 mod crash;
 mod dead_letters;
 mod exactly_once;
+mod jobs;

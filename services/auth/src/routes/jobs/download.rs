@@ -13,7 +13,6 @@ use millrace_http::query::Query;
 use millrace_storage::jobs::Job;
 use serde::Deserialize;
 use utoipa::IntoParams;
-use uuid::Uuid;
 
 use super::{no_files, see};
 use crate::caller::Caller;

@@ -13,7 +13,6 @@ use millrace_http::query::Query;
 use serde::Deserialize;
 use serde_json::json;
 use utoipa::IntoParams;
-use uuid::Uuid;
 
 use super::{JobView, accepted, no_files};
 use crate::caller::Caller;
@@ -47,7 +46,8 @@ impl Asked {
         let pairs = map.split(',').filter(|pair| !pair.is_empty());
         let map: BTreeMap<&str, &str> = pairs
             .map(|pair| {
-                let unreadable = || Problem::field("map", "invalid", "map: write it as column=field,column=field");
+                let unreadable =
+                    || Problem::field("map", "invalid", "map: write it as column=field,column=field");
                 pair.rsplit_once('=').ok_or_else(unreadable)
             })
             .collect::<Result<_, _>>()?;
@@ -109,7 +109,8 @@ pub(super) async fn import(
 /// Writes the body, as it comes, to the file.
 async fn receive(mut body: web::Payload, file: &mut Writing, limit: u64) -> Result<(), Problem> {
     while let Some(chunk) = body.next().await {
-        let chunk = chunk.map_err(|error| Problem::new(Code::Malformed, format!("the file did not arrive: {error}")))?;
+        let chunk = chunk
+            .map_err(|error| Problem::new(Code::Malformed, format!("the file did not arrive: {error}")))?;
         let size = file.bytes().saturating_add(u64::try_from(chunk.len()).unwrap_or(u64::MAX));
         if size > limit {
             return Err(Problem::new(Code::TooLarge, format!("a file may have at most {limit} bytes here")));

@@ -84,7 +84,11 @@ pub(super) mod tests {
         ]
     }
 
-    pub(in crate::jobs::export) fn encode(format: ExportFormat, compression: Compression, first: bool) -> Vec<u8> {
+    pub(in crate::jobs::export) fn encode(
+        format: ExportFormat,
+        compression: Compression,
+        first: bool,
+    ) -> Vec<u8> {
         let mut encoder = Encoder::new(format, compression, first).unwrap();
         let mut bytes = Vec::new();
         for event in two_events() {

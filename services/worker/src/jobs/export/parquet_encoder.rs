@@ -71,7 +71,8 @@ impl ParquetEncoder {
     }
 
     pub(super) fn add(&mut self, event: StoredEvent) -> Result<(), JobError> {
-        self.group_bytes += event.properties.len() + event.user_id.len() + event.context.as_ref().map_or(0, String::len);
+        self.group_bytes +=
+            event.properties.len() + event.user_id.len() + event.context.as_ref().map_or(0, String::len);
         self.group.push(event);
         if self.group.len() >= GROUP_ROWS || self.group_bytes >= GROUP_BYTES {
             self.end_group().map_err(failed)?;

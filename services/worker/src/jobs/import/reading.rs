@@ -17,7 +17,7 @@ use uuid::Uuid;
 use crate::jobs::error::JobError;
 
 /// Rows of a batch.
-const BATCH_ROWS: u64 = 5_000;
+const BATCH_ROWS: u64 = 2_000;
 /// Bytes of rows after which a batch is complete, however few they are.
 const BATCH_BYTES: usize = 4 << 20;
 /// Batches that are read ahead.
@@ -59,7 +59,9 @@ impl Reading {
         let mapped = |(column, field): (&String, &String)| format!("{column}={field}").parse::<Mapped>();
         let format = import.format.as_deref().map(str::parse).transpose();
         Ok(Self {
-            format: format.map_err(|fault| failed(format!("{fault}")))?.or_else(|| Format::of_name(&import.file)),
+            format: format
+                .map_err(|fault| failed(format!("{fault}")))?
+                .or_else(|| Format::of_name(&import.file)),
             mapping: import.map.iter().map(mapped).collect::<Result<_, _>>().map_err(failed)?,
             infer_types: import.infer_types,
             skip,
