@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use object_store::aws::{AmazonS3, AmazonS3Builder};
+use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use url::Url;
@@ -51,6 +51,17 @@ impl Files {
     /// # Errors
     /// When the folder cannot be made, or the environment does not say how to reach the bucket.
     pub fn at(place: &Place) -> Result<Self, FilesError> {
+        Self::in_environment(place, std::env::vars())
+    }
+
+    /// The same, with these variables for the environment's.
+    ///
+    /// # Errors
+    /// As [`Files::at`].
+    pub fn in_environment(
+        place: &Place,
+        variables: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, FilesError> {
         match place {
             Place::Folder(folder) => {
                 let refused =
@@ -62,16 +73,24 @@ impl Files {
                 Ok(Self { store: Arc::new(store), prefix, folder: Some(folder), bucket: None })
             }
             Place::Bucket { bucket, prefix } => {
-                let builder = AmazonS3Builder::from_env().with_bucket_name(bucket);
-                Self::in_bucket(builder.build()?, prefix)
+                let mut builder = AmazonS3Builder::new().with_bucket_name(bucket);
+                for (name, value) in variables {
+                    if name.starts_with("AWS_")
+                        && let Ok(key) = name.to_ascii_lowercase().parse::<AmazonS3ConfigKey>()
+                    {
+                        builder = builder.with_config(key, value);
+                    }
+                }
+                let bucket = Arc::new(builder.build()?);
+                let prefix = Path::parse(prefix).map_err(|error| FilesError::Refused(error.to_string()))?;
+                Ok(Self {
+                    store: Arc::<AmazonS3>::clone(&bucket),
+                    prefix,
+                    folder: None,
+                    bucket: Some(bucket),
+                })
             }
         }
-    }
-
-    fn in_bucket(bucket: AmazonS3, prefix: &str) -> Result<Self, FilesError> {
-        let bucket = Arc::new(bucket);
-        let prefix = Path::parse(prefix).map_err(|error| FilesError::Refused(error.to_string()))?;
-        Ok(Self { store: Arc::<AmazonS3>::clone(&bucket), prefix, folder: None, bucket: Some(bucket) })
     }
 }
 

@@ -167,7 +167,7 @@ pub async fn create(
 pub async fn schedule(conn: &mut AsyncPgConnection, kind: Kind, slot: &str) -> Result<bool, StorageError> {
     let noted = diesel::sql_query(
         "INSERT INTO jobs (id, kind, parameters, slot)
-         SELECT $1, $2, '{}', $3 WHERE NOT EXISTS
+         SELECT $1, $2, '{}'::jsonb, $3 WHERE NOT EXISTS
              (SELECT FROM jobs WHERE kind = $2 AND status IN ('pending', 'running') AND project_id IS NULL)
          ON CONFLICT (slot) DO NOTHING",
     )
@@ -316,7 +316,8 @@ pub async fn files_are_gone(conn: &mut AsyncPgConnection, id: JobId) -> Result<(
     Ok(())
 }
 
-/// Takes a user's name out of what jobs of the project were told.
+/// Takes a user's name out of what jobs of the project were told, `but` for one: the job that deletes the user must know
+/// whom until it is done.
 ///
 /// # Errors
 /// When the database fails.
@@ -324,13 +325,15 @@ pub async fn forget_user(
     conn: &mut AsyncPgConnection,
     project: ProjectId,
     user: &str,
+    but: JobId,
 ) -> Result<(), StorageError> {
     diesel::sql_query(
         "UPDATE jobs SET parameters = parameters || '{\"user_id\": null}'
-         WHERE project_id = $1 AND parameters ->> 'user_id' = $2",
+         WHERE project_id = $1 AND parameters ->> 'user_id' = $2 AND id <> $3",
     )
     .bind::<SqlUuid, _>(project.0)
     .bind::<Text, _>(user)
+    .bind::<SqlUuid, _>(but.0)
     .execute(conn)
     .await?;
     Ok(())
@@ -358,6 +361,8 @@ pub async fn take(
                      (SELECT FROM jobs AS held WHERE held.project_id = due.project_id AND held.kind = ANY($3)
                          AND held.status = 'running' AND held.due_at > now()))
                  ORDER BY due_at, id LIMIT 1)
+               -- Whoever holds it may have said so just now.
+               AND status IN ('pending', 'running') AND due_at <= now()
              RETURNING {COLUMNS}"
         );
         let row = diesel::sql_query(sql)

@@ -119,8 +119,6 @@ pub async fn recount(
     note: Note<'_>,
 ) -> Result<u64, StorageError> {
     conn.transaction(async |conn| {
-        // Two attempts must not both add what they found missing: only one of them still holds the job.
-        note.write(conn).await?;
         let since = lock_events_since(conn, project).await?;
         let from = since.map_or(instants.start, |since| since.max(instants.start));
         let corrected = diesel::sql_query(
@@ -146,6 +144,9 @@ pub async fn recount(
         if corrected > 0 {
             sweep_counts(conn, project, from, instants.end).await?;
         }
+        // Two attempts must not both add what they found missing: only one of them still holds the job. Last, because
+        // whoever renews the hold waits from here on.
+        note.write(conn).await?;
         Ok(u64::try_from(corrected).unwrap_or(u64::MAX))
     })
     .await
@@ -171,11 +172,11 @@ pub async fn replace_sets(
         part: i64,
     }
     conn.transaction(async |conn| {
-        note.write(conn).await?;
         let since = lock_events_since(conn, project).await?;
         let next = day.succ_opt().unwrap_or(day);
         let instants = zone.day_start(day)..zone.day_start(next);
         if since.is_some_and(|since| instants.start < since) {
+            note.write(conn).await?;
             return Ok(0);
         }
         diesel::sql_query("SELECT pg_advisory_xact_lock(hashtextextended('activity' || $1::text, 0))")
@@ -216,6 +217,7 @@ pub async fn replace_sets(
             .execute(conn)
             .await?;
         }
+        note.write(conn).await?;
         Ok(count)
     })
     .await

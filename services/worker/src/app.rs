@@ -54,8 +54,12 @@ impl App {
         let pool =
             PoolSettings { statement_timeout: config.statement_timeout, ..PoolSettings::named("worker") };
         let database = Database::new(&config.database_url, pool)?;
-        let for_jobs =
-            PoolSettings { statement_timeout: JOB_STATEMENT_TIMEOUT, ..PoolSettings::named("jobs") };
+        let for_jobs = PoolSettings {
+            statement_timeout: JOB_STATEMENT_TIMEOUT,
+            // One to work with, one to hold the job by, one to note how far it is.
+            max_connections: 2 + 3 * config.jobs.at_once,
+            ..PoolSettings::named("jobs")
+        };
         let tools = Tools {
             database: Database::new(&config.database_url, for_jobs)?,
             broker: broker.clone(),

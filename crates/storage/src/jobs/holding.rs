@@ -106,7 +106,7 @@ pub async fn checkpoint(
     Ok(written > 0)
 }
 
-/// Ends the job.
+/// Ends the job. One that has deleted a user forgets whom.
 ///
 /// # Errors
 /// When the database fails.
@@ -118,7 +118,9 @@ pub async fn finish(
     error: Option<&str>,
 ) -> Result<bool, StorageError> {
     let written = diesel::sql_query(
-        "UPDATE jobs SET status = $3, result = coalesce($4, result), error = $5, finished_at = now(), holder = NULL
+        "UPDATE jobs SET status = $3, result = coalesce($4, result), error = $5, finished_at = now(), holder = NULL,
+             parameters = CASE WHEN kind = 'delete_user' AND $3 = 'succeeded'
+                 THEN parameters || '{\"user_id\": null}' ELSE parameters END
          WHERE id = $1 AND holder = $2 AND status = 'running'",
     )
     .bind::<SqlUuid, _>(held.job.0)

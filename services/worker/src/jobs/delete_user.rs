@@ -69,8 +69,7 @@ pub async fn run(work: &Work, user: &DeleteUser) -> Result<Report, JobError> {
     work.note(&at, Progress { done: at.events, total: Some(at.events) }).await?;
     let files = delete_files(work, project).await?;
     let mut conn = work.tools.connection().await?;
-    // Last, this job's own: it must know whom to delete for as long as it is not done.
-    jobs::forget_user(&mut conn, project, name.as_str()).await?;
+    jobs::forget_user(&mut conn, project, name.as_str(), work.job.id).await?;
     Ok(json!({
         "found": at.number.is_some(), "events": at.events, "dead_letters": at.dead_letters, "jobs_without_files": files,
     }))

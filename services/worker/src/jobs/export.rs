@@ -15,7 +15,7 @@ use std::ops::Range;
 use chrono::{DateTime, Utc};
 use futures_util::TryStreamExt;
 use millrace_domain::draft::MAX_AHEAD;
-use millrace_domain::ids::ProjectId;
+use millrace_domain::ids::{ProjectId, UserNo};
 use millrace_domain::jobs::task::Export;
 use millrace_domain::jobs::{Progress, Report};
 use millrace_storage::export::{self, Selection, Window};
@@ -68,26 +68,16 @@ pub async fn run(work: &Work, export: &Export) -> Result<Report, JobError> {
         Some(user) => Some(users::number(&mut conn, project, user).await?),
         None => None,
     };
+    let before: u64 = at.files.iter().map(|file| file.rows).sum();
     let total = match user {
-        None => Some(export::count(&mut conn, project, &(at.next..at.until), &export.event_types).await?),
+        None => {
+            Some(before + export::count(&mut conn, project, &(at.next..at.until), &export.event_types).await?)
+        }
         Some(_) => None,
     };
-    let before: u64 = at.files.iter().map(|file| file.rows).sum();
-    let total = total.map(|rows| rows + before);
+    drop(conn);
     let progress = |files: &[File]| Progress { done: files.iter().map(|file| file.rows).sum(), total };
-    loop {
-        let instants = at.next..at.until;
-        let window = match user {
-            // There is nobody of that name.
-            Some(None) => None,
-            Some(Some(_)) => (instants.start < instants.end)
-                .then(|| Window { instants: instants.clone(), event_types: export.event_types.clone() }),
-            None => {
-                let rows = work.tools.settings.part_rows;
-                export::window(&mut conn, project, &instants, &export.event_types, rows).await?
-            }
-        };
-        let Some(window) = window else { break };
+    while let Some(window) = next_window(work, export, project, user, at.next..at.until).await? {
         let selection = Selection { event_types: window.event_types, user_no: user.flatten() };
         let file = write(work, export, project, &window.instants, &selection, at.files.len()).await?;
         at.next = window.instants.end;
@@ -105,6 +95,29 @@ pub async fn run(work: &Work, export: &Export) -> Result<Report, JobError> {
     delete_unnoted(work, project, &at.files).await?;
     let sum = |of: fn(&File) -> u64| at.files.iter().map(of).sum::<u64>();
     Ok(json!({"rows": sum(|file| file.rows), "bytes": sum(|file| file.bytes), "files": at.files}))
+}
+
+/// The next file's time. The events of one user, whose number is known if there is such a user, are one file: the counts
+/// do not tell where they are.
+async fn next_window(
+    work: &Work,
+    export: &Export,
+    project: ProjectId,
+    user: Option<Option<UserNo>>,
+    instants: Range<DateTime<Utc>>,
+) -> Result<Option<Window>, JobError> {
+    let event_types = &export.event_types;
+    match user {
+        None => {
+            let mut conn = work.tools.connection().await?;
+            let rows = work.tools.settings.part_rows;
+            Ok(export::window(&mut conn, project, &instants, event_types, rows).await?)
+        }
+        Some(Some(_)) if instants.start < instants.end => {
+            Ok(Some(Window { instants, event_types: event_types.clone() }))
+        }
+        Some(_) => Ok(None),
+    }
 }
 
 /// The folder of the job's files.

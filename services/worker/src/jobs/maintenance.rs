@@ -7,7 +7,7 @@ use millrace_domain::jobs::{Kind, Progress, Report};
 use millrace_storage::database::Connection;
 use millrace_storage::jobs::{self, Job};
 use millrace_storage::{compaction, maintenance};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::jobs::error::JobError;
 use crate::jobs::{Tools, Work};
@@ -45,7 +45,7 @@ async fn compact(work: &Work) -> Result<Report, JobError> {
             return Ok(json!({"sets_merged": sets}));
         }
         sets += u64::try_from(merged).unwrap_or(u64::MAX);
-        work.note(&json!(null), Progress { done: sets, total: None }).await?;
+        work.note(&Value::Null, Progress { done: sets, total: None }).await?;
     }
 }
 
@@ -73,7 +73,7 @@ async fn clean_up(work: &Work) -> Result<Report, JobError> {
             delete_files(&work.tools, &mut conn, &job).await?;
             cleaned += 1;
         }
-        work.note(&json!(null), Progress { done: cleaned, total: None }).await?;
+        work.hold.note(&Value::Null, Progress { done: cleaned, total: None }).write(&mut conn).await?;
     }
     Ok(json!({"jobs_without_files": cleaned, "jobs_forgotten": forgotten}))
 }

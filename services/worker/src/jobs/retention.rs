@@ -4,7 +4,7 @@
 use chrono::{DateTime, Days, NaiveDate, Utc};
 use millrace_domain::jobs::{Progress, Report};
 use millrace_storage::retention::{self, Retention};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::jobs::Work;
 use crate::jobs::delete_user::renew_versions;
@@ -48,7 +48,8 @@ pub async fn run(work: &Work) -> Result<Report, JobError> {
             let deleted =
                 retention::delete_events(&mut conn, project.project_id, cutoff, BATCH_EVENTS).await?;
             events += deleted;
-            work.note(&json!(null), Progress { done: events, total: None }).await?;
+            let progress = Progress { done: events, total: None };
+            work.hold.note(&Value::Null, progress).write(&mut conn).await?;
             if deleted == 0 {
                 break;
             }

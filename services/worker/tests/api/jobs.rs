@@ -59,7 +59,14 @@ impl Bench {
 
     /// A worker as operators run it, which can be killed.
     fn worker_process(&self) -> Child {
-        Command::new(env!("CARGO_BIN_EXE_millrace-worker"))
+        let mut worker = Command::new(env!("CARGO_BIN_EXE_millrace-worker"));
+        self.environment(&mut worker);
+        worker.spawn().unwrap()
+    }
+
+    /// What such a worker is told.
+    fn environment(&self, worker: &mut Command) {
+        worker
             .env("DATABASE_URL", self.database.url())
             .env("NATS_URL", self.nats.url())
             .env("MILLRACE_BIND", "127.0.0.1:0")
@@ -74,9 +81,7 @@ impl Bench {
             .env("MILLRACE_MAINTENANCE", "0s")
             .env("MILLRACE_LOG", "warn")
             .stdout(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap()
+            .kill_on_drop(true);
     }
 
     /// Lets workers come further with a job and kills them, so many times, and lets the last one finish it.

@@ -1,12 +1,15 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use futures_util::StreamExt;
+use futures_util::{StreamExt, TryStreamExt};
 use millrace_domain::jobs::{Kind, Status};
+use millrace_files::Files;
 use millrace_messaging::subjects;
 use millrace_storage::jobs;
+use millrace_testkit::peers::Peer;
 use millrace_testkit::wait;
 use serde_json::{Value, json};
+use tokio::process::Command;
 
 use crate::bench_of_work::{Bench, Hired};
 
@@ -129,4 +132,32 @@ async fn a_job_that_fails_for_a_while_is_tried_again() {
     fs::remove_file(&exports).unwrap();
     assert_eq!(bench.result_of(id).await["rows"], 300);
     worker.dismiss().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_export_goes_to_a_bucket_as_well() {
+    let (bench, worker) = Bench::stocked(700).await;
+    worker.dismiss().await;
+    let server = Peer::start("s3.py", &["shop"]).await;
+    let mut worker = Command::new(env!("CARGO_BIN_EXE_millrace-worker"));
+    bench.environment(&mut worker);
+    let bucket = "s3://shop/exports-of-ours";
+    let variables = [
+        ("AWS_ENDPOINT", server.ready.as_str()),
+        ("AWS_ALLOW_HTTP", "true"),
+        ("AWS_REGION", "us-east-1"),
+        ("AWS_ACCESS_KEY_ID", "ada"),
+        ("AWS_SECRET_ACCESS_KEY", "lovelace"),
+    ];
+    let _worker = worker.env("MILLRACE_EXPORTS", bucket).envs(variables).spawn().unwrap();
+    let result = bench.result_of(bench.ask(Kind::Export, json!({"format": "parquet"})).await).await;
+    assert_eq!(result["rows"], 700);
+    let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let files = Files::in_environment(&bucket.parse().unwrap(), variables).unwrap();
+    for file in result["files"].as_array().unwrap() {
+        let reading = files.open(file["name"].as_str().unwrap()).await.unwrap();
+        let content = reading.content.try_collect::<Vec<_>>().await.unwrap().concat();
+        assert_eq!(content.len() as u64, file["bytes"].as_u64().unwrap());
+        assert!(content.starts_with(b"PAR1") && content.ends_with(b"PAR1"));
+    }
 }
