@@ -1,4 +1,4 @@
-//! What whoever holds a job writes. Every function says whether the job is still held: whoever does not hold it has
+//! What whoever holds a job writes. Every function tells whether the job is still held: whoever does not hold it has
 //! written nothing, and must undo the rest of its transaction.
 
 use std::time::Duration;
@@ -77,33 +77,20 @@ impl Note<'_> {
     /// # Errors
     /// [`StorageError::NotHeld`], which must undo the transaction.
     pub async fn write(&self, conn: &mut AsyncPgConnection) -> Result<(), StorageError> {
-        let written = checkpoint(conn, self.held, self.checkpoint, self.progress).await?;
-        if written { Ok(()) } else { Err(StorageError::NotHeld) }
+        let Progress { done, total } = self.progress;
+        let written = diesel::sql_query(
+            "UPDATE jobs SET checkpoint = $3, done = $4, total = $5, attempts = 1, error = NULL
+             WHERE id = $1 AND holder = $2 AND status = 'running'",
+        )
+        .bind::<SqlUuid, _>(self.held.job.0)
+        .bind::<SqlUuid, _>(self.held.holder)
+        .bind::<Jsonb, _>(self.checkpoint)
+        .bind::<BigInt, _>(i64::try_from(done).unwrap_or(i64::MAX))
+        .bind::<Nullable<BigInt>, _>(total.map(|total| i64::try_from(total).unwrap_or(i64::MAX)))
+        .execute(conn)
+        .await?;
+        if written > 0 { Ok(()) } else { Err(StorageError::NotHeld) }
     }
-}
-
-/// Notes where the next attempt goes on. In the transaction of what was done up to there, the two are one.
-///
-/// # Errors
-/// When the database fails.
-pub async fn checkpoint(
-    conn: &mut AsyncPgConnection,
-    held: Holding,
-    checkpoint: &Value,
-    progress: Progress,
-) -> Result<bool, StorageError> {
-    let written = diesel::sql_query(
-        "UPDATE jobs SET checkpoint = $3, done = $4, total = $5, attempts = 1, error = NULL
-         WHERE id = $1 AND holder = $2 AND status = 'running'",
-    )
-    .bind::<SqlUuid, _>(held.job.0)
-    .bind::<SqlUuid, _>(held.holder)
-    .bind::<Jsonb, _>(checkpoint)
-    .bind::<BigInt, _>(i64::try_from(progress.done).unwrap_or(i64::MAX))
-    .bind::<Nullable<BigInt>, _>(progress.total.map(|total| i64::try_from(total).unwrap_or(i64::MAX)))
-    .execute(conn)
-    .await?;
-    Ok(written > 0)
 }
 
 /// Ends the job. One that has deleted a user forgets whom.

@@ -9,7 +9,8 @@ mod reading;
 mod rejects;
 
 use chrono::Utc;
-use futures_util::{StreamExt, stream};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesOrdered;
 use millrace_domain::batch::EventBatch;
 use millrace_domain::ids::ProjectId;
 use millrace_domain::jobs::task::Import;
@@ -21,7 +22,6 @@ use millrace_storage::maintenance::analyze;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::time::Duration;
-use tokio::sync::mpsc;
 
 use crate::jobs::Work;
 use crate::jobs::error::JobError;
@@ -48,6 +48,29 @@ struct Checkpoint {
     files: Vec<rejects::File>,
 }
 
+impl Checkpoint {
+    /// Takes in a batch that is settled.
+    async fn add(
+        &mut self,
+        work: &Work,
+        project: ProjectId,
+        batch: &Batch,
+        stored: Stored,
+    ) -> Result<(), JobError> {
+        if !batch.rejects.is_empty() {
+            self.rejected += u64::try_from(batch.rejects.len()).unwrap_or(u64::MAX);
+            if let Some(file) = rejects::write(work, project, self.files.len(), &batch.rejects).await? {
+                self.files.push(file);
+            }
+        }
+        self.rows += batch.rows;
+        self.stored += stored.stored;
+        self.duplicates += stored.duplicates;
+        self.dead += stored.dead;
+        Ok(())
+    }
+}
+
 /// Imports a file.
 ///
 /// # Errors
@@ -58,23 +81,22 @@ pub async fn run(work: &Work, import: &Import) -> Result<Report, JobError> {
     let name = format!("imports/{project}/{}", import.file);
     let content = work.files()?.open(&name).await?.content;
     let reading = Reading::of(import, at.rows, work.job.created_at)?;
-    let batches = stream::unfold(reading.start(content), |mut batches: mpsc::Receiver<_>| async {
-        batches.recv().await.map(|batch| (batch, batches))
-    });
-    let mut settled = std::pin::pin!(batches.map(|batch| settle(work, project, batch)).buffered(IN_FLIGHT));
-    while let Some(outcome) = settled.next().await {
-        let (batch, stored) = outcome?;
-        if !batch.rejects.is_empty() {
-            at.rejected += u64::try_from(batch.rejects.len()).unwrap_or(u64::MAX);
-            if let Some(file) = rejects::write(work, project, at.files.len(), &batch.rejects).await? {
-                at.files.push(file);
+    let mut batches = reading.start(content);
+    let mut in_flight = FuturesOrdered::new();
+    let mut has_ended = false;
+    loop {
+        tokio::select! {
+            read = batches.recv(), if !has_ended && in_flight.len() < IN_FLIGHT => match read {
+                Some(batch) => in_flight.push_back(settle(work, project, batch)),
+                None => has_ended = true,
+            },
+            Some(settled) = in_flight.next(), if !in_flight.is_empty() => {
+                let (batch, stored) = settled?;
+                at.add(work, project, &batch, stored).await?;
+                work.note(&at, Progress { done: at.rows, total: None }).await?;
             }
+            else => break,
         }
-        at.rows += batch.rows;
-        at.stored += stored.stored;
-        at.duplicates += stored.duplicates;
-        at.dead += stored.dead;
-        work.note(&at, Progress { done: at.rows, total: None }).await?;
     }
     if at.stored >= MANY_EVENTS {
         analyze(&mut *work.tools.connection().await?).await?;

@@ -3,6 +3,7 @@
 mod delete_user;
 mod export;
 mod import;
+mod large;
 mod maintenance;
 mod rebuild;
 

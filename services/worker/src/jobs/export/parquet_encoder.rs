@@ -141,7 +141,6 @@ fn optional(group: &mut Group<'_>, values: Vec<Option<&str>>) -> Result<(), Parq
     column(group, |column| column.typed::<ByteArrayType>().write_batch(&present, Some(&levels), None))
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "it is what map_err gives")]
 fn failed(error: ParquetError) -> JobError {
     JobError::Failed(format!("Parquet cannot be written: {error}"))
 }

@@ -116,17 +116,13 @@ impl TextEncoder {
 
     /// Written by hand, so that the JSON of the database is passed on as it is.
     fn line_of_json(&mut self, event: &StoredEvent) -> Result<(), JobError> {
-        let text = |line: &mut Vec<u8>, before: &str, text: &str| {
-            line.extend_from_slice(before.as_bytes());
-            serde_json::to_writer(line, text).map_err(|error| JobError::Failed(error.to_string()))
-        };
         let line = &mut self.line;
-        text(line, "{\"event_id\":", &event.event_id.to_string())?;
-        text(line, ",\"event_type\":", &event.event_type)?;
-        text(line, ",\"user_id\":", &event.user_id)?;
-        text(line, ",\"occurred_at\":", &time(event))?;
+        text_field(line, "{\"event_id\":", &event.event_id.to_string())?;
+        text_field(line, ",\"event_type\":", &event.event_type)?;
+        text_field(line, ",\"user_id\":", &event.user_id)?;
+        text_field(line, ",\"occurred_at\":", &time(event))?;
         if let Some(session) = &event.session_id {
-            text(line, ",\"session_id\":", session)?;
+            text_field(line, ",\"session_id\":", session)?;
         }
         line.extend_from_slice(b",\"properties\":");
         line.extend_from_slice(event.properties.as_bytes());
@@ -137,6 +133,11 @@ impl TextEncoder {
         line.extend_from_slice(b"}\n");
         Ok(())
     }
+}
+
+fn text_field(line: &mut Vec<u8>, before: &str, text: &str) -> Result<(), JobError> {
+    line.extend_from_slice(before.as_bytes());
+    serde_json::to_writer(line, text).map_err(|error| JobError::Failed(error.to_string()))
 }
 
 fn time(event: &StoredEvent) -> String {
