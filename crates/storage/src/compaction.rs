@@ -62,7 +62,7 @@ pub async fn remove_user(
 ) -> Result<Option<(String, NaiveDate)>, StorageError> {
     let sets: Vec<Set> = diesel::sql_query(
         "SELECT DISTINCT project_id, event_type, day FROM activity
-         WHERE project_id = $1 AND ($2 IS NULL OR (event_type, day) > ($2, $3))
+         WHERE project_id = $1 AND ($2::text IS NULL OR (event_type, day) > ($2, $3::date))
          ORDER BY event_type, day LIMIT $4",
     )
     .bind::<sql_types::Uuid, _>(project.0)

@@ -140,7 +140,7 @@ pub(crate) async fn sweep_counts(
     last: DateTime<Utc>,
 ) -> Result<(), StorageError> {
     diesel::sql_query(
-        "DELETE FROM event_counts WHERE project_id = $1 AND bucket > $2 - INTERVAL '15 minutes' AND bucket <= $3
+        "DELETE FROM event_counts WHERE project_id = $1 AND bucket > $2::timestamptz - INTERVAL '15 minutes' AND bucket <= $3
              AND count = 0",
     )
     .bind::<SqlUuid, _>(project.0)

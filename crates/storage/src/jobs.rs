@@ -211,8 +211,9 @@ pub async fn page(
 ) -> Result<Vec<Job>, StorageError> {
     let sql = format!(
         "SELECT {COLUMNS} FROM jobs
-         WHERE ($1 IS NULL OR project_id = $1) AND ($2 IS NULL OR kind = $2) AND ($3 IS NULL OR status = $3)
-           AND ($4 IS NULL OR id < $4)
+         WHERE ($1::uuid IS NULL OR project_id = $1) AND ($2::text IS NULL OR kind = $2)
+           AND ($3::text IS NULL OR status = $3)
+           AND ($4::uuid IS NULL OR id < $4)
          ORDER BY id DESC LIMIT $5"
     );
     let rows = diesel::sql_query(sql)

@@ -87,11 +87,12 @@ pub async fn drop_chunks(conn: &mut AsyncPgConnection, cutoff: DateTime<Utc>) ->
         #[diesel(sql_type = BigInt)]
         chunks: i64,
     }
-    let row: Row =
-        diesel::sql_query("SELECT count(*) AS chunks FROM drop_chunks('events', older_than => $1)")
-            .bind::<Timestamptz, _>(cutoff)
-            .get_result(conn)
-            .await?;
+    let row: Row = diesel::sql_query(
+        "SELECT count(*) AS chunks FROM drop_chunks('events', older_than => $1::timestamptz)",
+    )
+    .bind::<Timestamptz, _>(cutoff)
+    .get_result(conn)
+    .await?;
     Ok(row.chunks.unsigned_abs())
 }
 
