@@ -56,6 +56,10 @@ service_environment() {
   else
     unset "${!MILLRACE_TLS_@}" MILLRACE_PLAIN_BIND
   fi
+  case $1 in
+  # Where jobs read and write files: the same place for both.
+  auth | worker) export "MILLRACE_EXPORTS=${MILLRACE_EXPORTS:-$state/exports}" ;;
+  esac
   [[ $1 == auth ]] || unset "${!MILLRACE_SMTP_@}"
 }
 

@@ -11,6 +11,7 @@ mod audit;
 mod bootstrap;
 mod dead_letters;
 mod env_file;
+mod jobs;
 mod keys;
 mod migrate;
 mod passwords;
@@ -28,7 +29,7 @@ use clap::{Args, Subcommand};
 use millrace_messaging::project_tables::{API_LIMITS, EVENT_LIMITS, EVENT_ORIGINS};
 use millrace_storage::database::{Connection, Database, PoolSettings};
 
-/// Migrate the database; create accounts, projects and keys; verify the audit log; look after dead letters
+/// Migrate the database; create accounts, projects and keys; start jobs; look after dead letters; verify the audit log
 #[derive(Args)]
 pub struct AdminArgs {
     /// The database; all commands but those over the API need it
@@ -65,6 +66,8 @@ enum Command {
     Audit(audit::AuditCommand),
     #[command(subcommand)]
     DeadLetters(dead_letters::DeadLettersCommand),
+    Jobs(jobs::JobsCommand),
+    Rebuild(jobs::RebuildArgs),
 }
 
 /// Runs `millrace admin`.
@@ -95,6 +98,8 @@ pub async fn execute(args: AdminArgs) -> anyhow::Result<ExitCode> {
         Command::ListApiLimits(_) => project_settings::list(nats_url.as_deref(), API_LIMITS).await?,
         Command::ListOrigins(_) => project_settings::list(nats_url.as_deref(), EVENT_ORIGINS).await?,
         Command::DeadLetters(command) => dead_letters::execute(command).await?,
+        Command::Jobs(command) => jobs::execute(&mut desk().await?, command).await?,
+        Command::Rebuild(args) => jobs::rebuild(&mut desk().await?, &args).await?,
         Command::Audit(command) => return audit::execute(&mut desk().await?.conn, &command).await,
     }
     Ok(ExitCode::SUCCESS)

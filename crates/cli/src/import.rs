@@ -1,27 +1,16 @@
 //! `millrace import`: files of events, through the public API.
 //!
-//! A thread reads (`reading`) and turns rows into events (`draft`); the events travel in batches
+//! A thread reads (`reading`) and turns rows into events ([`millrace_rows`]); the events travel in batches
 //! through a bounded channel to the sender, several requests at once; the server's verdicts come
 //! back to the rows they belong to (`settling`). Memory is bounded by the batches in flight,
 //! whatever the size of the files.
 
-mod csv_rows;
-mod csv_scan;
-mod draft;
-mod fault;
-mod field;
-mod format;
-mod json_array;
-mod json_lines;
-mod json_object;
 mod packer;
 mod progress;
 mod reading;
 mod rejects;
-mod row_id;
 mod settling;
 mod source;
-mod window;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -31,8 +20,7 @@ use clap::{Args, value_parser};
 
 use crate::client::{BaseUrl, Compress, Key, SenderConfig};
 use crate::signal;
-use field::Mapped;
-use format::Format;
+use millrace_rows::{Format, Mapped};
 
 /// Import files of events
 ///
@@ -61,7 +49,7 @@ pub struct ImportArgs {
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Format of all files, whatever their names say
-    #[arg(long, value_enum)]
+    #[arg(long, value_name = "csv|jsonl|json")]
     format: Option<Format>,
     /// Take a field from another column: --map ts=occurred_at --map ref=properties.referrer
     #[arg(long, value_name = "COLUMN=FIELD")]

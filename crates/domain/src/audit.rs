@@ -9,7 +9,8 @@ use chrono::{DateTime, SubsecRound, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::access::{Role, Scope};
-use crate::ids::{AccountId, KeyId, ProjectId, SecurityEventId, SessionId};
+use crate::analytics::time_zone::TimeZone;
+use crate::ids::{AccountId, JobId, KeyId, ProjectId, SecurityEventId, SessionId};
 use crate::text::ShortText;
 
 pub mod action;
@@ -63,6 +64,8 @@ pub enum Target {
     ApiKey(KeyId),
     /// A sign-in.
     Session(SessionId),
+    /// Work that takes longer than a request.
+    Job(JobId),
     /// A key that signs access tokens, by its name.
     SigningKey(ShortText),
 }
@@ -111,6 +114,15 @@ pub struct Details {
     /// The key that replaces it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub replaced_by: Option<KeyId>,
+    /// The zone that a project has from then on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timezone: Option<TimeZone>,
+    /// How many days a project keeps its events from then on; 0: for ever.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retention_days: Option<u32>,
+    /// Whether a project's counts outlive the events from then on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keeps_roll_ups: Option<bool>,
     /// Whether an account has the system role.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub admin: Option<bool>,
@@ -194,6 +206,7 @@ impl Target {
             Self::Project(_) => "project",
             Self::ApiKey(_) => "api_key",
             Self::Session(_) => "session",
+            Self::Job(_) => "job",
             Self::SigningKey(_) => "signing_key",
         }
     }
@@ -206,6 +219,7 @@ impl Target {
             Self::Project(id) => id.to_string(),
             Self::ApiKey(id) => id.to_string(),
             Self::Session(id) => id.to_string(),
+            Self::Job(id) => id.to_string(),
             Self::SigningKey(name) => name.to_string(),
         }
     }

@@ -85,6 +85,10 @@ uuid_id!(
     /// A link through which anybody reads a dashboard. Public: the token in it is something else.
     ShareId
 );
+uuid_id!(
+    /// Work that takes longer than a request.
+    JobId
+);
 
 /// A distinct user's dense number within a project: small, so that a set of users is a bitmap.
 pub type UserNo = u32;

@@ -13,6 +13,7 @@ pub mod email;
 pub mod enrichment;
 pub mod event;
 pub mod ids;
+pub mod jobs;
 pub mod json;
 pub mod json_type;
 pub mod membership;

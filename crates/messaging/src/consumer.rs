@@ -69,6 +69,14 @@ impl Consumer {
         Self::join(broker, subjects::AUDIT_STREAM, subjects::AUDITORS, settings).await
     }
 
+    /// Joins the workers, who are told here that there are jobs.
+    ///
+    /// # Errors
+    /// When the broker is away.
+    pub async fn of_jobs(broker: &Broker, settings: PullSettings) -> Result<Self, MessagingError> {
+        Self::join(broker, subjects::JOBS_STREAM, subjects::JOB_RUNNERS, settings).await
+    }
+
     /// Creates the consumer if this is the first to join.
     async fn join(
         broker: &Broker,

@@ -82,6 +82,29 @@ pub async fn ensure_audit(broker: &Broker, limits: AuditLimits) -> Result<(), Me
     Ok(())
 }
 
+/// What the stream of jobs may hold: words of a hundred bytes.
+const JOBS_BYTES: u64 = 16 << 20;
+/// How long such a word is worth keeping. By then the workers have found the job by themselves.
+const JOBS_AGE: Duration = Duration::from_secs(3600);
+
+/// Creates the stream that says which jobs wait. Auth and the workers do.
+///
+/// # Errors
+/// When the broker is away or refuses the configuration.
+pub async fn ensure_jobs(broker: &Broker, replicas: usize) -> Result<(), MessagingError> {
+    let jobs = Config {
+        name: subjects::JOBS_STREAM.to_owned(),
+        subjects: vec![subjects::JOBS_SUBJECTS.to_owned()],
+        retention: RetentionPolicy::WorkQueue,
+        // The jobs themselves are in the database: a word that is lost costs some seconds.
+        discard: DiscardPolicy::Old,
+        max_age: JOBS_AGE,
+        ..base(JOBS_BYTES, replicas)
+    };
+    broker.jetstream.create_or_update_stream(jobs).await.map_err(MessagingError::unavailable)?;
+    Ok(())
+}
+
 fn base(max_bytes: u64, replicas: usize) -> Config {
     Config {
         storage: StorageType::File,

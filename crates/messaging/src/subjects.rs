@@ -2,6 +2,7 @@
 
 use millrace_domain::audit::action::Action;
 use millrace_domain::ids::ProjectId;
+use millrace_domain::jobs::Kind;
 use millrace_domain::notification::NotificationKind;
 
 /// The stream of accepted events that are not stored yet.
@@ -28,6 +29,13 @@ pub const AUDIT_STREAM: &str = "AUDIT";
 pub const AUDIT_SUBJECTS: &str = "audit.v1.>";
 /// The durable consumer that all replicas of auth share.
 pub const AUDITORS: &str = "auditors";
+
+/// The stream that says which jobs wait.
+pub const JOBS_STREAM: &str = "JOBS";
+/// The subjects of [`JOBS_STREAM`].
+pub const JOBS_SUBJECTS: &str = "jobs.v1.*";
+/// The durable consumer that all workers share.
+pub const JOB_RUNNERS: &str = "job_runners";
 
 /// The table of how many events a second projects may send: a key-value bucket, under their ids.
 pub const EVENT_LIMITS_TABLE: &str = "event_limits";
@@ -106,6 +114,12 @@ pub fn notifications(project: ProjectId) -> String {
 #[must_use]
 pub fn audit(action: Action) -> String {
     format!("audit.v1.{}", action.area())
+}
+
+/// Where it is said that a job of this kind waits.
+#[must_use]
+pub fn job(kind: Kind) -> String {
+    format!("jobs.v1.{kind}")
 }
 
 /// The project in a subject of ours.

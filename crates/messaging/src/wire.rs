@@ -256,6 +256,18 @@ fn source_from_wire(source: &v1::Source) -> Source {
     }
 }
 
+/// Whether a message has something of a user in it. What is no batch of events is looked through byte by byte.
+#[must_use]
+pub fn mentions(bytes: &[u8], user: &UserId) -> bool {
+    let name = user.as_str();
+    let anywhere = || bytes.windows(name.len()).any(|part| part == name.as_bytes());
+    match v1::EventBatch::decode(bytes) {
+        // Bytes that mean something else may still decode, to a batch of nothing.
+        Ok(batch) if batch.project_id.len() == 16 => batch.events.iter().any(|event| event.user_id == name),
+        _ => anywhere(),
+    }
+}
+
 fn empty(batch: &EventBatch) -> v1::EventBatch {
     v1::EventBatch {
         project_id: batch.project_id.0.as_bytes().to_vec(),
@@ -376,6 +388,21 @@ mod tests {
             let _ = decode(&bytes);
             let _ = (peek(&bytes), without_addresses(&Bytes::from(bytes)));
         }
+    }
+
+    #[test]
+    fn who_is_in_a_message_is_told_also_where_it_is_broken() {
+        let bytes = wire_bytes(&["ada", "bob"]);
+        let mentions = |bytes: &[u8], user: &str| mentions(bytes, &UserId::parse(user).unwrap());
+        assert!(mentions(&bytes, "ada") && mentions(&bytes, "bob"));
+        assert!(!mentions(&bytes, "ad") && !mentions(&bytes, "adab"), "it is the whole name that counts");
+        assert!(mentions(&bytes[..bytes.len() - 1], "ada") && mentions(b"\xff..ada..", "ada"));
+        assert!(!mentions(b"\xff..ada..", "bob"));
+    }
+
+    fn wire_bytes(users: &[&str]) -> Bytes {
+        let users: Vec<String> = users.iter().map(|user| (*user).to_owned()).collect();
+        encode(&batch(&users), usize::MAX).remove(0).payload
     }
 
     #[test]

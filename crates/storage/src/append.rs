@@ -20,6 +20,7 @@ use millrace_domain::text::EventType;
 use tokio_postgres::Transaction;
 use uuid::Uuid;
 
+use crate::erasure;
 use crate::error::StorageError;
 use session::Session;
 use statements::Statements;
@@ -91,7 +92,13 @@ impl Appender {
             Some(session) if session.is_open() => session,
             _ => Session::connect(&self.url, self.statement_timeout).await?,
         };
-        let outcome = append(&mut session, events).await;
+        let outcome = match erasure::hold_numbers(&session.client).await {
+            Ok(()) => {
+                let outcome = append(&mut session, events).await;
+                erasure::release_numbers(&session.client).await.and(outcome)
+            }
+            Err(error) => Err(error),
+        };
         if !matches!(outcome, Err(StorageError::Unavailable(_))) {
             self.session = Some(session);
         }

@@ -22,6 +22,9 @@ pub enum StorageError {
     /// The database refuses the content itself: no retry will help.
     #[error("the database refuses the content: {0}")]
     Refused(String),
+    /// Whoever writes for a job does not hold it any more: somebody else does, or it is gone.
+    #[error("somebody else has the job")]
+    NotHeld,
     /// The stored bytes are not what this version writes.
     #[error("stored data cannot be read: {0}")]
     Corrupt(String),

@@ -8,6 +8,7 @@ use millrace_domain::analytics::time_zone::TimeZone;
 use millrace_domain::ids::{AccountId, ProjectId};
 use uuid::Uuid;
 
+use crate::erasure::stop_appends;
 use crate::error::StorageError;
 use crate::members;
 use crate::schema::{members as memberships, projects};
@@ -23,15 +24,95 @@ pub struct Project {
     pub timezone: TimeZone,
     /// When it was created.
     pub created_at: DateTime<Utc>,
+    /// How many days it keeps its events; `None`: for ever.
+    pub retention_days: Option<u32>,
+    /// Whether counts and sets stay when the events go.
+    pub keeps_roll_ups: bool,
 }
 
-type Row = (Uuid, String, String, DateTime<Utc>);
-const COLUMNS: (projects::id, projects::name, projects::timezone, projects::created_at) =
-    (projects::id, projects::name, projects::timezone, projects::created_at);
+type Row = (Uuid, String, String, DateTime<Utc>, Option<i32>, bool);
+type Columns = (
+    projects::id,
+    projects::name,
+    projects::timezone,
+    projects::created_at,
+    projects::retention_days,
+    projects::keeps_roll_ups,
+);
+const COLUMNS: Columns = (
+    projects::id,
+    projects::name,
+    projects::timezone,
+    projects::created_at,
+    projects::retention_days,
+    projects::keeps_roll_ups,
+);
 
-fn parse((id, name, timezone, created_at): Row) -> Result<Project, StorageError> {
+fn parse(
+    (id, name, timezone, created_at, retention_days, keeps_roll_ups): Row,
+) -> Result<Project, StorageError> {
     let timezone = TimeZone::parse(&timezone).map_err(|e| StorageError::Corrupt(e.to_string()))?;
-    Ok(Project { id: ProjectId(id), name, timezone, created_at })
+    let retention_days = retention_days.map(i32::unsigned_abs);
+    Ok(Project { id: ProjectId(id), name, timezone, created_at, retention_days, keeps_roll_ups })
+}
+
+/// What is to be another from then on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Its name.
+    pub name: Option<String>,
+    /// The zone its days are days of. The roll-ups must be rebuilt after that.
+    pub timezone: Option<TimeZone>,
+    /// How many days it keeps its events; `Some(None)`: for ever.
+    pub retention_days: Option<Option<u32>>,
+    /// Whether counts and sets stay when the events go.
+    pub keeps_roll_ups: Option<bool>,
+}
+
+#[derive(AsChangeset)]
+#[diesel(table_name = projects)]
+struct Changeset<'a> {
+    name: Option<&'a str>,
+    timezone: Option<&'a str>,
+    retention_days: Option<Option<i32>>,
+    keeps_roll_ups: Option<bool>,
+}
+
+/// Changes a project, and returns it as it was before and is now. `None` when there is none.
+///
+/// # Errors
+/// When the database fails; [`StorageError::Unavailable`] also when appends that began with the old zone take long.
+pub async fn change(
+    conn: &mut AsyncPgConnection,
+    id: ProjectId,
+    changes: &Changes,
+) -> Result<Option<(Project, Project)>, StorageError> {
+    let days = |days: Option<u32>| days.map(|days| i32::try_from(days).unwrap_or(i32::MAX));
+    let changeset = Changeset {
+        name: changes.name.as_deref(),
+        timezone: changes.timezone.map(TimeZone::name),
+        retention_days: changes.retention_days.map(days),
+        keeps_roll_ups: changes.keeps_roll_ups,
+    };
+    conn.transaction(async |conn| {
+        // An append reads the zone and writes the days of that zone: none may have read the old one and write later.
+        if changes.timezone.is_some() {
+            stop_appends(conn).await?;
+        }
+        let before: Option<Row> =
+            projects::table.find(id.0).select(COLUMNS).for_no_key_update().first(conn).await.optional()?;
+        let Some(before) = before.map(parse).transpose()? else { return Ok(None) };
+        if *changes == Changes::default() {
+            return Ok(Some((before.clone(), before)));
+        }
+        let after: Row = diesel::update(projects::table.find(id.0))
+            .set(changeset)
+            .returning(COLUMNS)
+            .get_result(conn)
+            .await?;
+        Ok(Some((before, parse(after)?)))
+    })
+    .await
 }
 
 /// Creates a project.

@@ -31,6 +31,8 @@ diesel::table! {
         timezone -> Text,
         next_user_no -> Integer,
         created_at -> Timestamptz,
+        retention_days -> Nullable<Integer>,
+        keeps_roll_ups -> Bool,
     }
 }
 

@@ -9,17 +9,19 @@ use cargo_metadata::{DependencyKind, MetadataCommand};
 const ALLOWED: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("runtime", &[]),
+    ("rows", &[]),
+    ("files", &[]),
     ("security", &["domain"]),
     ("storage", &["domain"]),
     ("messaging", &["domain"]),
     ("cache", &["domain"]),
     ("http", &["domain", "security"]),
     ("gateway", &["domain", "http", "runtime", "security", "cache", "messaging"]),
-    ("auth", &["domain", "http", "runtime", "security", "cache", "messaging", "storage"]),
+    ("auth", &["domain", "http", "runtime", "security", "cache", "messaging", "storage", "files", "rows"]),
     ("ingest", &["domain", "http", "runtime", "security", "cache", "messaging"]),
-    ("worker", &["domain", "runtime", "messaging", "storage", "cache"]),
+    ("worker", &["domain", "runtime", "messaging", "storage", "cache", "files", "rows"]),
     ("analytics", &["domain", "http", "runtime", "security", "cache", "messaging", "storage"]),
-    ("cli", &["domain", "runtime", "security", "cache", "messaging", "storage"]),
+    ("cli", &["domain", "runtime", "security", "cache", "messaging", "storage", "rows"]),
     ("testkit", &["domain", "security", "storage", "cli"]),
 ];
 

@@ -8,6 +8,7 @@ use actix_web::middleware::from_fn;
 use actix_web::web;
 use millrace_cache::attempts::{Attempts, Law};
 use millrace_cache::revocations::RevocationCount;
+use millrace_files::Files;
 use millrace_http::completion;
 use millrace_http::public_side::PublicSide;
 use millrace_http::serve::serve;
@@ -119,6 +120,8 @@ impl App {
                 outbox,
                 admission,
                 trusted_proxies: config.trusted_proxies,
+                files: config.exports.as_ref().map(Files::at).transpose()?,
+                import_bytes: config.import_bytes,
             },
             post,
             health: Arc::new(health),

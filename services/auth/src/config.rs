@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 use lettre::message::Mailbox;
+use millrace_files::Place;
 use millrace_http::client_address::TrustedProxies;
 use millrace_http::public_side::PublicUrl;
 use millrace_messaging::streams::AuditLimits;
@@ -64,6 +65,11 @@ pub struct Config {
     /// The provider that people may sign in with, if there is one. It sends them back to `MILLRACE_PUBLIC_URL`: where
     /// browsers find the gateway.
     pub openid: Option<Settings>,
+    /// `MILLRACE_EXPORTS`: where the files of imports and exports are; must be the same for the workers. Without it
+    /// there are neither.
+    pub exports: Option<Place>,
+    /// `MILLRACE_IMPORT_BYTES`: how large a file may be that is sent to be imported.
+    pub import_bytes: u64,
     /// `MILLRACE_SHUTDOWN_GRACE`: how long requests in hand may take once the service is asked to stop.
     pub shutdown_grace: Duration,
 }
@@ -120,6 +126,8 @@ impl Config {
             bytes: env.bytes("MILLRACE_AUDIT_BYTES", ByteSize::mib(256)),
             replicas: env.or("MILLRACE_STREAM_REPLICAS", 1),
         };
+        let exports = env.optional("MILLRACE_EXPORTS");
+        let import_bytes = env.bytes("MILLRACE_IMPORT_BYTES", ByteSize::gib(2));
         let gateway = public_url.as_ref().map_or_else(|| LOCAL_GATEWAY.to_owned(), PublicUrl::to_string);
         let openid = Settings::from_env(&mut env, &gateway);
         let shutdown_grace = env.duration("MILLRACE_SHUTDOWN_GRACE", Duration::from_secs(20));
@@ -154,6 +162,8 @@ impl Config {
                 require_verified_email,
                 audit,
                 openid,
+                exports,
+                import_bytes,
                 shutdown_grace,
             })
         })

@@ -24,6 +24,7 @@ pub mod browser_sessions;
 pub mod caller;
 pub mod config;
 pub mod errors;
+pub mod jobs;
 pub mod key_succession;
 mod known_tokens;
 pub mod mail;

@@ -12,6 +12,7 @@ use millrace_domain::audit::action::Action;
 use millrace_domain::audit::{Details, SecurityEvent, Target};
 use millrace_domain::ids::ProjectId;
 use millrace_domain::text::ShortText;
+use millrace_http::authorized::project_header;
 use millrace_http::problem::{Code, Problem};
 use millrace_storage::projects::{self, Project};
 
@@ -29,12 +30,24 @@ pub trait RequiredRole: 'static {
 /// Every member.
 #[derive(Debug)]
 pub struct AtLeastViewer;
+/// Who keeps questions, and moves events in and out.
+#[derive(Debug)]
+pub struct AtLeastEditor;
 /// Who manages members and keys.
 #[derive(Debug)]
 pub struct AtLeastAdmin;
+/// Who manages the project itself.
+#[derive(Debug)]
+pub struct AtLeastOwner;
 
 impl RequiredRole for AtLeastViewer {
     const ROLE: Role = Role::Viewer;
+}
+impl RequiredRole for AtLeastEditor {
+    const ROLE: Role = Role::Editor;
+}
+impl RequiredRole for AtLeastOwner {
+    const ROLE: Role = Role::Owner;
 }
 impl RequiredRole for AtLeastAdmin {
     const ROLE: Role = Role::Admin;
@@ -59,11 +72,19 @@ impl<R> ProjectAccess<R> {
     /// # Errors
     /// 403 that names both roles.
     pub async fn require<N: RequiredRole>(&self, state: &State) -> Result<(), Problem> {
-        if self.role >= N::ROLE {
+        self.require_role(state, N::ROLE).await
+    }
+
+    /// The same for a role that is known when the request is.
+    ///
+    /// # Errors
+    /// 403 that names both roles.
+    pub async fn require_role(&self, state: &State, needed: Role) -> Result<(), Problem> {
+        if self.role >= needed {
             return Ok(());
         }
-        self.denied(state, N::ROLE).await;
-        Err(too_little(N::ROLE, self.role))
+        self.denied(state, needed).await;
+        Err(too_little(needed, self.role))
     }
 
     /// What the caller has just done in the project, for the audit log.
@@ -103,6 +124,32 @@ impl<R: RequiredRole> ProjectAccess<R> {
         let project = projects::find(&mut conn, id).await.map_err(AuthError::from)?.ok_or_else(not_found)?;
         Ok(Self { project, caller, role, endpoint, required: PhantomData })
     }
+}
+
+/// The project that a request is about whose path names none: the one of `X-Project-Id`, or the only one that the
+/// caller has. `None` for a system admin who names none.
+///
+/// # Errors
+/// 404 for somebody who has none, 422 for somebody who has several.
+pub fn project_meant(caller: &Caller, request: &HttpRequest) -> Result<Option<ProjectId>, Problem> {
+    let roles = &caller.claims.roles;
+    match (project_header(request)?, roles.keys().next()) {
+        (Some(named), _) => Ok(Some(named)),
+        (None, _) if caller.claims.admin => Ok(None),
+        (None, Some(only)) if roles.len() == 1 => Ok(Some(*only)),
+        (None, None) => Err(not_found()),
+        (None, Some(_)) => Err(unnamed()),
+    }
+}
+
+/// Nothing says which project is meant.
+#[must_use]
+pub fn unnamed() -> Problem {
+    Problem::field(
+        "X-Project-Id",
+        "required",
+        "X-Project-Id must name one of your projects: you have several",
+    )
 }
 
 fn denial(

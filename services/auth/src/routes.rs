@@ -15,6 +15,7 @@ mod email;
 mod form_or_json;
 mod grant;
 mod identities;
+mod jobs;
 mod keys;
 mod login;
 mod members;
@@ -58,6 +59,7 @@ pub fn configure(service: &mut ServiceConfig<'_>) {
         .service(projects::show)
         .service(project_settings::show)
         .service(project_settings::change)
+        .service(projects::change)
         .service(keys::list)
         .service(keys::create)
         .service(keys::rotate)
@@ -66,13 +68,20 @@ pub fn configure(service: &mut ServiceConfig<'_>) {
         .service(members::add)
         .service(members::change)
         .service(members::remove)
-        .service(audit::list)
         .service(dead_letters::list)
         .service(dead_letters::drop_all)
         .service(dead_letters::replay)
         .service(dead_letters::replay_one)
         .service(dead_letters::show)
-        .service(dead_letters::drop_one);
+        .service(dead_letters::drop_one)
+        .service(jobs::list)
+        .service(jobs::create)
+        .service(jobs::upload::import)
+        .service(jobs::show)
+        .service(jobs::cancel)
+        .service(jobs::resume)
+        .service(jobs::download::download)
+        .service(audit::list);
 }
 
 /// Mounts other names of some routes, for clients that know them. They are not part of the description.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use millrace_cache::attempts::Attempts;
 use millrace_cache::revocations::RevocationCount;
+use millrace_files::Files;
 use millrace_http::client_address::TrustedProxies;
 use millrace_http::public_side::PublicSide;
 use millrace_messaging::broker::Broker;
@@ -41,6 +42,10 @@ pub struct State {
     pub admission: Admission,
     /// The provider that people may sign in with, if there is one.
     pub openid: Option<Arc<OpenId>>,
+    /// Where the files of jobs are, if there is a place for them.
+    pub files: Option<Files>,
+    /// How many bytes a file that is sent here may have.
+    pub import_bytes: u64,
     /// Whose word on where a request came from is taken.
     pub trusted_proxies: TrustedProxies,
     /// The side that browsers see.

@@ -59,6 +59,8 @@ pub struct Config {
     pub upstream_requests: usize,
     /// `MILLRACE_MAX_BODY`: how many bytes a request's body may have on the wire.
     pub max_body: u64,
+    /// `MILLRACE_IMPORT_BYTES`: how many bytes a file may have that is sent to be imported; best what auth takes.
+    pub import_bytes: u64,
     /// `MILLRACE_TRUSTED_PROXIES`: networks, like `10.0.0.0/8,::1`, whose word on where a request came from is taken.
     /// A network too many, and whoever is in it chooses the address that rate limits and the audit log see.
     pub trusted_proxies: TrustedProxies,
@@ -141,6 +143,7 @@ impl Config {
              or a slow client is taken for a silent service",
         );
         env.law(upstream_requests > 0, "MILLRACE_UPSTREAM_REQUESTS must be more than 0");
+        let import_bytes = env.bytes("MILLRACE_IMPORT_BYTES", ByteSize::gib(2));
         env.law(max_body > 0, "MILLRACE_MAX_BODY must be more than 0");
         env.finish(|| {
             Some(Self {
@@ -156,6 +159,7 @@ impl Config {
                 cors_ingest,
                 cors_api,
                 max_body,
+                import_bytes,
                 trusted_proxies,
                 redis_url,
                 api_limit,

@@ -65,8 +65,8 @@ impl Proxy {
         target: Option<&'static str>,
     ) -> Result<HttpResponse<Download>, Problem> {
         let problem = |error: ProxyError| error.into_problem(self.upstream);
-        let upload =
-            Upload::new(&request, body, self.state.max_body).map_err(|error| problem(error.into()))?;
+        let upload = Upload::new(&request, body, self.state.body_limit(request.path()))
+            .map_err(|error| problem(error.into()))?;
         let mut onward = head(&request, target)?;
         onward.headers = headers::onward(&request, upload.announced(), &self.state.trusted_proxies);
         let head_alone = onward.method == Method::HEAD;

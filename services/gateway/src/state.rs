@@ -15,6 +15,9 @@ use crate::limits::Limiter;
 use crate::upstreams::circuit::Circuit;
 use crate::upstreams::{Origins, PerUpstream, Upstream};
 
+/// Where files come in, which are streamed to where files are.
+const IMPORT: &str = "/api/v1/jobs/import";
+
 /// Shared by all workers of the server. Connections are not in here: each worker has its own.
 #[derive(Clone, Debug)]
 pub struct State {
@@ -32,6 +35,8 @@ pub struct State {
     pub cors_api: AllowedOrigins,
     /// How many bytes a request's body may have on the wire.
     pub max_body: u64,
+    /// How many a file has at most that is sent to be imported.
+    pub import_bytes: u64,
     /// Whose word on where a request came from is taken.
     pub trusted_proxies: TrustedProxies,
     /// The description of the API, as JSON.
@@ -61,9 +66,16 @@ impl State {
             cors_ingest: config.cors_ingest.clone(),
             cors_api: config.cors_api.clone(),
             max_body: config.max_body,
+            import_bytes: config.import_bytes,
             trusted_proxies: config.trusted_proxies.clone(),
             limiter: Arc::new(limiter),
             api_document: api_document::merged()?.to_string().into(),
         })
+    }
+
+    /// How many bytes the body of a request to this path may have on the wire.
+    #[must_use]
+    pub fn body_limit(&self, path: &str) -> u64 {
+        if path == IMPORT { self.import_bytes } else { self.max_body }
     }
 }

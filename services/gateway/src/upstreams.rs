@@ -35,6 +35,7 @@ pub const ROUTES: &[(&str, Upstream)] = &[
     ("/api/v1/projects", Auth),
     ("/api/v1/audit", Auth),
     ("/api/v1/dead-letters", Auth),
+    ("/api/v1/jobs", Auth),
     ("/auth", Auth),
     ("/.well-known/jwks.json", Auth),
     // What the SDKs of other products call: CloudEvents, Segment and RudderStack, PostHog, Amplitude, Mixpanel.

@@ -4,6 +4,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use millrace_cache::data_versions::DataVersions;
+use millrace_files::Files;
 use millrace_messaging::broker::Broker;
 use millrace_messaging::consumer::Consumer;
 use millrace_messaging::streams;
@@ -18,11 +19,16 @@ use crate::config::Config;
 use crate::enrichment::Enricher;
 use crate::enrichment::country::Countries;
 use crate::observed::Observed;
+use crate::jobs::runner::Runner;
+use crate::jobs::{Tools, schedule};
 use crate::pipeline::Pipeline;
 use crate::{compaction, exhausted, lag, orders};
 
 /// JetStream's own time limit; the worker publishes dead letters only.
 const PUBLISH_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// What one statement of a job may take: a day of events is counted by one.
+const JOB_STATEMENT_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(600);
 
 /// The worker, ready to run.
 #[derive(Debug)]
@@ -33,6 +39,7 @@ pub struct App {
     consumer: Consumer,
     database: Database,
     enricher: Enricher,
+    tools: Tools,
     config: Config,
     process: Process,
 }
@@ -53,7 +60,20 @@ impl App {
         let database = Database::new(&config.database_url, pool)?;
         let countries = config.geoip_database.as_deref().map(Countries::open).transpose()?;
         let enricher = Enricher::new(countries);
-        Ok(Self { listener, broker, versions, consumer, database, enricher, config, process })
+        let for_jobs = PoolSettings {
+            statement_timeout: JOB_STATEMENT_TIMEOUT,
+            // One to work with, one to hold the job by, one to note how far it is.
+            max_connections: 2 + 3 * config.jobs.at_once,
+            ..PoolSettings::named("jobs")
+        };
+        let tools = Tools {
+            database: Database::new(&config.database_url, for_jobs)?,
+            broker: broker.clone(),
+            versions: versions.clone(),
+            files: config.exports.as_ref().map(Files::at).transpose()?,
+            settings: config.jobs.clone(),
+        };
+        Ok(Self { listener, broker, versions, consumer, database, enricher, tools, config, process })
     }
 
     /// Where the health routes listen.
@@ -69,7 +89,7 @@ impl App {
     /// # Errors
     /// When a component fails.
     pub async fn run(self) -> Result<(), Fault> {
-        let Self { listener, broker, versions, consumer, database, enricher, config, process } = self;
+        let Self { listener, broker, versions, consumer, database, enricher, tools, config, process } = self;
         let shutdown = process.shutdown.clone();
         let health = health(&process, &broker, &database, &versions);
         let labels = Arc::new(CappedLabels::new(EVENT_TYPE_LABELS));
@@ -92,6 +112,13 @@ impl App {
         }
         let (properties, until) = (database.clone(), shutdown.clone());
         components.spawn("properties", async move { observed.write_down(properties, until).await });
+        for _ in 0..config.jobs.at_once {
+            let (tools, shutdown) = (tools.clone(), shutdown.clone());
+            components.spawn("jobs", Runner { tools, replicas: config.streams.replicas, shutdown }.run());
+        }
+        if let Some(interval) = config.jobs.maintenance {
+            components.spawn("maintenance", schedule::run(tools, interval, shutdown.clone()));
+        }
         components.spawn("compaction", compaction::run(database, config.compact_interval, shutdown.clone()));
         components.spawn("lag", lag::watch(broker.clone(), shutdown.clone()));
         components.spawn("exhausted", exhausted::watch(broker.clone(), config.streams, shutdown.clone()));

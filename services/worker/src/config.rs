@@ -5,9 +5,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bytesize::ByteSize;
+use millrace_files::Place;
 use millrace_messaging::consumer::PullSettings;
 use millrace_messaging::streams::StreamLimits;
 use millrace_runtime::config::{ConfigError, Env};
+
+use crate::jobs::JobSettings;
 
 /// The settings of the worker.
 #[derive(Clone, Debug)]
@@ -35,6 +38,11 @@ pub struct Config {
     pub streams: StreamLimits,
     /// `MILLRACE_GEOIP_DATABASE`: a MaxMind DB file of countries or cities; without one no event gets a country.
     pub geoip_database: Option<PathBuf>,
+    /// `MILLRACE_EXPORTS`: where the files of imports and exports are; must be the same for auth. Without it there are
+    /// neither.
+    pub exports: Option<Place>,
+    /// How jobs are worked on.
+    pub jobs: JobSettings,
     /// `MILLRACE_SHUTDOWN_GRACE`: how long the batch in hand may take once the service is asked to stop.
     pub shutdown_grace: Duration,
 }
@@ -66,12 +74,35 @@ impl Config {
             replicas: env.or("MILLRACE_STREAM_REPLICAS", 1),
         };
         let geoip_database = env.optional("MILLRACE_GEOIP_DATABASE");
+        let exports = env.optional("MILLRACE_EXPORTS");
+        let maintenance = env.duration("MILLRACE_MAINTENANCE", Duration::from_secs(3600));
+        let jobs = JobSettings {
+            at_once: env.or("MILLRACE_JOBS", 2),
+            lease: env.duration("MILLRACE_JOB_LEASE", Duration::from_secs(30)),
+            poll: env.duration("MILLRACE_JOB_POLL", Duration::from_secs(2)),
+            part_rows: env.or("MILLRACE_EXPORT_PART_ROWS", 250_000),
+            files_kept: env.duration("MILLRACE_FILES_KEPT", Duration::from_secs(7 * 24 * 3600)),
+            maintenance: (!maintenance.is_zero()).then_some(maintenance),
+        };
         let shutdown_grace = env.duration("MILLRACE_SHUTDOWN_GRACE", Duration::from_secs(30));
         env.law(
             pull.max_deliveries.is_none_or(|deliveries| deliveries >= 10),
             "MILLRACE_MAX_DELIVERIES must be at least 10, or a few restarts in a row make dead letters of good events",
         );
         env.law((1..=64).contains(&pipelines), "MILLRACE_PIPELINES must be between 1 and 64");
+        env.law(
+            (0..=16).contains(&jobs.at_once),
+            "MILLRACE_JOBS must be between 0 and 16: 0 leaves jobs to other workers",
+        );
+        env.law(
+            jobs.lease >= Duration::from_secs(1) && jobs.poll >= Duration::from_millis(100),
+            "MILLRACE_JOB_LEASE must be at least 1s and MILLRACE_JOB_POLL at least 100ms",
+        );
+        env.law(
+            jobs.poll < shutdown_grace,
+            "MILLRACE_JOB_POLL must be less than MILLRACE_SHUTDOWN_GRACE: a worker that stops has looked for jobs before",
+        );
+        env.law(jobs.part_rows > 0, "MILLRACE_EXPORT_PART_ROWS must be at least 1");
         env.law(
             batch_bytes >= ByteSize::mib(2).as_u64(),
             "MILLRACE_BATCH_BYTES must be at least 2 MiB: a message may have 1 MiB, and one that is larger than a \
@@ -98,6 +129,8 @@ impl Config {
                 compact_interval,
                 streams,
                 geoip_database,
+                exports,
+                jobs,
                 shutdown_grace,
             })
         })

@@ -9,6 +9,8 @@
 //! [`exhausted`] is the net below: what the broker gives up on goes to the dead letters, too. [`orders`] puts dead letters
 //! back into the log, or deletes them, when auth asks for it.
 //!
+//! [`jobs`] are worked on beside that: imports, exports, deletions, rebuilds, maintenance. [`jobs::runner`] takes them.
+//!
 //! Beside the pipelines, [`compaction`] merges the activity sets, [`observed`] writes down what
 //! properties events have, and [`lag`] watches how far behind the workers are.
 //! The worker answers no user; operators see its health routes.
@@ -20,6 +22,7 @@ pub mod config;
 pub mod dead_letters;
 pub mod enrichment;
 pub mod exhausted;
+pub mod jobs;
 pub mod lag;
 pub mod observed;
 pub mod orders;

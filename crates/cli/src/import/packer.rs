@@ -1,9 +1,8 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::fault::Fault;
-use super::reading::Row;
-use super::row_id::row_id;
+use millrace_rows::{Fault, Row, row_id};
+
 use crate::client::{Parcel, PushError};
 
 /// Bytes of events after which a batch is sent, however few they are.

@@ -3,27 +3,13 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::thread;
 
+use millrace_rows::{Format, Mapping, Rows};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use super::draft::Draft;
-use super::fault::Fault;
-use super::field::Mapping;
-use super::format::{Format, Rows};
 use super::packer::{Packer, Slip};
 use super::source::{Source, SourceError};
-use super::window::Window;
 use crate::client::Parcel;
-
-/// A row of a file.
-pub(super) struct Row<'a> {
-    /// The number of the line on which it begins, from 1.
-    pub(super) line: u64,
-    /// Its bytes, without the line end.
-    pub(super) raw: &'a [u8],
-    /// The event that it is, or why it is none.
-    pub(super) draft: Result<Draft<'a>, Fault>,
-}
 
 /// What to read, and how.
 pub(super) struct Reading {
@@ -79,9 +65,9 @@ impl Reading {
         consumed: &Arc<AtomicU64>,
         stop: &CancellationToken,
     ) -> io::Result<Result<(), Closed>> {
-        let window = Window::new(source.open(Arc::clone(consumed))?);
         let format = self.format.or_else(|| Format::of_name(&source.name));
-        let mut rows = Rows::new(window, format, &self.mapping, self.infer_types)?;
+        let mut rows =
+            Rows::new(source.open(Arc::clone(consumed))?, format, &self.mapping, self.infer_types)?;
         let mut packer = Packer::new(Arc::clone(&source.name), self.batch);
         let send = |packer: &mut Packer| match packer.take() {
             Some(parcel) => parcels.blocking_send(parcel).or(Err(Closed)),

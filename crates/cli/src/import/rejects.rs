@@ -3,7 +3,7 @@ use std::path::Path;
 
 use thiserror::Error;
 
-use super::fault::Fault;
+use millrace_rows::Fault;
 
 /// How many rejected rows are shown when there is no file for them.
 const SHOWN: u64 = 10;

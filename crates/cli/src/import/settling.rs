@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
+use millrace_rows::Fault;
 use thiserror::Error;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::fault::Fault;
 use super::packer::Slip;
 use super::progress::Progress;
 use super::reading::Reading;

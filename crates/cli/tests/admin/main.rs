@@ -5,6 +5,7 @@
 mod audit;
 mod bootstrap;
 mod command;
+mod jobs;
 mod keys;
 mod people;
 mod project_settings;

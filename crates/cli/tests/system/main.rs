@@ -13,4 +13,5 @@ mod api_document;
 mod dead_letters;
 mod demo_and_load;
 mod import;
+mod jobs;
 mod product;

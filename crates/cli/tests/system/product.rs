@@ -23,10 +23,11 @@ pub(crate) struct Product {
     pub(crate) url: String,
     ingest_key: ApiKey,
     read_key: ApiKey,
-    client: reqwest::Client,
+    pub(crate) client: reqwest::Client,
     // Dropped after the services were asked to stop.
     _running: DropGuard,
     _nats: TestNats,
+    _files: tempfile::TempDir,
 }
 
 /// Starts a service from the settings and says where it listens.
@@ -47,6 +48,7 @@ impl Product {
     pub(crate) async fn start(zone: &'static str) -> Self {
         let (database, nats) = tokio::join!(TestDatabase::create(), TestNats::isolated());
         let project = project(&database.url(), zone).await;
+        let files = tempfile::tempdir().unwrap();
         let shutdown = CancellationToken::new();
         let mut settings: Vec<(&str, String)> = vec![
             ("DATABASE_URL", database.url()),
@@ -59,6 +61,8 @@ impl Product {
             ("MILLRACE_ADDRESS_LIMIT", "off".to_owned()),
             ("MILLRACE_EVENTS_BYTES", "64MiB".to_owned()),
             ("MILLRACE_DEAD_LETTERS_BYTES", "16MiB".to_owned()),
+            ("MILLRACE_EXPORTS", files.path().to_str().unwrap().to_owned()),
+            ("MILLRACE_JOB_POLL", "200ms".to_owned()),
         ];
         let auth = start!(millrace_auth, settings, shutdown, await);
         let ingest = start!(millrace_ingest, settings, shutdown, await);
@@ -89,6 +93,7 @@ impl Product {
             client: reqwest::Client::new(),
             _running: shutdown.drop_guard(),
             _nats: nats,
+            _files: files,
             database,
             project,
             zone,

@@ -117,6 +117,12 @@ actions! {
     ProjectCreated, "project.created", Success;
     /// What a project may send, and be asked, or whose pages may send for it, is another.
     ProjectSettingsChanged, "project.settings_changed", Success;
+    /// A project has another name, another zone or another retention.
+    ProjectChanged, "project.changed", Success;
+    /// Somebody wants events as files.
+    ExportStarted, "job.export_started", Success;
+    /// Somebody wants a user of the project deleted. Whom is not said: the log is for ever.
+    UserDeletionStarted, "job.user_deletion_started", Success;
     /// There is a new API key.
     ApiKeyCreated, "api_key.created", Success;
     /// An API key was replaced by another.

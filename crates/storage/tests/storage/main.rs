@@ -12,6 +12,7 @@ mod append;
 mod audit;
 mod compaction;
 mod external_identities;
+mod jobs;
 mod json;
 mod mails;
 mod migrations;

@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 
 use millrace_domain::access::{Role, Scope};
-use millrace_domain::ids::{KeyId, ProjectId, SessionId};
+use millrace_domain::ids::{JobId, KeyId, ProjectId, SessionId};
+use millrace_domain::jobs::task::Task;
 use millrace_security::api_key::ApiKey;
 use millrace_storage::api_keys::{self, NewApiKey};
 use millrace_storage::database::{Database, PoolSettings};
-use millrace_storage::members;
+use millrace_storage::{jobs, members};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -19,6 +20,7 @@ const CALLERS: [&str; 8] = ["nobody", "key", "stranger", "viewer", "editor", "ad
 const PUBLIC: fn(u16) -> [u16; 8] = |status| [status; 8];
 const PEOPLE: fn(u16) -> [u16; 8] = |ok| [401, 403, ok, ok, ok, ok, ok, ok];
 const MEMBERS: fn(u16) -> [u16; 8] = |ok| [401, 403, 404, ok, ok, ok, ok, ok];
+const OWNERS: fn(u16) -> [u16; 8] = |ok| [401, 403, 404, 403, 403, 403, ok, ok];
 const ADMINS: fn(u16) -> [u16; 8] = |ok| [401, 403, 404, 403, 403, ok, ok, ok];
 
 /// Method, path, body, and the status for each caller. `{}` as a body that lacks everything shows that somebody gets as
@@ -52,6 +54,7 @@ fn table() -> Vec<(&'static str, &'static str, Value, [u16; 8])> {
         ("GET", "/api/v1/projects/{id}", Value::Null, MEMBERS(200)),
         ("GET", "/api/v1/projects/{id}/settings", Value::Null, MEMBERS(200)),
         ("PATCH", "/api/v1/projects/{id}/settings", json!({"event_origins": ["*"]}), ADMINS(200)),
+        ("PATCH", "/api/v1/projects/{id}", json!({"name": "Renamed"}), OWNERS(200)),
         ("GET", "/api/v1/projects/{id}/members", Value::Null, MEMBERS(200)),
         ("POST", "/api/v1/projects/{id}/members", json!({"email": "newcomer@example.com", "role": "viewer"}), ADMINS(201)),
         ("PATCH", "/api/v1/projects/{id}/members/{account_id}", json!({"role": "editor"}), ADMINS(200)),
@@ -60,6 +63,15 @@ fn table() -> Vec<(&'static str, &'static str, Value, [u16; 8])> {
         ("POST", "/api/v1/projects/{id}/keys", json!({"name": "k", "scopes": ["read"]}), ADMINS(201)),
         ("POST", "/api/v1/projects/{id}/keys/{key_id}/rotate", json!({}), ADMINS(201)),
         ("DELETE", "/api/v1/projects/{id}/keys/{key_id}", Value::Null, ADMINS(204)),
+        ("GET", "/api/v1/jobs", Value::Null, MEMBERS(200)),
+        // A system admin has no project of their own, and must name one.
+        ("POST", "/api/v1/jobs", json!({"kind": "rebuild"}), [401, 403, 404, 403, 403, 202, 202, 422]),
+        // Without a place for files nobody imports.
+        ("POST", "/api/v1/jobs/import", Value::Null, [401, 403, 404, 403, 503, 503, 503, 422]),
+        ("GET", "/api/v1/jobs/{id}", Value::Null, MEMBERS(200)),
+        ("POST", "/api/v1/jobs/{id}/cancel", Value::Null, ADMINS(202)),
+        ("POST", "/api/v1/jobs/{id}/resume", Value::Null, ADMINS(409)),
+        ("GET", "/api/v1/jobs/{id}/download", Value::Null, MEMBERS(503)),
         ("GET", "/api/v1/audit", Value::Null, [401, 403, 403, 403, 403, 403, 403, 200]),
         ("GET", "/api/v1/dead-letters", Value::Null, [401, 403, 403, 403, 403, 403, 403, 200]),
         ("DELETE", "/api/v1/dead-letters", Value::Null, [401, 403, 403, 403, 403, 403, 403, 422]),
@@ -117,6 +129,10 @@ impl House {
         members::change(&mut store, self.project, guest, None, Role::Owner).await.unwrap();
         let id = if template.contains("sessions") {
             SessionId::new().to_string()
+        } else if template.contains("jobs") {
+            let id = JobId::new();
+            jobs::create(&mut store, id, Some(self.project), &Task::Rebuild, None).await.unwrap();
+            id.to_string()
         } else {
             self.project.to_string()
         };

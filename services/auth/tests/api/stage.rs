@@ -233,6 +233,8 @@ pub(crate) fn config(database_url: &str, nats_url: &str) -> Config {
         require_verified_email: false,
         audit: millrace_messaging::streams::AuditLimits { bytes: 16 << 20, replicas: 1 },
         openid: None,
+        exports: None,
+        import_bytes: 1 << 20,
         shutdown_grace: Duration::from_secs(5),
     }
 }

@@ -57,6 +57,7 @@ pub(crate) fn settings(upstream: SocketAddr) -> Config {
         cors_api: "".parse().unwrap(),
         upstream_requests: 512,
         max_body: 10 << 20,
+        import_bytes: 1 << 30,
         trusted_proxies: "".parse().unwrap(),
         redis_url: None,
         api_limit: Limit(None),

@@ -8,6 +8,7 @@ use chrono::{TimeDelta, Utc};
 use millrace_domain::batch::EventBatch;
 use millrace_domain::event::Event;
 use millrace_domain::ids::ProjectId;
+use millrace_files::Place;
 use millrace_messaging::broker::Broker;
 use millrace_messaging::consumer::{PullSettings, backlog};
 use millrace_messaging::streams::{self, StreamLimits};
@@ -20,6 +21,8 @@ use millrace_testkit::story::{did, project};
 use millrace_testkit::{servers, wait};
 use millrace_worker::app::App;
 use millrace_worker::config::Config;
+use millrace_worker::jobs::JobSettings;
+use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -31,6 +34,7 @@ pub(crate) struct Bench {
     pub(crate) nats: TestNats,
     pub(crate) broker: Broker,
     pub(crate) shop: ProjectId,
+    pub(crate) files: TempDir,
 }
 
 impl Bench {
@@ -39,7 +43,8 @@ impl Bench {
         let broker = Broker::connect(nats.url(), "test", Duration::from_secs(5)).await.unwrap();
         streams::ensure(&broker, STREAMS).await.unwrap();
         let shop = project(&database.url(), "Asia/Kolkata").await;
-        Self { database, nats, broker, shop }
+        let files = tempfile::tempdir().unwrap();
+        Self { database, nats, broker, shop, files }
     }
 
     pub(crate) fn config(&self) -> Config {
@@ -60,6 +65,15 @@ impl Bench {
             compact_interval: Duration::from_millis(200),
             streams: STREAMS,
             geoip_database: None,
+            exports: Some(Place::Folder(self.files.path().to_owned())),
+            jobs: JobSettings {
+                at_once: 1,
+                lease: Duration::from_secs(2),
+                poll: Duration::from_millis(100),
+                part_rows: 500,
+                files_kept: Duration::from_secs(3600),
+                maintenance: None,
+            },
             shutdown_grace: Duration::from_secs(10),
         }
     }

@@ -14,5 +14,6 @@ mod dead_letters;
 mod enrichment;
 mod exactly_once;
 mod geoip;
+mod jobs;
 mod observed;
 mod producers;

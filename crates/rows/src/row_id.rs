@@ -8,7 +8,8 @@ const NAMESPACE: Uuid = Uuid::from_u128(0x6d1c_0b5e_83f4_5a57_9d0e_2f6b_7a41_c3d
 ///
 /// The position keeps rows apart that are the same; the file's name has no part in it, so a renamed
 /// or recompressed file gives the same ids.
-pub(super) fn row_id(position: u64, row: &[u8]) -> String {
+#[must_use]
+pub fn row_id(position: u64, row: &[u8]) -> String {
     let mut name = Vec::with_capacity(8 + row.len());
     name.extend_from_slice(&position.to_be_bytes());
     name.extend_from_slice(row);

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::value::RawValue;
 
-use super::fault::Fault;
-use super::field::Field;
+use crate::fault::Fault;
+use crate::field::Field;
 
 /// A value as its row has it.
 #[derive(Debug, Clone)]
-pub(super) enum Value<'a> {
+pub(crate) enum Value<'a> {
     /// Text, from a CSV cell.
     Text(Cow<'a, str>),
     /// JSON, kept as it is written: no digit of a number is lost.
@@ -27,7 +27,7 @@ impl Serialize for Value<'_> {
 
 /// An event in the making: what a row's columns give. It serialises to the event that is sent.
 #[derive(Debug, Default)]
-pub(super) struct Draft<'a> {
+pub struct Draft<'a> {
     event_id: Option<Value<'a>>,
     event_type: Option<Value<'a>>,
     user_id: Option<Value<'a>>,
@@ -40,7 +40,7 @@ pub(super) struct Draft<'a> {
 
 impl<'a> Draft<'a> {
     /// Takes a column's value. Absent values (an empty cell, `null` for a field) are passed over.
-    pub(super) fn set(&mut self, field: Field<'a>, value: Value<'a>) -> Result<(), Fault> {
+    pub(crate) fn set(&mut self, field: Field<'a>, value: Value<'a>) -> Result<(), Fault> {
         if matches!(&value, Value::Text(text) if text.is_empty()) {
             return Ok(());
         }
@@ -65,7 +65,7 @@ impl<'a> Draft<'a> {
     }
 
     /// Gives the event an id, if its row gave none.
-    pub(super) fn identify(&mut self, id: impl FnOnce() -> String) {
+    pub fn identify(&mut self, id: impl FnOnce() -> String) {
         self.event_id.get_or_insert_with(|| Value::Text(Cow::Owned(id())));
     }
 

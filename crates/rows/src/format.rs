@@ -1,17 +1,19 @@
-use std::io;
+use std::io::{self, Read};
+use std::str::FromStr;
 
-use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
 
-use super::csv_rows::CsvRows;
-use super::field::Mapping;
-use super::json_array::{JsonArray, value_length};
-use super::json_lines::JsonLines;
-use super::reading::Row;
-use super::window::Window;
+use crate::Row;
+use crate::csv_rows::CsvRows;
+use crate::field::Mapping;
+use crate::json_array::{JsonArray, value_length};
+use crate::json_lines::JsonLines;
+use crate::window::Window;
 
 /// How events are written in a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Format {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Format {
     /// Comma-separated, with a header
     Csv,
     /// A JSON object a line
@@ -22,7 +24,8 @@ pub(super) enum Format {
 
 impl Format {
     /// What a name says, compression aside.
-    pub(super) fn of_name(name: &str) -> Option<Self> {
+    #[must_use]
+    pub fn of_name(name: &str) -> Option<Self> {
         let name = name.to_ascii_lowercase();
         let name = name.strip_suffix(".gz").or_else(|| name.strip_suffix(".zst")).unwrap_or(&name);
         match name.rsplit_once('.')?.1 {
@@ -34,8 +37,35 @@ impl Format {
     }
 }
 
+/// A format that does not exist.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UnknownFormat;
+
+impl std::fmt::Display for UnknownFormat {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("use csv, jsonl or json")
+    }
+}
+
+impl std::error::Error for UnknownFormat {}
+
+impl FromStr for Format {
+    type Err = UnknownFormat;
+
+    fn from_str(text: &str) -> Result<Self, UnknownFormat> {
+        match text {
+            "csv" => Ok(Self::Csv),
+            "jsonl" => Ok(Self::Jsonl),
+            "json" => Ok(Self::Json),
+            _ => Err(UnknownFormat),
+        }
+    }
+}
+
 /// The rows of a file of any format.
-pub(super) enum Rows {
+pub struct Rows(Kind);
+
+enum Kind {
     Csv(CsvRows),
     Lines(JsonLines),
     Array(JsonArray),
@@ -44,15 +74,39 @@ pub(super) enum Rows {
 impl Rows {
     /// Begins to read a file: in the format that is asked for, else in the one that its first bytes
     /// show. Many files named `.json` hold JSON lines, so those are looked into, too.
-    pub(super) fn new(
-        mut window: Window,
+    ///
+    /// # Errors
+    /// When it cannot be read, or is CSV under a header that cannot be used.
+    pub fn new(
+        source: Box<dyn Read + Send>,
         format: Option<Format>,
         mapping: &Mapping,
         infer_types: bool,
     ) -> io::Result<Self> {
+        Self::of(Window::new(source), format, mapping, infer_types).map(Self)
+    }
+
+    /// The next row; `None` at the end.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn next_row(&mut self) -> io::Result<Option<Row<'_>>> {
+        match &mut self.0 {
+            Kind::Csv(rows) => rows.next_row(),
+            Kind::Lines(rows) => rows.next_row(),
+            Kind::Array(rows) => rows.next_row(),
+        }
+    }
+
+    fn of(
+        mut window: Window,
+        format: Option<Format>,
+        mapping: &Mapping,
+        infer_types: bool,
+    ) -> io::Result<Kind> {
         window.skip_mark()?;
-        let csv = |window| CsvRows::new(window, mapping, infer_types).map(Self::Csv);
-        let lines = |window| Ok(Self::Lines(JsonLines::new(window, mapping.clone())));
+        let csv = |window| CsvRows::new(window, mapping, infer_types).map(Kind::Csv);
+        let lines = |window| Ok(Kind::Lines(JsonLines::new(window, mapping.clone())));
         match format {
             Some(Format::Csv) => return csv(window),
             Some(Format::Jsonl) => return lines(window),
@@ -68,16 +122,7 @@ impl Rows {
             Some(_) if format.is_none() => return csv(window),
             _ => return lines(window),
         }
-        Ok(Self::Array(JsonArray::new(window, mapping.clone())))
-    }
-
-    /// The next row; `None` at the end.
-    pub(super) fn next_row(&mut self) -> io::Result<Option<Row<'_>>> {
-        match self {
-            Self::Csv(rows) => rows.next_row(),
-            Self::Lines(rows) => rows.next_row(),
-            Self::Array(rows) => rows.next_row(),
-        }
+        Ok(Kind::Array(JsonArray::new(window, mapping.clone())))
     }
 }
 
@@ -120,8 +165,8 @@ fn events_offset(object: &[u8]) -> Result<Option<usize>, serde_json::Error> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::window::tests::trickle;
     use super::*;
+    use crate::window::tests::trickle;
 
     #[test]
     fn names_tell_the_format_beneath_the_compression() {
@@ -137,10 +182,10 @@ mod tests {
     fn content_tells_the_format_otherwise() {
         let kind = |format, text: &str| {
             let kinds = [1, usize::MAX].map(|step| {
-                match Rows::new(trickle(text.as_bytes(), step), format, &Mapping::default(), false).unwrap() {
-                    Rows::Csv(_) => "csv",
-                    Rows::Lines(_) => "lines",
-                    Rows::Array(_) => "array",
+                match Rows::of(trickle(text.as_bytes(), step), format, &Mapping::default(), false).unwrap() {
+                    Kind::Csv(_) => "csv",
+                    Kind::Lines(_) => "lines",
+                    Kind::Array(_) => "array",
                 }
             });
             assert_eq!(kinds[0], kinds[1]);

@@ -3,18 +3,18 @@ use std::io;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::fault::Fault;
-use super::field::Mapping;
-use super::json_object;
-use super::reading::Row;
-use super::window::Window;
+use crate::Row;
+use crate::fault::Fault;
+use crate::field::Mapping;
+use crate::json_object;
+use crate::window::Window;
 
 /// The rows of a JSON document: the elements of an array.
 ///
 /// An element that is broken ends, if its brackets close on its first line, where they close.
 /// Otherwise reading goes on with the next line that begins with `{` at the element's indentation,
 /// which is where the next element begins in every file that a program has laid out in lines.
-pub(super) struct JsonArray {
+pub(crate) struct JsonArray {
     window: Window,
     mapping: Mapping,
     given: usize,
@@ -37,12 +37,12 @@ enum Place {
 
 impl JsonArray {
     /// The elements of the array whose `[` was just consumed.
-    pub(super) fn new(window: Window, mapping: Mapping) -> Self {
+    pub(crate) fn new(window: Window, mapping: Mapping) -> Self {
         Self { window, mapping, given: 0, place: Place::Between, indent: None }
     }
 
     /// The next row; `None` at the end of the array.
-    pub(super) fn next_row(&mut self) -> io::Result<Option<Row<'_>>> {
+    pub(crate) fn next_row(&mut self) -> io::Result<Option<Row<'_>>> {
         self.window.consume(std::mem::take(&mut self.given));
         if !self.find_element()? {
             return Ok(None);
@@ -148,7 +148,7 @@ impl JsonArray {
 }
 
 /// The length of the JSON value at the beginning of some bytes.
-pub(super) fn value_length(bytes: &[u8]) -> Result<usize, serde_json::Error> {
+pub(crate) fn value_length(bytes: &[u8]) -> Result<usize, serde_json::Error> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     <&RawValue>::deserialize(&mut deserializer).map(|value| value.get().len())
 }
@@ -178,9 +178,9 @@ fn closing_bracket(line: &[u8]) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::window::LARGEST_ROW;
-    use super::super::window::tests::trickle;
     use super::*;
+    use crate::window::LARGEST_ROW;
+    use crate::window::tests::trickle;
 
     /// The line of each row, and its user or that it is bad.
     fn rows(text: &str) -> Vec<(u64, String)> {

@@ -4,7 +4,7 @@ use std::str::Utf8Error;
 
 /// What is at the beginning of some CSV (RFC 4180, with LF or CRLF).
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Scan {
+pub(crate) enum Scan {
     /// A record of `text` bytes, `whole` with its line end.
     Record { text: usize, whole: usize },
     /// A record that goes on after the bytes that there are.
@@ -15,14 +15,14 @@ pub(super) enum Scan {
 
 /// Where a cell's content lies, and whether it contains doubled quotes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Cell {
+pub(crate) struct Cell {
     content: Range<usize>,
     doubled: bool,
 }
 
 impl Cell {
     /// The content of the cell of this record.
-    pub(super) fn read<'a>(&self, record: &'a [u8]) -> Result<Cow<'a, str>, Utf8Error> {
+    pub(crate) fn read<'a>(&self, record: &'a [u8]) -> Result<Cow<'a, str>, Utf8Error> {
         let text = str::from_utf8(record.get(self.content.clone()).unwrap_or_default())?;
         Ok(if self.doubled { Cow::Owned(text.replace("\"\"", "\"")) } else { Cow::Borrowed(text) })
     }
@@ -34,7 +34,7 @@ impl Cell {
 /// was opened by mistake is thus discovered at the next quote of the file, not at its end, and the
 /// lines between them are not lost. (The csv crate reads leniently and would swallow them; nor does
 /// it tell a record's bytes and the line it begins on.)
-pub(super) fn scan(bytes: &[u8], ended: bool, cells: &mut Vec<Cell>) -> Scan {
+pub(crate) fn scan(bytes: &[u8], ended: bool, cells: &mut Vec<Cell>) -> Scan {
     cells.clear();
     let mut at = 0;
     loop {

@@ -3,15 +3,15 @@ use std::io;
 
 use serde_json::value::RawValue;
 
-use super::csv_scan::{Cell, Scan, scan};
-use super::draft::{Draft, Value};
-use super::fault::Fault;
-use super::field::{Field, Mapping};
-use super::reading::Row;
-use super::window::{LARGEST_ROW, Window};
+use crate::Row;
+use crate::csv_scan::{Cell, Scan, scan};
+use crate::draft::{Draft, Value};
+use crate::fault::Fault;
+use crate::field::{Field, Mapping};
+use crate::window::{LARGEST_ROW, Window};
 
 /// The rows of a CSV file, under its header.
-pub(super) struct CsvRows {
+pub(crate) struct CsvRows {
     window: Window,
     fields: Vec<Field<'static>>,
     infer_types: bool,
@@ -24,7 +24,7 @@ pub(super) struct CsvRows {
 
 impl CsvRows {
     /// Reads the header.
-    pub(super) fn new(window: Window, mapping: &Mapping, infer_types: bool) -> io::Result<Self> {
+    pub(crate) fn new(window: Window, mapping: &Mapping, infer_types: bool) -> io::Result<Self> {
         let mut rows =
             Self { window, fields: Vec::new(), infer_types, cells: Vec::new(), given: 0, overlong: false };
         let unusable = |reason: String| io::Error::new(io::ErrorKind::InvalidData, reason);
@@ -47,7 +47,7 @@ impl CsvRows {
     }
 
     /// The next row; `None` at the end of the file.
-    pub(super) fn next_row(&mut self) -> io::Result<Option<Row<'_>>> {
+    pub(crate) fn next_row(&mut self) -> io::Result<Option<Row<'_>>> {
         let Some(scanned) = self.scan_row()? else { return Ok(None) };
         let line = self.window.line();
         let (length, broken) = match scanned {
@@ -140,8 +140,8 @@ fn inferred(text: &str) -> Value<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::window::tests::trickle;
     use super::*;
+    use crate::window::tests::trickle;
 
     /// Each row as its line, its bytes, and the event or the code of its fault.
     fn rows(text: &[u8], infer_types: bool) -> Vec<(u64, String, String)> {

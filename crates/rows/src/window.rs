@@ -2,12 +2,12 @@ use std::io::{self, Read};
 
 /// Most bytes that a row may have. No event is near as large; a row that is larger is a sign that
 /// its end was missed.
-pub(super) const LARGEST_ROW: usize = 1024 * 1024;
+pub(crate) const LARGEST_ROW: usize = 1024 * 1024;
 
 const CHUNK: usize = 128 * 1024;
 
 /// The part of an input that is being looked at, and the line on which it begins.
-pub(super) struct Window {
+pub(crate) struct Window {
     source: Box<dyn Read + Send>,
     buffer: Vec<u8>,
     start: usize,
@@ -16,32 +16,32 @@ pub(super) struct Window {
 }
 
 impl Window {
-    pub(super) fn new(source: Box<dyn Read + Send>) -> Self {
+    pub(crate) fn new(source: Box<dyn Read + Send>) -> Self {
         Self { source, buffer: Vec::new(), start: 0, line: 1, ended: false }
     }
 
     /// What has been read and not consumed.
-    pub(super) fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         self.buffer.get(self.start..).unwrap_or_default()
     }
 
     /// The number of the line on which [`bytes`](Self::bytes) begins, from 1.
-    pub(super) fn line(&self) -> u64 {
+    pub(crate) fn line(&self) -> u64 {
         self.line
     }
 
     /// Whether the input ends where [`bytes`](Self::bytes) end.
-    pub(super) fn ended(&self) -> bool {
+    pub(crate) fn ended(&self) -> bool {
         self.ended
     }
 
     /// Whether a row may still continue beyond what has been read.
-    pub(super) fn may_grow(&self) -> bool {
+    pub(crate) fn may_grow(&self) -> bool {
         !self.ended && self.bytes().len() < LARGEST_ROW
     }
 
     /// Reads some more; false at the end of the input.
-    pub(super) fn grow(&mut self) -> io::Result<bool> {
+    pub(crate) fn grow(&mut self) -> io::Result<bool> {
         if self.ended {
             return Ok(false);
         }
@@ -61,14 +61,14 @@ impl Window {
     }
 
     /// Leaves the first `count` bytes behind.
-    pub(super) fn consume(&mut self, count: usize) {
+    pub(crate) fn consume(&mut self, count: usize) {
         let count = count.min(self.bytes().len());
         self.line += newlines(self.bytes().get(..count).unwrap_or_default());
         self.start += count;
     }
 
     /// Consumes a byte order mark, if there is one. UTF-16 is refused: every row would be broken.
-    pub(super) fn skip_mark(&mut self) -> io::Result<()> {
+    pub(crate) fn skip_mark(&mut self) -> io::Result<()> {
         while self.bytes().len() < 3 && self.grow()? {}
         match self.bytes() {
             [0xef, 0xbb, 0xbf, ..] => self.consume(3),
@@ -84,7 +84,7 @@ impl Window {
     }
 
     /// Consumes everything up to the first byte for which `stop` holds; false if there is none.
-    pub(super) fn skip_until(&mut self, mut stop: impl FnMut(u8) -> bool) -> io::Result<bool> {
+    pub(crate) fn skip_until(&mut self, mut stop: impl FnMut(u8) -> bool) -> io::Result<bool> {
         loop {
             if let Some(found) = self.bytes().iter().position(|byte| stop(*byte)) {
                 self.consume(found);
@@ -99,7 +99,7 @@ impl Window {
 
     /// The length of the first line without and with its end; `None` when it is longer than a row
     /// may be. The last line of an input may have no end.
-    pub(super) fn first_line(&mut self) -> io::Result<Option<(usize, usize)>> {
+    pub(crate) fn first_line(&mut self) -> io::Result<Option<(usize, usize)>> {
         let mut searched = 0;
         loop {
             let unsearched = self.bytes().get(searched..).unwrap_or_default();
@@ -125,7 +125,7 @@ fn newlines(bytes: &[u8]) -> u64 {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::*;
 
     /// Gives a few bytes at a time, so that everything happens at the edge of what has been read.
@@ -138,7 +138,7 @@ pub(super) mod tests {
         }
     }
 
-    pub(in crate::import) fn trickle(text: &[u8], step: usize) -> Window {
+    pub(crate) fn trickle(text: &[u8], step: usize) -> Window {
         Window::new(Box::new(Trickle(io::Cursor::new(text.to_vec()), step)))
     }
 

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 /// The part of an event that a column gives.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) enum Field<'a> {
+pub(crate) enum Field<'a> {
     EventId,
     EventType,
     UserId,
@@ -32,7 +32,7 @@ impl<'a> Field<'a> {
         })
     }
 
-    pub(super) fn name(&self) -> Cow<'_, str> {
+    pub(crate) fn name(&self) -> Cow<'_, str> {
         Cow::Borrowed(match self {
             Self::EventId => "event_id",
             Self::EventType => "event_type",
@@ -61,7 +61,7 @@ impl<'a> Field<'a> {
 
 /// One `--map column=field`.
 #[derive(Debug, Clone)]
-pub(super) struct Mapped {
+pub struct Mapped {
     column: String,
     field: Field<'static>,
 }
@@ -83,11 +83,11 @@ impl FromStr for Mapped {
 
 /// Which field each column gives.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Mapping(BTreeMap<String, Field<'static>>);
+pub struct Mapping(BTreeMap<String, Field<'static>>);
 
 impl Mapping {
     /// The field of a column: as mapped, else by its name, else the property of that name.
-    pub(super) fn field<'a>(&'a self, column: Cow<'a, str>) -> Field<'a> {
+    pub(crate) fn field<'a>(&'a self, column: Cow<'a, str>) -> Field<'a> {
         if let Some(field) = self.0.get(column.as_ref()) {
             return field.clone();
         }
@@ -100,7 +100,7 @@ impl Mapping {
     }
 
     /// The fields of a header, or what makes it unusable.
-    pub(super) fn header(&self, columns: &[&str]) -> Result<Vec<Field<'static>>, String> {
+    pub(crate) fn header(&self, columns: &[&str]) -> Result<Vec<Field<'static>>, String> {
         let mut fields: Vec<Field<'static>> = Vec::with_capacity(columns.len());
         for column in columns {
             let field = self.field(Cow::Borrowed(column)).into_owned();

@@ -4,12 +4,12 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::draft::{Draft, Value};
-use super::fault::Fault;
-use super::field::Mapping;
+use crate::draft::{Draft, Value};
+use crate::fault::Fault;
+use crate::field::Mapping;
 
 /// The event of a JSON object whose text begins on `line`.
-pub(super) fn draft<'a>(text: &'a [u8], mapping: &'a Mapping, line: u64) -> Result<Draft<'a>, Fault> {
+pub(crate) fn draft<'a>(text: &'a [u8], mapping: &'a Mapping, line: u64) -> Result<Draft<'a>, Fault> {
     let text = str::from_utf8(text).map_err(|error| Fault::new("invalid_utf8", error.to_string()))?;
     let Members(members) = serde_json::from_str(text).map_err(|error| Fault::json(&error, line))?;
     let mut draft = Draft::default();
@@ -49,8 +49,8 @@ impl<'de> Deserialize<'de> for Members<'de> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::field::Mapped;
     use super::*;
+    use crate::field::Mapped;
 
     #[test]
     fn members_become_fields_and_properties() {

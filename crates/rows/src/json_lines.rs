@@ -1,13 +1,13 @@
 use std::io;
 
-use super::fault::Fault;
-use super::field::Mapping;
-use super::json_object;
-use super::reading::Row;
-use super::window::{LARGEST_ROW, Window};
+use crate::Row;
+use crate::fault::Fault;
+use crate::field::Mapping;
+use crate::json_object;
+use crate::window::{LARGEST_ROW, Window};
 
 /// The rows of a file with one JSON object a line.
-pub(super) struct JsonLines {
+pub(crate) struct JsonLines {
     window: Window,
     mapping: Mapping,
     given: usize,
@@ -15,12 +15,12 @@ pub(super) struct JsonLines {
 }
 
 impl JsonLines {
-    pub(super) fn new(window: Window, mapping: Mapping) -> Self {
+    pub(crate) fn new(window: Window, mapping: Mapping) -> Self {
         Self { window, mapping, given: 0, overlong: false }
     }
 
     /// The next row; `None` at the end of the file.
-    pub(super) fn next_row(&mut self) -> io::Result<Option<Row<'_>>> {
+    pub(crate) fn next_row(&mut self) -> io::Result<Option<Row<'_>>> {
         self.window.consume(std::mem::take(&mut self.given));
         if std::mem::take(&mut self.overlong) && !self.window.skip_until(|byte| byte == b'\n')? {
             return Ok(None);
@@ -45,8 +45,8 @@ impl JsonLines {
 
 #[cfg(test)]
 mod tests {
-    use super::super::window::tests::trickle;
     use super::*;
+    use crate::window::tests::trickle;
 
     #[test]
     fn bad_lines_are_told_and_passed_over() {

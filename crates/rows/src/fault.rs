@@ -2,20 +2,22 @@ use std::borrow::Cow;
 
 /// What is wrong with a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Fault {
+pub struct Fault {
     /// A stable name; rows that the server refuses carry the server's.
-    pub(super) code: Cow<'static, str>,
+    pub code: Cow<'static, str>,
     /// The reason in words.
-    pub(super) reason: String,
+    pub reason: String,
 }
 
 impl Fault {
-    pub(super) fn new(code: &'static str, reason: impl Into<String>) -> Self {
+    /// A fault with a name of its own.
+    pub fn new(code: &'static str, reason: impl Into<String>) -> Self {
         Self { code: Cow::Borrowed(code), reason: reason.into() }
     }
 
-    /// What serde_json says, with its position counted from the line on which the text begins.
-    pub(super) fn json(error: &serde_json::Error, first_line: u64) -> Self {
+    /// What `serde_json` says, with its position counted from the line on which the text begins.
+    #[must_use]
+    pub fn json(error: &serde_json::Error, first_line: u64) -> Self {
         let text = error.to_string();
         let what = text.rsplit_once(" at line ").map_or(text.as_str(), |(what, _)| what);
         if error.line() == 0 {

@@ -1,0 +1,306 @@
+//! What a job is told to do.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::jobs::Kind;
+use crate::text::{EventType, UserId};
+
+/// A job's kind with its parameters.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Task {
+    /// See [`Kind::Import`].
+    Import(Import),
+    /// See [`Kind::Export`].
+    Export(Export),
+    /// See [`Kind::Replay`].
+    Replay(Replay),
+    /// See [`Kind::DeleteUser`].
+    DeleteUser(DeleteUser),
+    /// See [`Kind::Rebuild`].
+    Rebuild,
+    /// Maintenance of one of its kinds, which is told nothing.
+    Maintenance(Kind),
+}
+
+/// Why parameters cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TaskFault {
+    /// Not the fields that this kind of job has.
+    #[error("{0}")]
+    Shape(String),
+    /// A field breaks a law.
+    #[error("{0} {1}")]
+    Field(&'static str, String),
+}
+
+/// How an export is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ExportFormat {
+    /// Comma-separated, with a header.
+    Csv,
+    /// A JSON object a line.
+    Ndjson,
+    /// Apache Parquet, compressed with zstd.
+    Parquet,
+}
+
+impl ExportFormat {
+    /// How names of such files end.
+    #[must_use]
+    pub fn extension(self) -> &'static str {
+        match self {
+            Self::Csv => "csv",
+            Self::Ndjson => "ndjson",
+            Self::Parquet => "parquet",
+        }
+    }
+
+    /// The media type of such files.
+    #[must_use]
+    pub fn media_type(self) -> &'static str {
+        match self {
+            Self::Csv => "text/csv; charset=utf-8",
+            Self::Ndjson => "application/x-ndjson",
+            Self::Parquet => "application/vnd.apache.parquet",
+        }
+    }
+
+    /// Whether files of this format, one after the other, are a file of this format.
+    #[must_use]
+    pub fn joins(self) -> bool {
+        self != Self::Parquet
+    }
+}
+
+/// How CSV and NDJSON are compressed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Compression {
+    /// Not at all.
+    #[default]
+    None,
+    /// gzip.
+    Gzip,
+    /// Zstandard.
+    Zstd,
+}
+
+impl Compression {
+    /// What is put behind the name of such a file.
+    #[must_use]
+    pub fn suffix(self) -> &'static str {
+        match self {
+            Self::None => "",
+            Self::Gzip => ".gz",
+            Self::Zstd => ".zst",
+        }
+    }
+}
+
+/// What to export: all of what is not said.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Export {
+    /// How it is written.
+    pub format: ExportFormat,
+    /// How it is compressed. Parquet has a compression of its own.
+    #[serde(default)]
+    pub compression: Compression,
+    /// Events not before this instant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<DateTime<Utc>>,
+    /// Events before this instant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<DateTime<Utc>>,
+    /// Events of one of these types.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub event_types: Vec<String>,
+    /// Events of this user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<String>,
+}
+
+/// What to import.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Import {
+    /// The name of a file in the project's folder of the file store.
+    pub file: String,
+    /// `csv`, `jsonl` or `json`; if absent, what the name or the content says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<String>,
+    /// Which column gives which field.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub map: BTreeMap<String, String>,
+    /// Whether CSV cells that look like numbers and booleans become such.
+    #[serde(default)]
+    pub infer_types: bool,
+}
+
+/// Which dead letters to replay: all of what is not said.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Replay {
+    /// Those with this reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Those not before this instant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<DateTime<Utc>>,
+    /// Those before this instant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<DateTime<Utc>>,
+}
+
+/// Whom to delete.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeleteUser {
+    /// The user, as events name them.
+    pub user_id: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Nothing {}
+
+impl Task {
+    /// What a job of this kind is told by these parameters.
+    ///
+    /// # Errors
+    /// Says which parameter cannot be used, and why.
+    pub fn parse(kind: Kind, parameters: Value) -> Result<Self, TaskFault> {
+        let parameters = if parameters.is_null() { json!({}) } else { parameters };
+        Ok(match kind {
+            Kind::Import => Self::Import(read::<Import>(parameters)?.checked()?),
+            Kind::Export => Self::Export(read::<Export>(parameters)?.checked()?),
+            Kind::Replay => Self::Replay(read(parameters)?),
+            Kind::DeleteUser => Self::DeleteUser(read::<DeleteUser>(parameters)?.checked()?),
+            Kind::Rebuild => read(parameters).map(|Nothing {}| Self::Rebuild)?,
+            Kind::Retention | Kind::Compaction | Kind::Compression | Kind::Statistics | Kind::Cleanup => {
+                read(parameters).map(|Nothing {}| Self::Maintenance(kind))?
+            }
+        })
+    }
+
+    /// Its kind.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Import(_) => Kind::Import,
+            Self::Export(_) => Kind::Export,
+            Self::Replay(_) => Kind::Replay,
+            Self::DeleteUser(_) => Kind::DeleteUser,
+            Self::Rebuild => Kind::Rebuild,
+            Self::Maintenance(kind) => *kind,
+        }
+    }
+
+    /// Its parameters, as they are read again by [`Task::parse`].
+    #[must_use]
+    pub fn parameters(&self) -> Value {
+        let written = match self {
+            Self::Import(import) => serde_json::to_value(import),
+            Self::Export(export) => serde_json::to_value(export),
+            Self::Replay(replay) => serde_json::to_value(replay),
+            Self::DeleteUser(user) => serde_json::to_value(user),
+            Self::Rebuild | Self::Maintenance(_) => Ok(json!({})),
+        };
+        // Texts, times and lists of them: there is nothing in it that JSON could not hold.
+        written.unwrap_or_default()
+    }
+}
+
+fn read<T: DeserializeOwned>(parameters: Value) -> Result<T, TaskFault> {
+    serde_json::from_value(parameters).map_err(|error| TaskFault::Shape(error.to_string()))
+}
+
+impl Export {
+    fn checked(self) -> Result<Self, TaskFault> {
+        if let (Some(from), Some(to)) = (self.from, self.to)
+            && from >= to
+        {
+            return Err(TaskFault::Field("to", "must be after `from`".to_owned()));
+        }
+        if self.format == ExportFormat::Parquet && self.compression != Compression::None {
+            return Err(TaskFault::Field("compression", "is for csv and ndjson".to_owned()));
+        }
+        for event_type in &self.event_types {
+            EventType::parse(event_type)
+                .map_err(|fault| TaskFault::Field("event_types", fault.to_string()))?;
+        }
+        if let Some(user) = &self.user_id {
+            UserId::parse(user).map_err(|fault| TaskFault::Field("user_id", fault.to_string()))?;
+        }
+        Ok(self)
+    }
+}
+
+impl Import {
+    fn checked(self) -> Result<Self, TaskFault> {
+        let plain = |part: &str| !part.is_empty() && part != "." && part != "..";
+        if !self.file.split('/').all(plain) || self.file.len() > 500 || self.file.contains('\0') {
+            return Err(TaskFault::Field("file", "must be a name like `events.csv.gz`".to_owned()));
+        }
+        if let Some(format) = &self.format
+            && !["csv", "jsonl", "json"].contains(&format.as_str())
+        {
+            return Err(TaskFault::Field("format", "must be `csv`, `jsonl` or `json`".to_owned()));
+        }
+        Ok(self)
+    }
+}
+
+impl DeleteUser {
+    fn checked(self) -> Result<Self, TaskFault> {
+        UserId::parse(&self.user_id).map_err(|fault| TaskFault::Field("user_id", fault.to_string()))?;
+        Ok(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tasks_are_read_as_they_are_written() {
+        for (kind, parameters) in [
+            (Kind::Export, json!({"format": "csv", "compression": "gzip", "user_id": "ada"})),
+            (
+                Kind::Export,
+                json!({"format": "parquet", "from": "2026-11-01T00:00:00Z", "event_types": ["login"]}),
+            ),
+            (Kind::Import, json!({"file": "events.csv.gz", "map": {"ts": "occurred_at"}})),
+            (Kind::Replay, json!({"reason": "refused"})),
+            (Kind::DeleteUser, json!({"user_id": "ada"})),
+            (Kind::Rebuild, Value::Null),
+            (Kind::Statistics, json!({})),
+        ] {
+            let task = Task::parse(kind, parameters).unwrap();
+            assert_eq!(task.kind(), kind);
+            assert_eq!(Task::parse(kind, task.parameters()), Ok(task));
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_done_is_refused_by_name() {
+        let fault = |kind, parameters| Task::parse(kind, parameters).unwrap_err().to_string();
+        let times = json!({"format": "csv", "from": "2026-11-02T00:00:00Z", "to": "2026-11-01T00:00:00Z"});
+        assert!(fault(Kind::Export, times).contains("to "));
+        assert!(fault(Kind::Export, json!({})).contains("format"));
+        assert!(
+            fault(Kind::Export, json!({"format": "parquet", "compression": "gzip"})).contains("compression")
+        );
+        assert!(fault(Kind::DeleteUser, json!({"user_id": ""})).contains("user_id"));
+        assert!(fault(Kind::Rebuild, json!({"days": 3})).contains("days"));
+        for name in ["", "../a", "a/../../b", "/etc/passwd", "a//b", "."] {
+            assert!(fault(Kind::Import, json!({"file": name})).contains("file"), "{name:?}");
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! The roll-ups of a project, made from its events anew: first the counts, a day (UTC) at a time, then the sets, a local
+//! day at a time. Events keep coming meanwhile, and answers stay right: what a day's roll-ups say is replaced in one
+//! transaction.
+
+use chrono::{DateTime, Datelike, Days, NaiveDate, NaiveTime, TimeDelta, Utc};
+use millrace_domain::analytics::time_zone::TimeZone;
+use millrace_domain::jobs::{Progress, Report};
+use millrace_storage::projects;
+use millrace_storage::rebuild::{self, Span};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::jobs::Work;
+use crate::jobs::delete_user::renew_versions;
+use crate::jobs::error::{self, JobError};
+
+/// How far a rebuild is.
+#[derive(Debug, Serialize, Deserialize)]
+struct Checkpoint {
+    /// The days (UTC) whose counts are looked at; the first is the next one.
+    counts: DaysLeft,
+    /// The local days whose sets are replaced; the first is the next one.
+    sets: DaysLeft,
+    /// The zone whose days they are. The project may get another meanwhile, and another rebuild with it.
+    timezone: TimeZone,
+    /// The time that answers are about that have to be worked out anew.
+    first: DateTime<Utc>,
+    last: DateTime<Utc>,
+    /// Days in all.
+    total: u64,
+    buckets_corrected: u64,
+    sets_written: u64,
+}
+
+/// Days that are still to be done, both included; none if the first is after the last.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+struct DaysLeft {
+    next: NaiveDate,
+    last: NaiveDate,
+}
+
+impl DaysLeft {
+    fn left(self) -> u64 {
+        u64::try_from(self.last.num_days_from_ce() - self.next.num_days_from_ce() + 1).unwrap_or(0)
+    }
+
+    fn step(&mut self) -> Option<NaiveDate> {
+        let day = self.next;
+        (day <= self.last).then(|| {
+            self.next = day.checked_add_days(Days::new(1)).unwrap_or(day);
+            day
+        })
+    }
+}
+
+impl Checkpoint {
+    fn begin(span: Span, timezone: TimeZone) -> Self {
+        let counts = DaysLeft { next: span.first.date_naive(), last: span.last.date_naive() };
+        let (first, last) = (timezone.local_day(span.first), timezone.local_day(span.last));
+        // Sets may be on days of a zone that the project had before.
+        let sets = match span.days {
+            Some((earliest, latest)) => DaysLeft { next: first.min(earliest), last: last.max(latest) },
+            None => DaysLeft { next: first, last },
+        };
+        let total = counts.left() + sets.left();
+        let (first, last) = (span.first, span.last);
+        Self { counts, sets, timezone, first, last, total, buckets_corrected: 0, sets_written: 0 }
+    }
+
+    fn progress(&self) -> Progress {
+        let left = self.counts.left() + self.sets.left();
+        Progress { done: self.total.saturating_sub(left), total: Some(self.total) }
+    }
+}
+
+/// Rebuilds the roll-ups.
+///
+/// # Errors
+/// See [`JobError`].
+pub async fn run(work: &Work) -> Result<Report, JobError> {
+    let project = work.project()?;
+    let mut conn = work.tools.connection().await?;
+    let mut at: Checkpoint = match work.checkpoint()? {
+        Some(at) => at,
+        None => {
+            let found = projects::find(&mut conn, project).await?;
+            let found = found.ok_or_else(|| JobError::Failed("the project does not exist".to_owned()))?;
+            let Some(span) = rebuild::span(&mut conn, project).await? else {
+                return Ok(json!({"days": 0, "buckets_corrected": 0, "sets_written": 0}));
+            };
+            Checkpoint::begin(span, found.timezone)
+        }
+    };
+    while let Some(day) = at.counts.step() {
+        let noted = error::json(&at)?;
+        let start = day.and_time(NaiveTime::MIN).and_utc();
+        let note = work.hold.note(&noted, at.progress());
+        let corrected =
+            rebuild::recount(&mut conn, project, &(start..start + TimeDelta::days(1)), note).await?;
+        at.buckets_corrected += corrected;
+        work.hold.tell(at.progress()).await;
+    }
+    while let Some(day) = at.sets.step() {
+        let noted = error::json(&at)?;
+        let note = work.hold.note(&noted, at.progress());
+        at.sets_written += rebuild::replace_sets(&mut conn, project, at.timezone, day, note).await?;
+        work.hold.tell(at.progress()).await;
+    }
+    drop(conn);
+    renew_versions(work, project, at.first, at.last).await;
+    work.note(&at, at.progress()).await?;
+    Ok(json!({
+        "days": at.total, "buckets_corrected": at.buckets_corrected, "sets_written": at.sets_written,
+        "timezone": at.timezone,
+    }))
+}

@@ -1,0 +1,64 @@
+use millrace_domain::jobs::Kind;
+use millrace_storage::projects::{self, Changes};
+use millrace_testkit::recount::assert_roll_ups_equal_the_events;
+use serde_json::json;
+
+use crate::bench_of_work::{Bench, fortnight};
+
+/// Every row of the roll-ups, sets merged into one part each.
+async fn roll_ups(bench: &Bench) -> Vec<String> {
+    let sql = "SELECT 'c' || bucket::text || event_type || count::text FROM event_counts
+               UNION ALL SELECT 'a' || day::text || event_type || encode(users, 'hex') FROM activity ORDER BY 1";
+    bench.database.client().await.query(sql, &[]).await.unwrap().iter().map(|row| row.get(0)).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_rebuilt_equals_what_it_replaces() {
+    let (bench, worker) = Bench::stocked(2_000).await;
+    bench.result_of(bench.ask(Kind::Compaction, json!({})).await).await;
+    let before = roll_ups(&bench).await;
+    let result = bench.result_of(bench.ask(Kind::Rebuild, json!({})).await).await;
+    assert_eq!(result["buckets_corrected"], 0);
+    assert_eq!(roll_ups(&bench).await, before);
+    worker.dismiss().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_roll_ups_are_made_right_while_events_come_and_workers_are_killed() {
+    let (bench, worker) = Bench::stocked(2_000).await;
+    worker.dismiss().await;
+    let client = bench.database.client().await;
+    client
+        .batch_execute(
+            "DELETE FROM event_counts WHERE event_type = 'login' AND bucket < '2026-10-25';
+             UPDATE event_counts SET count = count + 3 WHERE event_type = 'page_view';
+             INSERT INTO event_counts SELECT project_id, bucket, 'made_up', 7 FROM event_counts LIMIT 5;
+             DELETE FROM activity WHERE event_type = '' AND day < '2026-10-24';
+             INSERT INTO activity (project_id, event_type, day, users)
+                 SELECT project_id, 'made_up', day, users FROM activity LIMIT 3;",
+        )
+        .await
+        .unwrap();
+    let more = fortnight(1_000);
+    for batch in more.chunks(10) {
+        bench.publish(batch).await;
+    }
+    let id = bench.ask(Kind::Rebuild, json!({})).await;
+    bench.finish_with_kills(id, 2).await;
+    bench.until_the_log_is_empty().await;
+    assert_eq!(bench.stored().await, 3_000);
+    bench.assert_the_books_balance().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_project_in_another_zone_has_other_days() {
+    let (bench, worker) = Bench::stocked(1_000).await;
+    let timezone = "America/New_York".parse().ok();
+    let changes = Changes { timezone, ..Changes::default() };
+    projects::change(&mut *bench.store().await, bench.shop, &changes).await.unwrap().unwrap();
+    bench.publish(&fortnight(100)).await;
+    bench.result_of(bench.ask(Kind::Rebuild, json!({})).await).await;
+    bench.until_the_log_is_empty().await;
+    worker.dismiss().await;
+    assert_roll_ups_equal_the_events(&bench.database, bench.shop, "America/New_York").await;
+}
