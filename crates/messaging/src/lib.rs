@@ -10,6 +10,7 @@ pub mod event_limits;
 pub mod group;
 pub mod keys;
 pub mod publisher;
+pub mod queries;
 mod remembered;
 pub mod requests;
 pub mod revocations;

@@ -27,10 +27,23 @@ pub async fn ask<Q: Serialize, A: DeserializeOwned>(
     subject: &'static str,
     question: &Q,
 ) -> Result<A, MessagingError> {
+    ask_for(broker, subject, question, ANSWER_TIMEOUT).await
+}
+
+/// Asks a question that may take its time.
+///
+/// # Errors
+/// As [`ask`].
+pub async fn ask_for<Q: Serialize, A: DeserializeOwned>(
+    broker: &Broker,
+    subject: &'static str,
+    question: &Q,
+    patience: Duration,
+) -> Result<A, MessagingError> {
     let no_answer = |reason: String| MessagingError::NoAnswer { subject, reason };
     broker.check_connected().map_err(|e| no_answer(e.to_string()))?;
     let payload = serde_json::to_vec(question).map_err(|e| no_answer(e.to_string()))?;
-    let request = async_nats::Request::new().payload(payload.into()).timeout(Some(ANSWER_TIMEOUT));
+    let request = async_nats::Request::new().payload(payload.into()).timeout(Some(patience));
     let answer = broker.client.send_request(subject, request).await.map_err(|e| no_answer(e.to_string()))?;
     if let Some(error) = answer.headers.as_ref().and_then(|headers| headers.get(ERROR_HEADER)) {
         return Err(no_answer(error.to_string()));

@@ -30,6 +30,8 @@ pub const RESOLVE_KEY: &str = "auth.v1.key.resolve";
 pub const VERIFY_TOKEN: &str = "auth.v1.token.verify";
 /// Asks what the cookie of a browser session stands for.
 pub const OPEN_SESSION: &str = "auth.v1.session.open";
+/// Asks a question about events.
+pub const QUERY: &str = "analytics.v1.query";
 /// Tells everyone that something was revoked.
 pub const REVOKED: &str = "auth.v1.revoked";
 

@@ -20,8 +20,11 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use crate::authenticator::BrokerAuthenticator;
 use crate::config::Config;
 use crate::kept::KeptAnswers;
+use crate::reader::Limits;
 use crate::routes;
+use crate::services;
 use crate::state::State;
+use crate::turns::Turns;
 
 /// How long the broker may take to acknowledge; analytics asks it questions and publishes nothing.
 const PUBLISH_TIMEOUT: Duration = Duration::from_secs(3);
@@ -70,7 +73,14 @@ impl App {
                 })
         };
         let answers = KeptAnswers::new(&config.redis_url, config.answers_kept)?;
-        let state = State { database, answers, patience: config.statement_timeout, clock: config.clock };
+        let limits = Limits { patience: config.statement_timeout, events: config.query_events };
+        let state = State {
+            database,
+            answers,
+            limits,
+            turns: Turns::new(config.queries_per_project),
+            clock: config.clock,
+        };
         Ok(Self {
             listener,
             state,
@@ -109,6 +119,8 @@ impl App {
         };
         components.spawn("revocations by Redis", self.revocations.watch(shutdown.clone(), forget));
         let authenticator: Arc<dyn Authenticator> = Arc::new(BrokerAuthenticator::new(keys, tokens));
+        let answering = services::answer(self.broker.clone(), self.state.clone(), shutdown.clone());
+        components.spawn("questions of services", answering);
         let (state, health) = (web::Data::new(self.state), web::Data::from(self.health));
         let configure = move |service: &mut web::ServiceConfig| {
             service

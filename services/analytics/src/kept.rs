@@ -35,14 +35,14 @@ pub struct Asking {
     pub project: ProjectId,
     /// The months whose events can change the answer.
     months: RangeInclusive<Month>,
-    /// The path and the parameters, as they were sent.
+    /// The question, in a spelling that no other question has.
     spelling: String,
     /// Whether the client insists on an answer that is made for it.
     anew: bool,
 }
 
 impl Asking {
-    /// What `request` asks about `project`.
+    /// What `request` asks about `project` by its path and parameters.
     #[must_use]
     pub fn new(
         kind: &'static str,
@@ -50,10 +50,24 @@ impl Asking {
         months: RangeInclusive<Month>,
         request: &HttpRequest,
     ) -> Self {
-        let control = request.headers().get(CACHE_CONTROL).and_then(|value| value.to_str().ok());
-        let anew =
-            control.is_some_and(|control| control.contains("no-cache") || control.contains("no-store"));
-        Self { kind, project, months, spelling: request.uri().to_string(), anew }
+        Self::spelt(kind, project, months, request.uri().to_string()).anew(insists(request))
+    }
+
+    /// The question that is spelt so.
+    #[must_use]
+    pub fn spelt(
+        kind: &'static str,
+        project: ProjectId,
+        months: RangeInclusive<Month>,
+        spelling: String,
+    ) -> Self {
+        Self { kind, project, months, spelling, anew: false }
+    }
+
+    /// Whether the answer has to be made for whoever asks.
+    #[must_use]
+    pub fn anew(self, anew: bool) -> Self {
+        Self { anew, ..self }
     }
 
     fn name(&self, version: Version) -> String {
@@ -63,6 +77,13 @@ impl Asking {
         digest.update(&self.spelling);
         URL_SAFE_NO_PAD.encode(digest.finalize())
     }
+}
+
+/// Whether the client wants no answer that was kept.
+#[must_use]
+pub fn insists(request: &HttpRequest) -> bool {
+    let control = request.headers().get(CACHE_CONTROL).and_then(|value| value.to_str().ok());
+    control.is_some_and(|control| control.contains("no-cache") || control.contains("no-store"))
 }
 
 /// The answers that are kept. Cheap to clone.

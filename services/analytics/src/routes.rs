@@ -8,8 +8,10 @@ use utoipa_actix_web::service_config::ServiceConfig;
 mod active_users;
 mod document;
 mod event_types;
+mod query;
 mod retention;
 mod top_events;
+mod trends;
 
 use document::Document;
 
@@ -21,6 +23,8 @@ pub fn configure(service: &mut ServiceConfig<'_>) {
         .service(active_users::mau)
         .service(top_events::top_events)
         .service(retention::retention)
+        .service(trends::trends)
+        .service(query::query)
         .service(event_types::event_types);
 }
 

@@ -1,11 +1,11 @@
 //! What every request may use.
 
-use std::time::Duration;
-
 use chrono::{DateTime, Utc};
 use millrace_storage::database::Database;
 
 use crate::kept::KeptAnswers;
+use crate::reader::Limits;
+use crate::turns::Turns;
 
 /// Shared by all workers of the server.
 #[derive(Clone, Debug)]
@@ -14,8 +14,10 @@ pub struct State {
     pub database: Database,
     /// Answers that were given a moment ago.
     pub answers: KeptAnswers,
-    /// How long the database may work on a question.
-    pub patience: Duration,
+    /// What a question may cost.
+    pub limits: Limits,
+    /// Who is being answered.
+    pub turns: Turns,
     /// What time it is.
     pub clock: fn() -> DateTime<Utc>,
 }

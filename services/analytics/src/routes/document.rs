@@ -1,5 +1,11 @@
 //! What is the same in the description of every route.
 
+use crate::questions::explained::Explanation;
+use crate::questions::funnel::FunnelAnswer;
+use crate::questions::lifecycle::LifecycleAnswer;
+use crate::questions::paths::PathsAnswer;
+use crate::questions::sessions::SessionsAnswer;
+use crate::questions::stickiness::StickinessAnswer;
 use millrace_http::problem::{FieldError, ProblemBody};
 use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -17,8 +23,13 @@ use utoipa::{Modify, OpenApi};
         description = "Exact answers to questions about events. Days are the local days of the project's zone, or of the \
                        zone asked for; weeks start on Monday. A parameter that does not exist is refused."
     ),
-    tags((name = "statistics", description = "Who was active, what happened, who came back")),
-    components(schemas(ProblemBody, FieldError)),
+    tags(
+        (name = "statistics", description = "Who was active, what happened, who came back"),
+        (name = "queries", description = "Every question, in one language"),
+    ),
+    components(schemas(
+        ProblemBody, FieldError, FunnelAnswer, PathsAnswer, SessionsAnswer, LifecycleAnswer, StickinessAnswer, Explanation,
+    )),
     modifiers(&Credentials),
     security(("bearer" = []), ("x_api_key" = [])),
 )]
@@ -40,7 +51,9 @@ impl Modify for Credentials {
 
 /// Adds to every route what it shares with the others.
 pub(super) fn complete(mut document: utoipa::openapi::OpenApi) -> utoipa::openapi::OpenApi {
-    for operation in document.paths.paths.values_mut().filter_map(|path| path.get.as_mut()) {
+    for operation in
+        document.paths.paths.values_mut().flat_map(|path| [path.get.as_mut(), path.post.as_mut()]).flatten()
+    {
         operation.parameters.get_or_insert_default().push(RefOr::T(project_header()));
         add_headers(operation);
         add_refusals(operation);
@@ -93,6 +106,7 @@ fn add_refusals(operation: &mut Operation) {
         ("403", "The key lacks the scope `read`, or belongs to another project than `X-Project-Id`"),
         ("404", "The project does not exist, or is not the caller's"),
         ("422", "A parameter cannot be used; `errors` says which and why"),
+        ("429", "Too many questions about the project are being answered"),
         ("500", "A fault of the server; `request_id` leads to it in the log"),
         ("503", "A dependency is away, or the question takes too long"),
     ] {
@@ -101,7 +115,7 @@ fn add_refusals(operation: &mut Operation) {
             .description(description)
             .content("application/problem+json", content)
             .build();
-        if status == "503" {
+        if matches!(status, "429" | "503") {
             let wait = header(Type::Integer, "Seconds after which to try again");
             response.headers.insert("Retry-After".to_owned(), wait);
         }

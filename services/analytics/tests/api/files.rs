@@ -14,7 +14,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use crate::asked::Asked;
-use crate::chronicle::{Happened, tell};
+use crate::chronicle::{Happened, happened, tell};
 use crate::definition::{PERIODS, Retention};
 use crate::stage::Stage;
 
@@ -34,7 +34,7 @@ fn read(path: &str) -> Vec<Happened> {
         .deserialize()
         .map(|row| {
             let Row { event_id: id, user_id: user, event_type: kind, occurred_at: at } = row.unwrap();
-            Happened { id, user, kind, at }
+            happened(id, user, kind, at)
         })
         .collect()
 }

@@ -44,7 +44,7 @@ pub(crate) struct Stage {
     url: String,
     client: reqwest::Client,
     storage: Database,
-    _nats: TestNats,
+    pub(crate) nats: TestNats,
     redis: TestRedis,
     _everything: DropGuard,
 }
@@ -100,6 +100,8 @@ impl Stage {
             nats_url: if wired { nats_wire.url(nats.url()) } else { nats.url().to_owned() },
             statement_timeout: Duration::from_secs(if wired { 1 } else { 20 }),
             answers_kept: Duration::from_secs(10),
+            query_events: 1_000,
+            queries_per_project: 6,
             shutdown_grace: Duration::from_secs(25),
             clock,
         };
@@ -113,7 +115,7 @@ impl Stage {
         Self {
             client: reqwest::Client::new(),
             storage,
-            _nats: nats,
+            nats,
             redis,
             _everything: everything.drop_guard(),
             database,
@@ -182,6 +184,36 @@ impl Stage {
         assert_eq!(response.status(), 200, "{path}: {}", response.text().await.unwrap());
         let source = header(&response, "x-millrace-source");
         Answer { source, body: response.json().await.unwrap() }
+    }
+}
+
+impl Stage {
+    /// A question in the query language, to be sent.
+    pub(crate) fn query(&self, project: &Project, body: &Value) -> RequestBuilder {
+        self.client.post(format!("{}/api/v1/query", self.url)).bearer_auth(project.key.reveal()).json(body)
+    }
+
+    /// Asks in the query language, and expects an answer.
+    pub(crate) async fn answer(&self, project: &Project, body: &Value) -> Answer {
+        let response = self.query(project, body).send().await.unwrap();
+        assert_eq!(response.status(), 200, "{body}: {}", response.text().await.unwrap());
+        let source = header(&response, "x-millrace-source");
+        Answer { source, body: response.json().await.unwrap() }
+    }
+}
+
+/// Whether two answers say the same: equal, but for the last digits of numbers with a fraction.
+pub(crate) fn alike(one: &Value, other: &Value) -> bool {
+    match (one, other) {
+        (Value::Number(a), Value::Number(b)) => {
+            let (a, b) = (a.as_f64().unwrap(), b.as_f64().unwrap());
+            (a - b).abs() <= 1e-9 * a.abs().max(b.abs()).max(1.0)
+        }
+        (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| alike(a, b)),
+        (Value::Object(a), Value::Object(b)) => {
+            a.len() == b.len() && a.iter().all(|(name, a)| b.get(name).is_some_and(|b| alike(a, b)))
+        }
+        _ => one == other,
     }
 }
 

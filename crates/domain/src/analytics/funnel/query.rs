@@ -8,6 +8,7 @@ use crate::analytics::filter::{FilterParameters, Selection};
 use crate::analytics::query_fault::{QueryFault, word};
 use crate::analytics::span;
 use crate::analytics::trends::{Breakdown, selection, several};
+use crate::text::EventType;
 
 /// The most steps of a funnel; the least is 1.
 pub const MAX_STEPS: usize = 20;
@@ -64,6 +65,17 @@ pub struct FunnelParameters {
 struct EventsParameters {
     event_type: Option<String>,
     filter: Option<FilterParameters>,
+}
+
+impl FunnelQuery {
+    /// The event type of a step; nothing where any will do, and where steps have no places.
+    #[must_use]
+    pub fn type_of(&self, step: usize) -> Option<&EventType> {
+        if self.order == Order::Loose {
+            return None;
+        }
+        self.steps.get(step)?.event.event_type()
+    }
 }
 
 impl TryFrom<FunnelParameters> for FunnelQuery {
