@@ -18,6 +18,7 @@ pub mod interval;
 pub mod lifecycle;
 pub mod paths;
 pub mod period;
+pub mod posting;
 pub mod query;
 pub mod query_error;
 pub mod query_fault;

@@ -26,6 +26,7 @@ pub mod mail_tokens;
 pub mod mails;
 pub mod members;
 pub mod migrations;
+pub mod postings;
 pub mod projects;
 pub mod raw;
 pub mod refresh_tokens;

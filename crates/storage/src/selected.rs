@@ -12,6 +12,7 @@ use diesel::sql_types::{self, HasSqlType};
 use diesel_async::AsyncPgConnection;
 use diesel_async::RunQueryDsl;
 use futures_util::stream::BoxStream;
+use futures_util::{StreamExt, TryStreamExt};
 use millrace_domain::analytics::event_selector::EventSelector;
 use millrace_domain::analytics::filter::{Comparison, Filter, PropertyTest, Scalar, Selection, TextTest};
 use millrace_domain::ids::ProjectId;
@@ -196,19 +197,18 @@ impl<'a> Statement<'a> {
     pub(crate) async fn stream<'c, R>(
         self,
         conn: &'c mut AsyncPgConnection,
-    ) -> Result<BoxStream<'c, Result<R, diesel::result::Error>>, StorageError>
+    ) -> Result<BoxStream<'c, Result<R, StorageError>>, StorageError>
     where
-        R: QueryableByName<Pg> + Send + 'c,
+        R: QueryableByName<Pg> + Send + 'static,
         'a: 'c,
     {
-        Ok(self.query.load_stream::<R>(conn).await?)
+        Ok(self.query.load_stream::<R>(conn).await?.map_err(StorageError::from).boxed())
     }
 
     /// Sends it and gathers the rows.
-    pub(crate) async fn load<'c, R>(self, conn: &'c mut AsyncPgConnection) -> Result<Vec<R>, StorageError>
+    pub(crate) async fn load<R>(self, conn: &mut AsyncPgConnection) -> Result<Vec<R>, StorageError>
     where
-        R: QueryableByName<Pg> + Send + 'c,
-        'a: 'c,
+        R: QueryableByName<Pg> + Send + 'static,
     {
         Ok(self.query.load(conn).await?)
     }

@@ -71,7 +71,7 @@ pub async fn of_funnel<'c>(
         statement = statement.sql(" WHERE steps + excluded <> 0");
     }
     let rows = statement.sql(" ORDER BY user_no").stream::<Row>(conn).await?;
-    Ok(rows.map_err(StorageError::from).and_then(|row| {
+    Ok(rows.and_then(|row| {
         std::future::ready(user_no(row.user_no).map(|user| {
             let moment = Moment { at: row.occurred_at.timestamp_micros(), marks: row.marks.unsigned_abs() };
             (user, moment, row.value)
@@ -132,7 +132,7 @@ pub async fn of_everybody<'c>(
         .sql(" ORDER BY user_no")
         .stream::<Row>(conn)
         .await?;
-    Ok(rows.map_err(StorageError::from).and_then(|row| {
+    Ok(rows.and_then(|row| {
         std::future::ready(user_no(row.user_no).map(|user| UserEvent {
             user,
             at: row.occurred_at.timestamp_micros(),

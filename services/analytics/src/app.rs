@@ -20,6 +20,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use crate::authenticator::BrokerAuthenticator;
 use crate::config::Config;
 use crate::kept::KeptAnswers;
+use crate::postings::Postings;
 use crate::reader::Limits;
 use crate::routes;
 use crate::services;
@@ -72,7 +73,10 @@ impl App {
                     async move { revocations.ping().await.map_err(|e| e.to_string()) }
                 })
         };
-        let answers = KeptAnswers::new(&config.redis_url, config.answers_kept)?;
+        // Answers are small, and many are alike.
+        let for_answers = config.memory / 4;
+        let answers = KeptAnswers::new(&config.redis_url, config.answers_kept, for_answers)?;
+        let postings = Postings::new(config.memory - for_answers);
         let limits = Limits { patience: config.statement_timeout, events: config.query_events };
         let state = State {
             database,

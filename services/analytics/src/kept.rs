@@ -23,9 +23,6 @@ use sha2::{Digest, Sha256};
 use crate::answer::Answer;
 use crate::errors::AnalyticsError;
 
-/// Bytes of answers in memory.
-const MEMORY_BYTES: u64 = 64 << 20;
-
 /// A question as answers are kept under it.
 #[derive(Clone, Debug)]
 pub struct Asking {
@@ -95,16 +92,16 @@ pub struct KeptAnswers {
 }
 
 impl KeptAnswers {
-    /// Keeps answers for so long, here and in the Redis at `url`.
+    /// Keeps answers for so long: here, in at most `memory_bytes`, and in the Redis at `url`.
     ///
     /// # Errors
     /// When `url` is not an address of Redis.
-    pub fn new(url: &str, kept_for: Duration) -> Result<Self, Fault> {
+    pub fn new(url: &str, kept_for: Duration, memory_bytes: u64) -> Result<Self, Fault> {
         let memory = Cache::builder()
             .weigher(|name: &String, answer: &Arc<Answer>| {
                 u32::try_from(name.len() + answer.size()).unwrap_or(u32::MAX)
             })
-            .max_capacity(MEMORY_BYTES)
+            .max_capacity(memory_bytes)
             .time_to_live(kept_for)
             .build();
         let shared = Answers::new(url, kept_for)?;

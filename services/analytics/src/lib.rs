@@ -14,6 +14,7 @@ pub mod config;
 pub mod errors;
 pub mod kept;
 pub mod plan;
+pub mod postings;
 pub mod questions;
 pub mod reader;
 pub mod routes;

@@ -5,14 +5,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix_web::{HttpRequest, HttpResponse};
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use millrace_cache::data_versions::Month;
 use millrace_domain::analytics::asked::Asked;
 use millrace_domain::analytics::query::{Query, Question};
 use millrace_domain::analytics::time_zone::TimeZone;
 use millrace_domain::ids::ProjectId;
 use millrace_http::problem::Problem;
-use millrace_storage::database::Connection;
 use serde::Serialize;
 use tokio::runtime::Handle;
 use tracing::Span;
@@ -20,7 +19,7 @@ use tracing::Span;
 use crate::answer::Answer;
 use crate::errors::AnalyticsError;
 use crate::kept::{Asking, insists};
-use crate::reader::{Limits, Reader};
+use crate::reader::Reader;
 use crate::state::State;
 
 pub mod active_users;
@@ -186,11 +185,15 @@ where
     let turn = state.turns.take(project).await?;
     let connection = state.database.connection().await?;
     let waited = started.elapsed();
-    let (now, limits) = ((state.clock)(), state.limits);
+    let (now, limits, postings) = ((state.clock)(), state.limits, state.postings.clone());
     let (runtime, span) = (Handle::current(), Span::current());
     let explain = explain.then_some(waited);
     let work = move || {
-        let answer = span.in_scope(|| runtime.block_on(read(connection, now, limits, explain, question)));
+        let read = async {
+            let reader = Reader::open(connection, now, limits, postings).await?;
+            read(reader, explain, question).await
+        };
+        let answer = span.in_scope(|| runtime.block_on(read));
         // Work that was begun goes on when its asker has gone, and its turn lasts as long.
         drop(turn);
         answer
@@ -203,9 +206,7 @@ where
 
 /// `explain`: how long the question waited, if it is to be explained.
 async fn read<A, Q>(
-    connection: Connection,
-    now: DateTime<Utc>,
-    limits: Limits,
+    mut reader: Reader,
     explain: Option<Duration>,
     question: Q,
 ) -> Result<Answer, AnalyticsError>
@@ -214,7 +215,6 @@ where
     Q: AsyncFnOnce(&mut Reader) -> Result<A, AnalyticsError>,
 {
     let started = Instant::now();
-    let mut reader = Reader::open(connection, now, limits).await?;
     let answer = question(&mut reader).await;
     let account = reader.close().await;
     let (answer, account) = (answer?, account?);

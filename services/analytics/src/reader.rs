@@ -11,6 +11,7 @@ use millrace_domain::analytics::event_selector::EventSelector;
 use millrace_domain::analytics::filter::{Filter, Selection};
 use millrace_domain::analytics::funnel::{Funnel, FunnelFold, FunnelQuery, Order};
 use millrace_domain::analytics::interval::Interval;
+use millrace_domain::analytics::posting::{self, Posting};
 use millrace_domain::analytics::query_fault::QueryFault;
 use millrace_domain::analytics::time_zone::TimeZone;
 use millrace_domain::ids::ProjectId;
@@ -19,14 +20,16 @@ use millrace_domain::text::EventType;
 use millrace_storage::counts::TypeSummary;
 use millrace_storage::database::Connection;
 use millrace_storage::error::StorageError;
+use millrace_storage::postings::Edition;
 use millrace_storage::projects::Project;
 use millrace_storage::snapshot::Snapshot;
 use millrace_storage::user_events::{self, UserEvent};
-use millrace_storage::{activity, counts, projects, raw};
+use millrace_storage::{activity, counts, postings, projects, raw};
 use roaring::RoaringBitmap;
 
 use crate::errors::AnalyticsError;
 use crate::plan::{self, Parted, Source};
+use crate::postings::{Postings, days};
 
 /// A question that has taken no longer may go on as if it had just begun.
 const NEGLIGIBLE: Duration = Duration::from_millis(250);
@@ -67,6 +70,7 @@ pub struct Reader {
     now: DateTime<Utc>,
     opened: Instant,
     limits: Limits,
+    postings: Postings,
     source: Source,
     parts: Vec<Part>,
     reading: Option<(&'static str, Source, Instant)>,
@@ -81,6 +85,7 @@ impl Reader {
         connection: Connection,
         now: DateTime<Utc>,
         limits: Limits,
+        postings: Postings,
     ) -> Result<Self, StorageError> {
         let snapshot = Snapshot::open(connection).await?;
         Ok(Self {
@@ -88,6 +93,7 @@ impl Reader {
             now,
             opened: Instant::now(),
             limits,
+            postings,
             source: Source::default(),
             parts: Vec::new(),
             reading: None,
@@ -302,12 +308,69 @@ impl Reader {
             }
         }
         let mut fold = FunnelFold::new(query, instants.end.timestamp_micros());
+        if let Some(marks) = query.marks_by_type()
+            && self.from_postings(project, &marks, &reach, &mut fold).await?
+        {
+            return Ok(fold.finish());
+        }
         let conn = self.events("the events of the steps").await?;
         let mut events = std::pin::pin!(user_events::of_funnel(conn, project.id, query, instants).await?);
         while let Some((user, moment, value)) = events.try_next().await? {
             fold.push(user, moment, value.as_deref());
         }
         Ok(fold.finish())
+    }
+
+    /// Feeds a funnel for which types are all that matters, from memory as far as that goes. `false`: there are more
+    /// events than memory has room for, and nothing was done.
+    async fn from_postings(
+        &mut self,
+        project: &Project,
+        marks: &BTreeMap<&EventType, u32>,
+        reach: &Range<DateTime<Utc>>,
+        fold: &mut FunnelFold<'_>,
+    ) -> Result<bool, StorageError> {
+        let starts = days(reach.start, reach.end);
+        let types: Vec<&EventType> = marks.keys().copied().collect();
+        let conn = self.roll_ups("editions of days").await?;
+        let editions = postings::editions(conn, project.id, &types, &starts).await?;
+        if !self.postings.have_room_for(editions.iter().flatten().map(|edition| edition.events).sum()) {
+            return Ok(false);
+        }
+        let mut found = Vec::new();
+        for ((event_type, marks), editions) in marks.iter().zip(editions) {
+            // Days that are missing in a row are read at once.
+            let mut missing: Vec<(DateTime<Utc>, Edition)> = Vec::new();
+            for (day, edition) in starts.iter().zip(editions.iter().copied().map(Some).chain([None])) {
+                let kept = match edition {
+                    Some(edition) if edition.events > 0 => {
+                        let kept = self.postings.get(project.id, event_type, *day, edition).await;
+                        if kept.is_none() {
+                            missing.push((*day, edition));
+                            continue;
+                        }
+                        kept
+                    }
+                    _ => None,
+                };
+                found.extend(kept.map(|kept| (*marks, kept)));
+                if !missing.is_empty() {
+                    let bounds: Vec<_> = missing.iter().map(|(day, _)| *day).chain([*day]).collect();
+                    let conn = self.events("the users and times of events").await?;
+                    let loaded = postings::load(conn, project.id, event_type, &bounds).await?;
+                    for ((day, edition), posting) in missing.drain(..).zip(loaded) {
+                        let kept = self.postings.put(project.id, event_type, day, edition, posting).await;
+                        found.push((*marks, kept));
+                    }
+                }
+            }
+        }
+        self.source = Source::Raw;
+        self.begin("the users and times of events, in memory", Source::Raw).await?;
+        let parts: Vec<(u32, &Posting)> = found.iter().map(|(marks, kept)| (*marks, &kept.1)).collect();
+        let (from, to) = (reach.start.timestamp_micros(), reach.end.timestamp_micros());
+        posting::user_by_user(&parts, from, to + 1, |user, moment| fold.push(user, moment, None));
+        Ok(true)
     }
 
     /// Hands over the selected events within `instants`, user by user.

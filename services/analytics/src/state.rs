@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use millrace_storage::database::Database;
 
 use crate::kept::KeptAnswers;
+use crate::postings::Postings;
 use crate::reader::Limits;
 use crate::turns::Turns;
 
@@ -16,6 +17,8 @@ pub struct State {
     pub answers: KeptAnswers,
     /// What a question may cost.
     pub limits: Limits,
+    /// Postings in memory.
+    pub postings: Postings,
     /// Who is being answered.
     pub turns: Turns,
     /// What time it is.

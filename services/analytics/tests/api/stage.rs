@@ -101,6 +101,7 @@ impl Stage {
             statement_timeout: Duration::from_secs(if wired { 1 } else { 20 }),
             answers_kept: Duration::from_secs(10),
             query_events: 1_000,
+            memory: 64 << 20,
             queries_per_project: 6,
             shutdown_grace: Duration::from_secs(25),
             clock,

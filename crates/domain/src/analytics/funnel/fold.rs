@@ -154,6 +154,11 @@ impl<'q> FunnelFold<'q> {
     }
 
     fn close_user(&mut self) {
+        // Most users never begin.
+        if self.query.order != Order::Loose && !self.moments.iter().any(|(moment, _)| moment.is_of(0)) {
+            self.moments.clear();
+            return;
+        }
         let values = &self.values;
         self.moments.sort_by(|(a, a_value), (b, b_value)| {
             // Whatever store the events come from, their order is a matter of what they are.

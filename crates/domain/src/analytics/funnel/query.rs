@@ -1,10 +1,13 @@
 //! What a funnel question asks.
 
+use std::collections::BTreeMap;
+
 use chrono::TimeDelta;
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::analytics::filter::{FilterParameters, Selection};
+use crate::analytics::funnel::Moment;
 use crate::analytics::query_fault::{QueryFault, word};
 use crate::analytics::span;
 use crate::analytics::trends::{Breakdown, selection, several};
@@ -68,6 +71,26 @@ struct EventsParameters {
 }
 
 impl FunnelQuery {
+    /// What each event type means to the funnel, as the marks of its events, when types are all that matters.
+    #[must_use]
+    pub fn marks_by_type(&self) -> Option<BTreeMap<&EventType, u32>> {
+        if self.order == Order::Strict || self.breakdown.is_some() {
+            return None;
+        }
+        let plain = |events: &'_ Selection| events.is_plain();
+        if !self.steps.iter().chain(&self.exclusions).all(plain) {
+            return None;
+        }
+        let mut marks = BTreeMap::new();
+        for (step, events) in self.steps.iter().enumerate() {
+            *marks.entry(events.event.event_type()?).or_default() |= 1u32 << step;
+        }
+        for events in &self.exclusions {
+            marks.entry(events.event.event_type()?).or_insert(Moment::EXCLUSION);
+        }
+        Some(marks)
+    }
+
     /// The event type of a step; nothing where any will do, and where steps have no places.
     #[must_use]
     pub fn type_of(&self, step: usize) -> Option<&EventType> {
