@@ -33,6 +33,9 @@ pub enum AnalyticsError {
     /// A parameter cannot be used.
     #[error(transparent)]
     Refused(#[from] QueryError),
+    /// Nobody of that name did anything.
+    #[error("the project has no events of such a user")]
+    NoUser,
     /// The credentials outlived their project.
     #[error("the project does not exist")]
     NoProject,
@@ -68,7 +71,9 @@ impl From<&AnalyticsError> for Problem {
                 "the question takes longer than one may: ask for less time, or for fewer events with a filter",
             ),
             AnalyticsError::Refused(cause) => Self::field(cause.field(), cause.code(), cause.to_string()),
-            AnalyticsError::NoProject => Self::new(Code::NotFound, error.to_string()),
+            AnalyticsError::NoProject | AnalyticsError::NoUser => {
+                Self::new(Code::NotFound, error.to_string())
+            }
             AnalyticsError::Storage(StorageError::Unavailable(cause)) => {
                 Self::unavailable("the database", cause)
             }

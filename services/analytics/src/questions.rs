@@ -28,11 +28,13 @@ pub mod explained;
 pub mod funnel;
 pub mod lifecycle;
 pub mod paths;
+pub mod properties;
 pub mod retention;
 pub mod sessions;
 pub mod stickiness;
 pub mod top_events;
 pub mod trends;
+pub mod users;
 
 use explained::Explained;
 

@@ -369,7 +369,7 @@ impl Reader {
         self.begin("the users and times of events, in memory", Source::Raw).await?;
         let parts: Vec<(u32, &Posting)> = found.iter().map(|(marks, kept)| (*marks, &kept.1)).collect();
         let (from, to) = (reach.start.timestamp_micros(), reach.end.timestamp_micros());
-        posting::user_by_user(&parts, from, to + 1, |user, moment| fold.push(user, moment, None));
+        posting::user_by_user(&parts, from, to, |user, moment| fold.push(user, moment, None));
         Ok(true)
     }
 

@@ -8,10 +8,12 @@ use utoipa_actix_web::service_config::ServiceConfig;
 mod active_users;
 mod document;
 mod event_types;
+mod properties;
 mod query;
 mod retention;
 mod top_events;
 mod trends;
+mod users;
 
 use document::Document;
 
@@ -25,7 +27,11 @@ pub fn configure(service: &mut ServiceConfig<'_>) {
         .service(retention::retention)
         .service(trends::trends)
         .service(query::query)
-        .service(event_types::event_types);
+        .service(event_types::event_types)
+        .service(properties::properties)
+        .service(users::users)
+        .service(users::user)
+        .service(users::events);
 }
 
 /// The routes as an OpenAPI document.

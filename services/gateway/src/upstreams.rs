@@ -31,6 +31,8 @@ pub const ROUTES: &[(&str, Upstream)] = &[
     ("/api/v1/stats", Analytics),
     ("/api/v1/event-types", Analytics),
     ("/api/v1/query", Analytics),
+    ("/api/v1/users", Analytics),
+    ("/api/v1/properties", Analytics),
     ("/api/v1/auth", Auth),
     ("/api/v1/projects", Auth),
     ("/api/v1/audit", Auth),

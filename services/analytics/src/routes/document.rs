@@ -26,6 +26,7 @@ use utoipa::{Modify, OpenApi};
     tags(
         (name = "statistics", description = "Who was active, what happened, who came back"),
         (name = "queries", description = "Every question, in one language"),
+        (name = "users", description = "Who they are and what they did"),
     ),
     components(schemas(
         ProblemBody, FieldError, FunnelAnswer, PathsAnswer, SessionsAnswer, LifecycleAnswer, StickinessAnswer, Explanation,

@@ -20,7 +20,7 @@ use crate::state::State;
 #[utoipa::path(
     tag = "queries",
     request_body(
-        content = Object, description = "The question",
+        content = Value, description = "The question",
         example = json!({
             "kind": "funnel", "from": "2026-11-01", "to": "2026-11-30", "window": "7d",
             "steps": [
@@ -32,7 +32,7 @@ use crate::state::State;
     ),
     responses(
         (
-            status = 200, description = "The answer of the kind", body = Object,
+            status = 200, description = "The answer of the kind", body = Value,
             example = json!({
                 "from": "2026-11-01", "to": "2026-11-30", "timezone": "Europe/Paris",
                 "data": [

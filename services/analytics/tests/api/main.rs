@@ -27,3 +27,4 @@ mod services;
 mod snapshots;
 mod stage;
 mod trends;
+mod users;

@@ -77,10 +77,10 @@ pub struct Previous {
 pub struct Number(pub f64);
 
 impl Serialize for Number {
+    #[expect(clippy::cast_possible_truncation, reason = "a whole number below 2^53")]
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         const EXACT: f64 = 9_007_199_254_740_992.0;
         if self.0.fract() == 0.0 && self.0.abs() < EXACT {
-            #[expect(clippy::cast_possible_truncation, reason = "a whole number below 2^53")]
             serializer.serialize_i64(self.0 as i64)
         } else {
             serializer.serialize_f64(self.0)
