@@ -5,6 +5,7 @@
 #![expect(clippy::cast_precision_loss, reason = "a dozen users")]
 
 mod active_users;
+mod funnel;
 mod history;
 mod retention;
 mod retention_examples;
