@@ -13,6 +13,7 @@ mod caching;
 mod chronicle;
 mod definition;
 mod event_types;
+mod examples;
 mod faults;
 mod files;
 mod funnels;
