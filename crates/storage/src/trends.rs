@@ -98,6 +98,69 @@ pub async fn values(
     Ok((rows.into_iter().take(most).map(|row| row.value).collect(), more))
 }
 
+/// The events of a point with one value.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Valued {
+    /// The place of the point.
+    pub point: usize,
+    /// The value as text; nothing where the property is absent or `null`.
+    pub value: Option<String>,
+    /// How many events.
+    pub events: u64,
+    /// Their users, when they were asked for.
+    pub users: RoaringBitmap,
+}
+
+/// The events of each point by the value of a property, whatever values there are; nothing when these would be more than
+/// `most` entries. For properties of few values this does with one look at the events what [`values`] and a measure do
+/// with two.
+///
+/// # Errors
+/// When the database fails.
+pub async fn by_value(
+    conn: &mut AsyncPgConnection,
+    scope: Scope<'_>,
+    property: &PropertyName,
+    with_users: bool,
+    most: u32,
+) -> Result<Option<Vec<Valued>>, StorageError> {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = sql_types::Integer)]
+        point: i32,
+        #[diesel(sql_type = sql_types::Nullable<sql_types::Text>)]
+        value: Option<String>,
+        #[diesel(sql_type = sql_types::BigInt)]
+        events: i64,
+        #[diesel(sql_type = sql_types::Nullable<sql_types::Array<sql_types::Integer>>)]
+        users: Option<Vec<i32>>,
+    }
+    let users = if with_users { "array_agg(user_no)" } else { "NULL::integer[]" };
+    let statement = Statement::new("SELECT width_bucket(occurred_at, ")
+        .bind::<sql_types::Array<sql_types::Timestamptz>, _>(scope.starts.to_vec())
+        .sql(") AS point, ")
+        .property_text(property)
+        .sql(" AS value, count(*) AS events, ")
+        .sql(users)
+        .sql(" AS users")
+        .from_events(scope.project, scope.instants)
+        .and_selected(scope.events)
+        .sql(" GROUP BY 1, 2 LIMIT ")
+        .bind::<sql_types::BigInt, _>(i64::from(most) + 1);
+    let mut rows = statement.stream::<Row>(conn).await?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.try_next().await? {
+        let users = row.users.unwrap_or_default().into_iter().map(user_no);
+        found.push(Valued {
+            point: place_of(row.point)?,
+            value: row.value,
+            events: parse_count(row.events)?,
+            users: users.collect::<Result<_, _>>()?,
+        });
+    }
+    Ok(u32::try_from(found.len()).is_ok_and(|found| found <= most).then_some(found))
+}
+
 /// How many events there are in each point.
 ///
 /// # Errors

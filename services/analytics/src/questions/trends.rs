@@ -6,6 +6,7 @@ use millrace_domain::analytics::filter::{Filter, Selection};
 use millrace_domain::analytics::period::Period;
 use millrace_domain::analytics::time_zone::TimeZone;
 use millrace_domain::analytics::trends::{Formula, TrendsQuery};
+use millrace_domain::text::PropertyName;
 use millrace_storage::projects::Project;
 
 use crate::errors::AnalyticsError;
@@ -33,14 +34,28 @@ pub async fn answer(
         series.events = std::mem::take(&mut series.events).and(filter.clone());
     }
     let now = Stretch::new(&query, asked.period, zone)?;
-    let values = match &query.breakdown {
-        None => Values::default(),
+    let at_once = match &query.breakdown {
+        None => None,
         Some(breakdown) => {
-            let events: Vec<&Selection> = query.series.iter().map(|series| &series.events).collect();
-            Values::most_frequent(reader, project, &events, &asked.period.instants(zone), breakdown).await?
+            let measuring = now.measuring(project, &query, zone, None);
+            measuring.at_once(reader, &query.series, breakdown).await?
         }
     };
-    let current = now.measure(reader, project, &query, zone, &values).await?;
+    let (values, current) = match (at_once, &query.breakdown) {
+        (Some(both), _) => both,
+        (None, None) => {
+            let values = Values::default();
+            let tables = now.measure(reader, project, &query, zone, &values).await?;
+            (values, tables)
+        }
+        (None, Some(breakdown)) => {
+            let events: Vec<&Selection> = query.series.iter().map(|series| &series.events).collect();
+            let instants = asked.period.instants(zone);
+            let values = Values::most_frequent(reader, project, &events, &instants, breakdown).await?;
+            let tables = now.measure(reader, project, &query, zone, &values).await?;
+            (values, tables)
+        }
+    };
     let before = match query.compare {
         false => None,
         true => {
@@ -100,6 +115,24 @@ impl Stretch {
         self.buckets.iter().map(|bucket| bucket.name.clone()).collect()
     }
 
+    fn measuring<'a>(
+        &self,
+        project: &'a Project,
+        query: &TrendsQuery,
+        zone: TimeZone,
+        by: Option<(&'a PropertyName, &'a Values)>,
+    ) -> Measuring<'a> {
+        Measuring {
+            project,
+            zone,
+            period: self.period,
+            instants: self.period.instants(zone),
+            starts: self.buckets.iter().map(|bucket| bucket.start).collect(),
+            width: query.interval,
+            by,
+        }
+    }
+
     async fn measure(
         &self,
         reader: &mut Reader,
@@ -108,15 +141,8 @@ impl Stretch {
         zone: TimeZone,
         values: &Values,
     ) -> Result<Vec<Table>, AnalyticsError> {
-        let measuring = Measuring {
-            project,
-            zone,
-            period: self.period,
-            instants: self.period.instants(zone),
-            starts: self.buckets.iter().map(|bucket| bucket.start).collect(),
-            width: query.interval,
-            by: query.breakdown.as_ref().map(|breakdown| (&breakdown.property, values)),
-        };
+        let by = query.breakdown.as_ref().map(|breakdown| (&breakdown.property, values));
+        let measuring = self.measuring(project, query, zone, by);
         let mut tables = Vec::new();
         for series in &query.series {
             tables.push(measuring.measure(reader, series).await?);

@@ -1,5 +1,7 @@
 //! The measures of series: from the roll-ups where they know, or else from the events.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use chrono::{DateTime, Utc};
@@ -11,11 +13,14 @@ use millrace_domain::analytics::time_zone::TimeZone;
 use millrace_domain::analytics::trends::{Breakdown, Measure, Series, Statistic};
 use millrace_domain::text::PropertyName;
 use millrace_storage::projects::Project;
-use millrace_storage::trends::{self, Figure, Measured, Scope};
+use millrace_storage::trends::{self, Figure, Measured, Scope, Valued};
 use roaring::RoaringBitmap;
 
 use crate::errors::AnalyticsError;
 use crate::reader::Reader;
+
+/// The most values, at points, that are brought here to be ranked.
+const VALUES_AT_ONCE: u32 = 100_000;
 
 /// The values of a breakdown that are told apart. Without a breakdown there is one, which stands for everything.
 #[derive(Default)]
@@ -37,6 +42,16 @@ impl Values {
         let conn = reader.events("the most frequent values").await?;
         let (told_apart, more) = trends::values(conn, project.id, events, instants, breakdown).await?;
         Ok(Self { told_apart, broken_down: true, more })
+    }
+
+    /// The first of them by their events, then by name.
+    fn ranked(events: BTreeMap<Option<String>, u64>, breakdown: &Breakdown) -> Self {
+        let mut ranked: Vec<(Option<String>, u64)> = events.into_iter().collect();
+        ranked.sort_by(|(a, more), (b, less)| (Reverse(more), a).cmp(&(Reverse(less), b)));
+        let most = usize::from(breakdown.values);
+        let more = ranked.len() > most;
+        let told_apart = ranked.into_iter().take(most).map(|(value, _)| value).collect();
+        Self { told_apart, broken_down: true, more }
     }
 
     /// How many groups of events there are: the values, and all others together.
@@ -128,6 +143,48 @@ impl Measuring<'_> {
         }
     }
 
+    /// The values with the most events and the measures of all series, from one look at the events of each; nothing
+    /// where a series is a statistic of a property, or there are too many values.
+    pub(super) async fn at_once(
+        &self,
+        reader: &mut Reader,
+        series: &[Series],
+        breakdown: &Breakdown,
+    ) -> Result<Option<(Values, Vec<Table>)>, AnalyticsError> {
+        if series.iter().any(|series| matches!(series.measure, Measure::Property(..))) {
+            return Ok(None);
+        }
+        let mut found = Vec::new();
+        for series in series {
+            let (scope, with_users) = (self.scope(&series.events), series.measure == Measure::Users);
+            if with_users {
+                reader.afford(self.project, [&series.events.event], &self.instants).await?;
+            }
+            let conn = reader.events("events by value").await?;
+            let valued =
+                trends::by_value(conn, scope, &breakdown.property, with_users, VALUES_AT_ONCE).await?;
+            let Some(valued) = valued else { return Ok(None) };
+            found.push(valued);
+        }
+        let mut events: BTreeMap<Option<String>, u64> = BTreeMap::new();
+        for valued in found.iter().flatten() {
+            *events.entry(valued.value.clone()).or_default() += valued.events;
+        }
+        let values = Values::ranked(events, breakdown);
+        let places: BTreeMap<&Option<String>, usize> =
+            values.told_apart.iter().enumerate().map(|(place, value)| (value, place)).collect();
+        let tables = found.into_iter().zip(series).map(|(valued, series)| {
+            let mut sums = Sums::new(values.groups(), self.starts.len());
+            for valued in valued {
+                let group = places.get(&valued.value).copied().unwrap_or(values.told_apart.len());
+                sums.add(group, valued);
+            }
+            sums.table(&series.measure)
+        });
+        let tables = tables.collect();
+        Ok(Some((values, tables)))
+    }
+
     fn table(&self, nothing: Option<f64>, counts_left_out: bool) -> Table {
         let groups = self.by.map_or(1, |(_, values)| values.groups());
         Table::new(groups, self.starts.len(), nothing, counts_left_out)
@@ -196,6 +253,7 @@ impl Measuring<'_> {
     }
 
     async fn users(&self, reader: &mut Reader, events: &Selection) -> Result<Table, AnalyticsError> {
+        reader.afford(self.project, [&events.event], &self.instants).await?;
         let measured = trends::users(reader.events("the users of events").await?, self.scope(events)).await?;
         let mut table = self.table(Some(0.0), false);
         let mut everybody = vec![RoaringBitmap::new(); table.groups.len()];
@@ -229,6 +287,41 @@ impl Measuring<'_> {
             }
         }
         Ok(table)
+    }
+}
+
+/// Events and users, gathered by group and point.
+struct Sums {
+    groups: Vec<Vec<(u64, RoaringBitmap)>>,
+}
+
+impl Sums {
+    fn new(groups: usize, points: usize) -> Self {
+        Self { groups: vec![vec![(0, RoaringBitmap::new()); points]; groups] }
+    }
+
+    fn add(&mut self, group: usize, valued: Valued) {
+        if let Some((events, users)) =
+            self.groups.get_mut(group).and_then(|points| points.get_mut(valued.point))
+        {
+            *events += valued.events;
+            *users |= valued.users;
+        }
+    }
+
+    fn table(self, measure: &Measure) -> Table {
+        let group = |points: Vec<(u64, RoaringBitmap)>| {
+            let mut all = (0, RoaringBitmap::new());
+            let mut values = Vec::new();
+            for (events, users) in points {
+                values.push(Some(float(if *measure == Measure::Users { users.len() } else { events })));
+                all.0 += events;
+                all.1 |= users;
+            }
+            let total = if *measure == Measure::Users { all.1.len() } else { all.0 };
+            GroupMeasures { total: Some(float(total)), points: values, left_out: 0 }
+        };
+        Table { groups: self.groups.into_iter().map(group).collect(), counts_left_out: false }
     }
 }
 
