@@ -82,6 +82,7 @@ impl App {
             database,
             answers,
             limits,
+            postings,
             turns: Turns::new(config.queries_per_project),
             clock: config.clock,
         };

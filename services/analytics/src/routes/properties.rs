@@ -12,7 +12,7 @@ use utoipa::IntoParams;
 use crate::errors::AnalyticsError;
 use crate::kept::Asking;
 use crate::questions::ask;
-use crate::questions::properties::{self, PropertiesAnswer};
+use crate::questions::properties::{PropertiesAnswer, answer};
 use crate::state::State;
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -52,5 +52,5 @@ pub(super) async fn properties(
         EventSelector::parse("event_type", parameters.event_type.as_deref()).map_err(AnalyticsError::from)?;
     let project = caller.project_id;
     let asking = Asking::new("properties", project, Month::FIRST..=Month::LAST, &request);
-    ask(&state, &request, asking, async move |reader| properties::answer(reader, project, event).await).await
+    ask(&state, &request, asking, async move |reader| answer(reader, project, event).await).await
 }

@@ -11,7 +11,7 @@ use millrace_http::query::Query;
 use crate::errors::AnalyticsError;
 use crate::kept::Asking;
 use crate::questions::ask;
-use crate::questions::users::{self, UserAnswer, UserEventsAnswer, UsersAnswer};
+use crate::questions::users::{self as questions, UserAnswer, UserEventsAnswer, UsersAnswer};
 use crate::state::State;
 
 /// Every user
@@ -42,7 +42,7 @@ pub(super) async fn users(
 ) -> Result<HttpResponse, Problem> {
     let (project, page) = (caller.project_id, paging.page()?);
     let asking = Asking::new("users", project, Month::FIRST..=Month::LAST, &request);
-    ask(&state, &request, asking, async move |reader| users::page(reader, project, page).await).await
+    ask(&state, &request, asking, async move |reader| questions::page(reader, project, page).await).await
 }
 
 /// A user
@@ -64,13 +64,13 @@ pub(super) async fn users(
 #[get("/api/v1/users/{user_id}")]
 pub(super) async fn user(
     caller: Authorized<Read>,
-    user: web::Path<String>,
+    name: web::Path<String>,
     request: HttpRequest,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    let (project, user) = (caller.project_id, parse(&user)?);
+    let (project, id) = (caller.project_id, parse(&name)?);
     let asking = Asking::new("user", project, Month::FIRST..=Month::LAST, &request);
-    ask(&state, &request, asking, async move |reader| users::one(reader, project, user).await).await
+    ask(&state, &request, asking, async move |reader| questions::one(reader, project, id).await).await
 }
 
 /// What a user did
@@ -99,17 +99,18 @@ pub(super) async fn user(
 #[get("/api/v1/users/{user_id}/events")]
 pub(super) async fn events(
     caller: Authorized<Read>,
-    user: web::Path<String>,
+    name: web::Path<String>,
     Query(paging): Query<Paging>,
     request: HttpRequest,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    let (project, user, page) = (caller.project_id, parse(&user)?, paging.page()?);
+    let (project, id, page) = (caller.project_id, parse(&name)?, paging.page()?);
     let asking = Asking::new("user_events", project, Month::FIRST..=Month::LAST, &request);
-    ask(&state, &request, asking, async move |reader| users::events(reader, project, user, page).await).await
+    ask(&state, &request, asking, async move |reader| questions::events(reader, project, id, page).await)
+        .await
 }
 
 /// A name that no user can have is nobody's.
-fn parse(user: &str) -> Result<UserId, Problem> {
-    UserId::parse(user).map_err(|_nobodys| AnalyticsError::NoUser.into())
+fn parse(name: &str) -> Result<UserId, Problem> {
+    UserId::parse(name).map_err(|_nobodys| AnalyticsError::NoUser.into())
 }

@@ -94,7 +94,7 @@ pub(crate) fn funnel(
     let rows = |attempts: &[&(Option<String>, Vec<DateTime<Utc>>)]| -> Value {
         (0..steps.len())
             .map(|step| {
-                let reached = |step: usize| attempts.iter().filter(|(_, times)| times.len() > step);
+                let reached = |step: usize| attempts.iter().filter(move |(_, times)| times.len() > step);
                 let users = reached(step).count();
                 let before = if step == 0 { users } else { reached(step - 1).count() };
                 let rate = |of: usize| if of == 0 { 0.0 } else { users as f64 / of as f64 };
