@@ -16,6 +16,10 @@ use crate::error::StorageError;
 use crate::raw::user_no;
 use crate::selected::Statement;
 
+/// The order in which rows come: user by user. Written so that the planner sorts rows that it has read: it would rather read
+/// them in the order of the index of events by user, one row here and one there, which takes ten times as long.
+const USER_BY_USER: &str = " ORDER BY user_no + 0";
+
 /// An event as a funnel sees it, with its user and the breakdown's value.
 pub type FunnelEvent = (UserNo, Moment, Option<String>);
 
@@ -70,7 +74,7 @@ pub async fn of_funnel<'c>(
     if query.order != Order::Strict {
         statement = statement.sql(" WHERE steps + excluded <> 0");
     }
-    let rows = statement.sql(" ORDER BY user_no").stream::<Row>(conn).await?;
+    let rows = statement.sql(USER_BY_USER).stream::<Row>(conn).await?;
     Ok(rows.and_then(|row| {
         std::future::ready(user_no(row.user_no).map(|user| {
             let moment = Moment { at: row.occurred_at.timestamp_micros(), marks: row.marks.unsigned_abs() };
@@ -129,7 +133,7 @@ pub async fn of_everybody<'c>(
     let rows = Statement::new("SELECT user_no, occurred_at, event_type, session_id")
         .from_events(project, instants)
         .and_selected(selection)
-        .sql(" ORDER BY user_no")
+        .sql(USER_BY_USER)
         .stream::<Row>(conn)
         .await?;
     Ok(rows.and_then(|row| {
