@@ -16,9 +16,10 @@ use crate::error::StorageError;
 use crate::raw::user_no;
 use crate::selected::Statement;
 
-/// The order in which rows come: user by user. Written so that the planner sorts rows that it has read: it would rather read
-/// them in the order of the index of events by user, one row here and one there, which takes ten times as long.
-const USER_BY_USER: &str = " ORDER BY user_no + 0";
+/// The order in which rows come: user by user. Written so that the planner sorts rows that it has read by their types: to
+/// spare itself the sort it would read them in the order of the index of events by user, one row here and one there, which
+/// took 17 s instead of 4 for a million of three million events. It sees through `user_no + 0`.
+const USER_BY_USER: &str = " ORDER BY abs(user_no)";
 
 /// An event as a funnel sees it, with its user and the breakdown's value.
 pub type FunnelEvent = (UserNo, Moment, Option<String>);
