@@ -9,12 +9,24 @@
 
 pub mod active_users;
 pub mod activity;
+pub mod asked;
+pub mod buckets;
 pub mod event_selector;
+pub mod filter;
+pub mod funnel;
 pub mod interval;
+pub mod lifecycle;
+pub mod paths;
 pub mod period;
+pub mod posting;
+pub mod query;
 pub mod query_error;
+pub mod query_fault;
 pub mod range;
 pub mod retention;
 pub mod sessions;
+pub mod span;
+pub mod stickiness;
 pub mod time_zone;
 pub mod top_events;
+pub mod trends;

@@ -96,6 +96,10 @@ bounded_text!(
     SessionId, 255
 );
 bounded_text!(
+    /// The name of a member of an event's `properties`. 1 to 255 characters.
+    PropertyName, 255
+);
+bounded_text!(
     /// What people call a project or a key. 1 to 100 characters.
     Name, 100
 );

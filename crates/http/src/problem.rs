@@ -179,6 +179,12 @@ impl Problem {
         &self.detail
     }
 
+    /// The fields at fault.
+    #[must_use]
+    pub fn errors(&self) -> &[FieldError] {
+        &self.errors
+    }
+
     /// The code.
     #[must_use]
     pub fn code(&self) -> Code {

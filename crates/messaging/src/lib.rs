@@ -16,6 +16,7 @@ pub mod notifications;
 pub mod project_settings;
 pub mod project_tables;
 pub mod publisher;
+pub mod queries;
 mod remembered;
 pub mod requests;
 pub mod revocations;

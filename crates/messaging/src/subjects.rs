@@ -54,6 +54,8 @@ pub const OPEN_SESSION: &str = "auth.v1.session.open";
 pub const REPLAY_DEAD_LETTERS: &str = "worker.v1.dead_letters.replay";
 /// Asks the workers to delete dead letters.
 pub const DROP_DEAD_LETTERS: &str = "worker.v1.dead_letters.drop";
+/// Asks a question about events.
+pub const QUERY: &str = "analytics.v1.query";
 /// Tells everyone that something was revoked.
 pub const REVOKED: &str = "auth.v1.revoked";
 

@@ -6,10 +6,12 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_types;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use millrace_domain::analytics::event_selector::EventSelector;
 use millrace_domain::ids::ProjectId;
 use millrace_domain::text::EventType;
 
 use crate::error::StorageError;
+use crate::selected::Statement;
 
 #[derive(QueryableByName)]
 pub(crate) struct TypeCount {
@@ -29,7 +31,7 @@ fn parse_type(stored: &str) -> Result<EventType, StorageError> {
     EventType::parse(stored).map_err(|e| StorageError::Corrupt(format!("event type {stored:?} {e}")))
 }
 
-fn parse_count(stored: i64) -> Result<u64, StorageError> {
+pub(crate) fn parse_count(stored: i64) -> Result<u64, StorageError> {
     u64::try_from(stored).map_err(|e| StorageError::Corrupt(format!("a count: {e}")))
 }
 
@@ -56,6 +58,47 @@ pub async fn by_type(
     .load(conn)
     .await?;
     rows.into_iter().map(TypeCount::parse).collect()
+}
+
+/// The events of a type, or of any, from each of `starts` to the next; the last of `starts` is where the last ends. All
+/// of them must be where a bucket ([`millrace_domain::rollup::BUCKET`]) begins.
+///
+/// # Errors
+/// When the database fails.
+pub async fn by_time(
+    conn: &mut AsyncPgConnection,
+    project: ProjectId,
+    event: &EventSelector,
+    starts: &[DateTime<Utc>],
+) -> Result<Vec<u64>, StorageError> {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = sql_types::Integer)]
+        place: i32,
+        #[diesel(sql_type = sql_types::BigInt)]
+        count: i64,
+    }
+    let mut counts = vec![0; starts.len().saturating_sub(1)];
+    let (Some(first), Some(last)) = (starts.first(), starts.last()) else { return Ok(counts) };
+    let rows: Vec<Row> = Statement::new("SELECT width_bucket(bucket, ")
+        .bind::<sql_types::Array<sql_types::Timestamptz>, _>(starts.to_vec())
+        .sql(") AS place, sum(count)::bigint AS count FROM event_counts WHERE project_id = ")
+        .bind::<sql_types::Uuid, _>(project.0)
+        .sql(" AND bucket >= ")
+        .instant(*first)
+        .sql(" AND bucket < ")
+        .instant(*last)
+        .of_type(event)
+        .sql(" GROUP BY 1")
+        .load(conn)
+        .await?;
+    for row in rows {
+        let place = usize::try_from(row.place).ok().and_then(|place| place.checked_sub(1));
+        if let Some(count) = place.and_then(|place| counts.get_mut(place)) {
+            *count = parse_count(row.count)?;
+        }
+    }
+    Ok(counts)
 }
 
 /// An event type over all time.

@@ -39,6 +39,13 @@ impl StorageError {
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::Unavailable(_))
     }
+
+    /// Whether the server ended a statement that took longer than it may. PostgreSQL's words for it: diesel does not
+    /// pass the SQLSTATE on.
+    #[must_use]
+    pub fn is_timeout(&self) -> bool {
+        matches!(self, Self::Unavailable(said) if said.starts_with("canceling statement due to statement timeout"))
+    }
 }
 
 impl From<DieselError> for StorageError {

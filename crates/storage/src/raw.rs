@@ -9,13 +9,11 @@
 use std::ops::Range;
 
 use chrono::{DateTime, NaiveDate, Utc};
-use diesel::pg::Pg;
 use diesel::prelude::*;
-use diesel::query_builder::{BoxedSqlQuery, SqlQuery};
 use diesel::sql_types;
-use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use diesel_async::AsyncPgConnection;
 use futures_util::TryStreamExt;
-use millrace_domain::analytics::event_selector::EventSelector;
+use millrace_domain::analytics::filter::Selection;
 use millrace_domain::analytics::interval::Interval;
 use millrace_domain::analytics::period::Period;
 use millrace_domain::analytics::time_zone::TimeZone;
@@ -25,6 +23,7 @@ use roaring::RoaringBitmap;
 
 use crate::counts::TypeCount;
 use crate::error::StorageError;
+use crate::selected::Statement;
 
 /// Who was active on the days of `zone` within `instants`: a set for each `interval`, by its first date.
 ///
@@ -33,7 +32,7 @@ use crate::error::StorageError;
 pub async fn activity(
     conn: &mut AsyncPgConnection,
     project: ProjectId,
-    selector: &EventSelector,
+    selection: &Selection,
     instants: &Range<DateTime<Utc>>,
     zone: TimeZone,
     interval: Interval,
@@ -48,8 +47,8 @@ pub async fn activity(
     let days = Period::Instants { from: instants.start, to: instants.end }.dates(zone);
     let mut buckets: Vec<Bucket> =
         interval.buckets(days).map(|first| Bucket::starting(first, zone)).collect();
-    let mut rows =
-        events("occurred_at, user_no", project, selector, instants).load_stream::<Row>(conn).await?;
+    let statement = events("occurred_at, user_no", project, selection, instants);
+    let mut rows = statement.stream::<Row>(conn).await?;
     while let Some(row) = rows.try_next().await? {
         // The last bucket that has begun: of two that begin at once, the first is a date that the zone left out.
         let begun = buckets.partition_point(|bucket| bucket.start <= row.occurred_at);
@@ -67,7 +66,7 @@ pub async fn activity(
 pub async fn users(
     conn: &mut AsyncPgConnection,
     project: ProjectId,
-    selector: &EventSelector,
+    selection: &Selection,
     instants: &Range<DateTime<Utc>>,
 ) -> Result<RoaringBitmap, StorageError> {
     #[derive(QueryableByName)]
@@ -75,7 +74,7 @@ pub async fn users(
         #[diesel(sql_type = sql_types::Integer)]
         user_no: i32,
     }
-    let mut rows = events("user_no", project, selector, instants).load_stream::<Row>(conn).await?;
+    let mut rows = events("user_no", project, selection, instants).stream::<Row>(conn).await?;
     let mut users = RoaringBitmap::new();
     while let Some(row) = rows.try_next().await? {
         users.insert(user_no(row.user_no)?);
@@ -83,24 +82,18 @@ pub async fn users(
     Ok(users)
 }
 
-/// The events of each type within `instants`, in no order.
+/// The selected events of each type within `instants`, in no order.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn counts(
     conn: &mut AsyncPgConnection,
     project: ProjectId,
+    selection: &Selection,
     instants: &Range<DateTime<Utc>>,
 ) -> Result<Vec<(EventType, u64)>, StorageError> {
-    let rows: Vec<TypeCount> = diesel::sql_query(
-        "SELECT event_type, count(*) AS count FROM events
-         WHERE project_id = $1 AND occurred_at >= $2 AND occurred_at < $3 GROUP BY event_type",
-    )
-    .bind::<sql_types::Uuid, _>(project.0)
-    .bind::<sql_types::Timestamptz, _>(instants.start)
-    .bind::<sql_types::Timestamptz, _>(instants.end)
-    .load(conn)
-    .await?;
+    let statement = events("event_type, count(*) AS count", project, selection, instants);
+    let rows: Vec<TypeCount> = statement.sql(" GROUP BY event_type").load(conn).await?;
     rows.into_iter().map(TypeCount::parse).collect()
 }
 
@@ -117,28 +110,16 @@ impl Bucket {
     }
 }
 
-/// `columns` of the events that `selector` selects. Two statements rather than one with an `OR`: each has an index of
-/// its own.
-fn events<'a>(
+/// `columns` of the events that are selected.
+fn events(
     columns: &str,
     project: ProjectId,
-    selector: &'a EventSelector,
+    selection: &Selection,
     instants: &Range<DateTime<Utc>>,
-) -> BoxedSqlQuery<'a, Pg, SqlQuery> {
-    let sql = format!(
-        "SELECT {columns} FROM events WHERE project_id = $1 AND occurred_at >= $2 AND occurred_at < $3"
-    );
-    let query = diesel::sql_query(sql)
-        .into_boxed()
-        .bind::<sql_types::Uuid, _>(project.0)
-        .bind::<sql_types::Timestamptz, _>(instants.start)
-        .bind::<sql_types::Timestamptz, _>(instants.end);
-    match selector.event_type() {
-        None => query,
-        Some(event_type) => query.sql(" AND event_type = $4").bind::<sql_types::Text, _>(event_type.as_str()),
-    }
+) -> Statement<'static> {
+    Statement::new("SELECT ").sql(columns).from_events(project, instants).and_selected(selection)
 }
 
-fn user_no(stored: i32) -> Result<UserNo, StorageError> {
+pub(crate) fn user_no(stored: i32) -> Result<UserNo, StorageError> {
     UserNo::try_from(stored).map_err(|e| StorageError::Corrupt(format!("a user number: {e}")))
 }

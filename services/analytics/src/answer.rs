@@ -72,6 +72,12 @@ impl Answer {
         self.source
     }
 
+    /// Its JSON.
+    #[must_use]
+    pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+
     /// The answer, or 304 for a client that has it already. `kept`: whether it was kept from before.
     #[must_use]
     pub fn respond(&self, request: &HttpRequest, kept: bool) -> HttpResponse {

@@ -17,7 +17,7 @@ const POLICY: &str = "project";
 /// 429 with the time to wait.
 pub async fn check(state: &State, project: ProjectId) -> Result<(), Problem> {
     let Some(rate) = state.api_limits.of(project).map(|rate| *rate) else { return Ok(()) };
-    let outcome = state.limits.take(&[Allowance::of_project(POLICY, project, rate)], 1).await;
+    let outcome = state.rates.take(&[Allowance::of_project(POLICY, project, rate)], 1).await;
     match (outcome.refused, outcome.standings.first()) {
         (Some(_), Some(standing)) => {
             let detail = format!("{rate} questions may be asked of this project: wait before you ask again");

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::web;
-use millrace_cache::limits::Limits;
+use millrace_cache::limits::Limits as Rates;
 use millrace_cache::revocations::RevocationCount;
 use millrace_http::authorized::Authenticator;
 use millrace_http::serve::serve;
@@ -22,8 +22,12 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use crate::authenticator::BrokerAuthenticator;
 use crate::config::Config;
 use crate::kept::KeptAnswers;
+use crate::postings::Postings;
+use crate::reader::Limits;
 use crate::routes;
+use crate::services;
 use crate::state::State;
+use crate::turns::Turns;
 
 /// How long the broker may take to acknowledge; analytics asks it questions and publishes nothing.
 const PUBLISH_TIMEOUT: Duration = Duration::from_secs(3);
@@ -71,14 +75,20 @@ impl App {
                     async move { revocations.ping().await.map_err(|e| e.to_string()) }
                 })
         };
-        let answers = KeptAnswers::new(&config.redis_url, config.answers_kept)?;
+        // Answers are small, and many are alike.
+        let for_answers = config.memory / 4;
+        let answers = KeptAnswers::new(&config.redis_url, config.answers_kept, for_answers)?;
+        let postings = Postings::new(config.memory - for_answers);
+        let limits = Limits { patience: config.statement_timeout, events: config.query_events };
         let state = State {
             database,
             broker: broker.clone(),
             answers,
-            limits: Limits::new(Some(&config.redis_url))?,
+            rates: Rates::new(Some(&config.redis_url))?,
             api_limits: TableCopy::new(API_LIMITS, broker.clone(), config.replicas),
-            patience: config.statement_timeout,
+            limits,
+            postings,
+            turns: Turns::new(config.queries_per_project),
             clock: config.clock,
         };
         Ok(Self {
@@ -121,6 +131,8 @@ impl App {
         components.spawn("revocations by Redis", self.revocations.watch(shutdown.clone(), forget));
         let verifier = web::Data::new(tokens.clone());
         let authenticator: Arc<dyn Authenticator> = Arc::new(BrokerAuthenticator::new(keys, tokens));
+        let answering = services::answer(self.broker.clone(), self.state.clone(), shutdown.clone());
+        components.spawn("questions of services", answering);
         let (state, health) = (web::Data::new(self.state), web::Data::from(self.health));
         let configure = move |service: &mut web::ServiceConfig| {
             service

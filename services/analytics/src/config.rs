@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use bytesize::ByteSize;
 use chrono::{DateTime, Utc};
 use millrace_runtime::config::{ConfigError, Env};
 
@@ -23,6 +24,12 @@ pub struct Config {
     pub statement_timeout: Duration,
     /// `MILLRACE_ANSWERS_KEPT`: how long an answer may be given again while nothing says that its data have changed.
     pub answers_kept: Duration,
+    /// `MILLRACE_QUERY_EVENTS`: how many events a question that depends on their order may read.
+    pub query_events: u64,
+    /// `MILLRACE_QUERY_MEMORY`: bytes that are kept in memory from question to question.
+    pub memory: u64,
+    /// `MILLRACE_QUERIES_PER_PROJECT`: how many questions about one project may be worked on at once.
+    pub queries_per_project: u32,
     /// `MILLRACE_SHUTDOWN_GRACE`: how long requests in hand may take once the service is asked to stop.
     pub shutdown_grace: Duration,
     /// What time it is, which decides what is complete. Not from the environment: tests stop it.
@@ -43,6 +50,9 @@ impl Config {
         let replicas = env.or("MILLRACE_STREAM_REPLICAS", 1);
         let statement_timeout = env.duration("MILLRACE_STATEMENT_TIMEOUT", Duration::from_secs(20));
         let answers_kept = env.duration("MILLRACE_ANSWERS_KEPT", Duration::from_secs(10));
+        let query_events = env.or("MILLRACE_QUERY_EVENTS", 50_000_000);
+        let memory = env.bytes("MILLRACE_QUERY_MEMORY", ByteSize::mib(256));
+        let queries_per_project = env.or("MILLRACE_QUERIES_PER_PROJECT", 6);
         let shutdown_grace = env.duration("MILLRACE_SHUTDOWN_GRACE", Duration::from_secs(30));
         env.law(
             statement_timeout >= Duration::from_millis(1),
@@ -52,6 +62,7 @@ impl Config {
             answers_kept >= Duration::from_millis(1),
             "MILLRACE_ANSWERS_KEPT must be at least 1ms: Redis takes no shorter time",
         );
+        env.law(queries_per_project >= 1, "MILLRACE_QUERIES_PER_PROJECT must be at least 1");
         env.law(
             statement_timeout < shutdown_grace,
             "MILLRACE_STATEMENT_TIMEOUT must be less than MILLRACE_SHUTDOWN_GRACE, or a restart cuts off questions \
@@ -66,6 +77,9 @@ impl Config {
                 replicas,
                 statement_timeout,
                 answers_kept,
+                query_events,
+                memory,
+                queries_per_project,
                 shutdown_grace,
                 clock: Utc::now,
             })

@@ -3,18 +3,39 @@
 use std::time::Duration;
 
 use millrace_domain::analytics::query_error::QueryError;
-use millrace_http::problem::{Code, Problem};
+use millrace_domain::analytics::query_fault::QueryFault;
+use millrace_http::problem::{Code, Problem, Quota};
 use millrace_storage::error::StorageError;
+
+/// When to ask again while other questions are being answered.
+const BUSY: Duration = Duration::from_secs(1);
 
 /// A question that was not answered.
 #[derive(Debug, thiserror::Error)]
 pub enum AnalyticsError {
-    /// A parameter that must be there is not.
-    #[error("{0} is required")]
-    Absent(&'static str),
+    /// A field of the question cannot be used.
+    #[error(transparent)]
+    Fault(#[from] QueryFault),
+    /// More events would have to be read one by one than one question may.
+    #[error(
+        "the question reads {found} events one by one, and at most {most} may be read: ask for less time, or for event \
+         types that are less frequent"
+    )]
+    TooManyEvents {
+        /// As many as the counts say.
+        found: u64,
+        /// `MILLRACE_QUERY_EVENTS`.
+        most: u64,
+    },
+    /// Too many questions about the project are being worked on.
+    #[error("{0} questions about this project are being answered already: ask again when one is done")]
+    TooManyQuestions(u32),
     /// A parameter cannot be used.
     #[error(transparent)]
     Refused(#[from] QueryError),
+    /// Nobody of that name did anything.
+    #[error("the project has no events of such a user")]
+    NoUser,
     /// The credentials outlived their project.
     #[error("the project does not exist")]
     NoProject,
@@ -38,9 +59,21 @@ impl From<AnalyticsError> for Problem {
 impl From<&AnalyticsError> for Problem {
     fn from(error: &AnalyticsError) -> Self {
         match error {
-            AnalyticsError::Absent(field) => Self::field(field, "required", error.to_string()),
+            AnalyticsError::Fault(fault) => Self::field(&fault.field, fault.code, error.to_string()),
+            AnalyticsError::TooManyEvents { .. } => Self::field("from", "too_many_events", error.to_string()),
+            AnalyticsError::TooManyQuestions(limit) => {
+                let quota = Quota { policy: "queries", limit: *limit, window: BUSY };
+                Self::too_many(quota, error.to_string(), BUSY)
+            }
+            // Asked again as it is, it would take as long again.
+            AnalyticsError::Storage(error) if error.is_timeout() => Self::new(
+                Code::Unavailable,
+                "the question takes longer than one may: ask for less time, or for fewer events with a filter",
+            ),
             AnalyticsError::Refused(cause) => Self::field(cause.field(), cause.code(), cause.to_string()),
-            AnalyticsError::NoProject => Self::new(Code::NotFound, error.to_string()),
+            AnalyticsError::NoProject | AnalyticsError::NoUser => {
+                Self::new(Code::NotFound, error.to_string())
+            }
             AnalyticsError::Storage(StorageError::Unavailable(cause)) => {
                 Self::unavailable("the database", cause)
             }

@@ -23,9 +23,6 @@ use sha2::{Digest, Sha256};
 use crate::answer::Answer;
 use crate::errors::AnalyticsError;
 
-/// Bytes of answers in memory.
-const MEMORY_BYTES: u64 = 64 << 20;
-
 /// A question as answers are kept under it.
 #[derive(Clone, Debug)]
 pub struct Asking {
@@ -35,14 +32,14 @@ pub struct Asking {
     pub project: ProjectId,
     /// The months whose events can change the answer.
     months: RangeInclusive<Month>,
-    /// The path and the parameters, as they were sent.
+    /// The question, in a spelling that no other question has.
     spelling: String,
     /// Whether the client insists on an answer that is made for it.
     anew: bool,
 }
 
 impl Asking {
-    /// What `request` asks about `project`.
+    /// What `request` asks about `project` by its path and parameters.
     #[must_use]
     pub fn new(
         kind: &'static str,
@@ -50,10 +47,24 @@ impl Asking {
         months: RangeInclusive<Month>,
         request: &HttpRequest,
     ) -> Self {
-        let control = request.headers().get(CACHE_CONTROL).and_then(|value| value.to_str().ok());
-        let anew =
-            control.is_some_and(|control| control.contains("no-cache") || control.contains("no-store"));
-        Self { kind, project, months, spelling: request.uri().to_string(), anew }
+        Self::spelt(kind, project, months, request.uri().to_string()).anew(insists(request))
+    }
+
+    /// The question that is spelt so.
+    #[must_use]
+    pub fn spelt(
+        kind: &'static str,
+        project: ProjectId,
+        months: RangeInclusive<Month>,
+        spelling: String,
+    ) -> Self {
+        Self { kind, project, months, spelling, anew: false }
+    }
+
+    /// Whether the answer has to be made for whoever asks.
+    #[must_use]
+    pub fn anew(self, anew: bool) -> Self {
+        Self { anew, ..self }
     }
 
     fn name(&self, version: Version) -> String {
@@ -65,6 +76,13 @@ impl Asking {
     }
 }
 
+/// Whether the client wants no answer that was kept.
+#[must_use]
+pub fn insists(request: &HttpRequest) -> bool {
+    let control = request.headers().get(CACHE_CONTROL).and_then(|value| value.to_str().ok());
+    control.is_some_and(|control| control.contains("no-cache") || control.contains("no-store"))
+}
+
 /// The answers that are kept. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct KeptAnswers {
@@ -74,16 +92,16 @@ pub struct KeptAnswers {
 }
 
 impl KeptAnswers {
-    /// Keeps answers for so long, here and in the Redis at `url`.
+    /// Keeps answers for so long: here, in at most `memory_bytes`, and in the Redis at `url`.
     ///
     /// # Errors
     /// When `url` is not an address of Redis.
-    pub fn new(url: &str, kept_for: Duration) -> Result<Self, Fault> {
+    pub fn new(url: &str, kept_for: Duration, memory_bytes: u64) -> Result<Self, Fault> {
         let memory = Cache::builder()
             .weigher(|name: &String, answer: &Arc<Answer>| {
                 u32::try_from(name.len() + answer.size()).unwrap_or(u32::MAX)
             })
-            .max_capacity(MEMORY_BYTES)
+            .max_capacity(memory_bytes)
             .time_to_live(kept_for)
             .build();
         let shared = Answers::new(url, kept_for)?;

@@ -1,6 +1,6 @@
 //! Exact answers to questions about events.
 //!
-//! `GET /api/v1/stats/…` → who is it ([`authenticator`]) → may so much be asked ([`api_limit`]) → read the question ([`routes`], [`asked`]) → give the answer
+//! `POST /api/v1/query`, `GET /api/v1/stats/…` → who is it ([`authenticator`]) → may so much be asked ([`api_limit`]) → read the question ([`routes`]) → give the answer
 //! that is kept from a moment ago ([`kept`]), or part the time it covers into what the roll-ups hold and what only the
 //! events know ([`plan`]) → read both in one snapshot of the database ([`reader`]) → answer with the set algebra of
 //! [`millrace_domain::analytics`] ([`questions`]) → send it with a tag that tells whether it changed ([`answer`]).
@@ -10,7 +10,6 @@
 pub mod answer;
 pub mod api_limit;
 pub mod app;
-pub mod asked;
 pub mod authenticator;
 pub mod config;
 pub mod errors;
@@ -19,7 +18,10 @@ pub mod markdown;
 pub mod member;
 pub mod news;
 pub mod plan;
+pub mod postings;
 pub mod questions;
 pub mod reader;
 pub mod routes;
+pub mod services;
 pub mod state;
+pub mod turns;

@@ -44,6 +44,14 @@ pub struct Parted<Held> {
     pub rest: Vec<Instants>,
 }
 
+impl<Held> Parted<Held> {
+    /// Nothing is held of it: what matters of the events only they themselves know.
+    #[must_use]
+    pub fn of_events(instants: &Instants) -> Self {
+        Self { held: None, rest: all_of(instants) }
+    }
+}
+
 /// Who was active within `instants` at all: the project's whole days are held, whatever zone was asked for.
 #[must_use]
 pub fn users(project: TimeZone, instants: &Instants) -> Parted<DateRange> {

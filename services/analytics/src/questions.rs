@@ -1,11 +1,17 @@
 //! The questions, from their parameters to their answers.
 
+use std::ops::RangeInclusive;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use actix_web::{HttpRequest, HttpResponse, web};
-use chrono::{DateTime, Utc};
+use actix_web::{HttpRequest, HttpResponse};
+use chrono::TimeDelta;
+use millrace_cache::data_versions::Month;
+use millrace_domain::analytics::asked::Asked;
+use millrace_domain::analytics::query::{Query, Question};
+use millrace_domain::analytics::time_zone::TimeZone;
+use millrace_domain::ids::ProjectId;
 use millrace_http::problem::Problem;
-use millrace_storage::database::Connection;
 use serde::Serialize;
 use tokio::runtime::Handle;
 use tracing::Span;
@@ -13,16 +19,137 @@ use tracing::Span;
 use crate::answer::Answer;
 use crate::api_limit;
 use crate::errors::AnalyticsError;
-use crate::kept::Asking;
+use crate::kept::{Asking, insists};
 use crate::reader::Reader;
 use crate::state::State;
 
 pub mod active_users;
 pub mod event_types;
+pub mod explained;
+pub mod funnel;
+pub mod lifecycle;
+pub mod paths;
+pub mod properties;
 pub mod retention;
+pub mod sessions;
+pub mod stickiness;
 pub mod top_events;
+pub mod trends;
+pub mod users;
 
-/// Answers a question, from what is kept where that will do.
+use explained::Explained;
+
+/// Any answer.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+#[expect(missing_docs, reason = "each is named for its question")]
+pub enum Answered {
+    ActiveUsers(active_users::ActiveUsersAnswer),
+    TopEvents(top_events::TopEventsAnswer),
+    Retention(retention::RetentionAnswer),
+    Trends(trends::TrendsAnswer),
+    Funnel(funnel::FunnelAnswer),
+    Paths(paths::PathsAnswer),
+    Sessions(sessions::SessionsAnswer),
+    Lifecycle(lifecycle::LifecycleAnswer),
+    Stickiness(stickiness::StickinessAnswer),
+}
+
+/// Answers a question of the query language, from what is kept where that will do. `spelling` is the question in words
+/// that no other question has.
+///
+/// # Errors
+/// When the question cannot be answered.
+pub async fn ask_query(
+    state: &State,
+    request: &HttpRequest,
+    project: ProjectId,
+    query: Query,
+    spelling: String,
+) -> Result<HttpResponse, Problem> {
+    api_limit::check(state, project).await?;
+    let recalled = Box::pin(answer_to(state, project, query, spelling, insists(request))).await;
+    let (answer, kept) = recalled.map_err(|error| Problem::from(&*error))?;
+    Ok(answer.respond(request, kept))
+}
+
+/// The answer, and whether it was kept. With `anew`, and for whoever wants an explanation, it is worked out.
+///
+/// # Errors
+/// When the question cannot be answered.
+pub async fn answer_to(
+    state: &State,
+    project: ProjectId,
+    query: Query,
+    spelling: String,
+    anew: bool,
+) -> Result<(Arc<Answer>, bool), Arc<AnalyticsError>> {
+    let (kind, explain) = (query.question.kind(), query.explain);
+    let asking = Asking::spelt(kind, project, months(&query), spelling).anew(anew || explain);
+    let question = async move |reader: &mut Reader| answer(query, reader, project).await;
+    let worked_out = work_out(state, kind, project, explain, question);
+    state.answers.recall(&asking, worked_out).await
+}
+
+/// Works out the answer to a question of the query language.
+async fn answer(query: Query, reader: &mut Reader, project: ProjectId) -> Result<Answered, AnalyticsError> {
+    let project = reader.project(project).await?;
+    let Query { asked, filter, question, explain: _ } = query;
+    Ok(match question {
+        Question::ActiveUsers(query) => {
+            Answered::ActiveUsers(active_users::answer(reader, &project, asked, query, filter).await?)
+        }
+        Question::TopEvents(limit) => {
+            Answered::TopEvents(top_events::answer(reader, &project, asked, limit, filter).await?)
+        }
+        Question::Retention(query) => {
+            Answered::Retention(Box::pin(retention::answer(reader, &project, asked, query, filter)).await?)
+        }
+        Question::Trends(query) => {
+            Answered::Trends(Box::pin(trends::answer(reader, &project, asked, query, filter)).await?)
+        }
+        Question::Funnel(query) => {
+            Answered::Funnel(Box::pin(funnel::answer(reader, &project, asked, query, filter)).await?)
+        }
+        Question::Paths(query) => {
+            Answered::Paths(paths::answer(reader, &project, asked, query, filter).await?)
+        }
+        Question::Sessions(query) => {
+            Answered::Sessions(sessions::answer(reader, &project, asked, query, filter).await?)
+        }
+        Question::Lifecycle(query) => {
+            Answered::Lifecycle(lifecycle::answer(reader, &project, asked, query, filter).await?)
+        }
+        Question::Stickiness(query) => {
+            Answered::Stickiness(stickiness::answer(reader, &project, asked, query, filter).await?)
+        }
+    })
+}
+
+/// The months whose events can change the answer.
+fn months(query: &Query) -> RangeInclusive<Month> {
+    let day = TimeDelta::days(1);
+    let (before, after) = match &query.question {
+        // Whoever was seen before is not new.
+        Question::Retention(_) | Question::Lifecycle(_) => return Month::FIRST..=Month::LAST,
+        Question::ActiveUsers(query) => (day * i32::from(query.window.days()), TimeDelta::zero()),
+        Question::Trends(trends) if trends.compare => (length(&query.asked), TimeDelta::zero()),
+        Question::Funnel(funnel) => (TimeDelta::zero(), funnel.window),
+        _ => (TimeDelta::zero(), TimeDelta::zero()),
+    };
+    let covered = query.asked.period.instants(TimeZone::UTC);
+    // No zone's days are a day off.
+    let first = covered.start.checked_sub_signed(before + day);
+    let last = covered.end.checked_add_signed(after + day);
+    first.map_or(Month::FIRST, Month::of)..=last.map_or(Month::LAST, Month::of)
+}
+
+fn length(asked: &Asked) -> TimeDelta {
+    let covered = asked.period.instants(TimeZone::UTC);
+    covered.end - covered.start
+}
+
+/// Answers a question that is not of the query language, from what is kept where that will do.
 ///
 /// # Errors
 /// When the question cannot be answered.
@@ -37,7 +164,7 @@ where
     Q: AsyncFnOnce(&mut Reader) -> Result<A, AnalyticsError> + Send + 'static,
 {
     api_limit::check(state, asking.project).await?;
-    let worked_out = work_out(state, asking.kind, question);
+    let worked_out = work_out(state, asking.kind, asking.project, false, question);
     let recalled = Box::pin(state.answers.recall(&asking, worked_out)).await;
     let (answer, kept) = recalled.map_err(|error| Problem::from(&*error))?;
     Ok(answer.respond(request, kept))
@@ -46,36 +173,61 @@ where
 /// Works out the answer to a question of this `kind`.
 ///
 /// Reading and computing are one piece of work on a thread of its own: sets of a million users take milliseconds to
-/// unpack and to intersect, and the server's threads have other requests to see to. Nothing starts without a
-/// connection, so the pool bounds how many questions are in memory at once.
-async fn work_out<A, Q>(state: &State, kind: &'static str, question: Q) -> Result<Answer, AnalyticsError>
+/// unpack and to intersect, and the server's threads have other requests to see to. Nothing starts without a turn and a
+/// connection, so these bound how many questions are in memory at once.
+async fn work_out<A, Q>(
+    state: &State,
+    kind: &'static str,
+    project: ProjectId,
+    explain: bool,
+    question: Q,
+) -> Result<Answer, AnalyticsError>
 where
     A: Serialize,
     Q: AsyncFnOnce(&mut Reader) -> Result<A, AnalyticsError> + Send + 'static,
 {
     let started = Instant::now();
+    let turn = state.turns.take(project).await?;
     let connection = state.database.connection().await?;
-    let (now, patience) = ((state.clock)(), state.patience);
+    let waited = started.elapsed();
+    let (now, limits, postings) = ((state.clock)(), state.limits, state.postings.clone());
     let (runtime, span) = (Handle::current(), Span::current());
-    let work = move || span.in_scope(|| runtime.block_on(read(connection, now, patience, question)));
-    let answer = web::block(work).await.map_err(|_stopping| AnalyticsError::Cancelled)??;
+    let explain = explain.then_some(waited);
+    let work = move || {
+        let read = async {
+            let reader = Reader::open(connection, now, limits, postings).await?;
+            read(reader, explain, question).await
+        };
+        let answer = span.in_scope(|| runtime.block_on(read));
+        // Work that was begun goes on when its asker has gone, and its turn lasts as long.
+        drop(turn);
+        answer
+    };
+    let answer = tokio::task::spawn_blocking(work).await.map_err(|_stopping| AnalyticsError::Cancelled)??;
     metrics::histogram!("query_duration_seconds", "kind" => kind, "source" => answer.source().as_str())
         .record(started.elapsed());
     Ok(answer)
 }
 
+/// `explain`: how long the question waited, if it is to be explained.
 async fn read<A, Q>(
-    connection: Connection,
-    now: DateTime<Utc>,
-    patience: Duration,
+    mut reader: Reader,
+    explain: Option<Duration>,
     question: Q,
 ) -> Result<Answer, AnalyticsError>
 where
     A: Serialize,
     Q: AsyncFnOnce(&mut Reader) -> Result<A, AnalyticsError>,
 {
-    let mut reader = Reader::open(connection, now, patience).await?;
+    let started = Instant::now();
     let answer = question(&mut reader).await;
-    let closed = reader.close().await;
-    Ok(Answer::of(&answer?, closed?)?)
+    let account = reader.close().await;
+    let (answer, account) = (answer?, account?);
+    Ok(match explain {
+        None => Answer::of(&answer, account.source)?,
+        Some(waited) => {
+            let source = account.source;
+            Answer::of(&Explained::new(&answer, account, waited, started.elapsed()), source)?
+        }
+    })
 }

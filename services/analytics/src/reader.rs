@@ -1,29 +1,67 @@
 //! What a question reads: one moment of the database, through the roll-ups as far as they reach.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, NaiveDate, Utc};
+use futures_util::TryStreamExt;
 use millrace_domain::analytics::activity::Activity;
 use millrace_domain::analytics::event_selector::EventSelector;
+use millrace_domain::analytics::filter::{Filter, Selection};
+use millrace_domain::analytics::funnel::{Funnel, FunnelFold, FunnelQuery, Order};
 use millrace_domain::analytics::interval::Interval;
+use millrace_domain::analytics::posting::{self, Posting};
+use millrace_domain::analytics::query_fault::QueryFault;
 use millrace_domain::analytics::time_zone::TimeZone;
 use millrace_domain::ids::ProjectId;
+use millrace_domain::rollup::{BUCKET, bucket_of};
 use millrace_domain::text::EventType;
 use millrace_storage::counts::TypeSummary;
 use millrace_storage::database::Connection;
 use millrace_storage::error::StorageError;
+use millrace_storage::postings::Edition;
 use millrace_storage::projects::Project;
 use millrace_storage::snapshot::Snapshot;
-use millrace_storage::{activity, counts, projects, raw};
+use millrace_storage::user_events::{self, UserEvent};
+use millrace_storage::{activity, counts, postings, projects, raw};
 use roaring::RoaringBitmap;
 
 use crate::errors::AnalyticsError;
-use crate::plan::{self, Source};
+use crate::plan::{self, Parted, Source};
+use crate::postings::{Postings, days};
 
 /// A question that has taken no longer may go on as if it had just begun.
 const NEGLIGIBLE: Duration = Duration::from_millis(250);
+
+/// What a question may cost.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// How long all reads together may take, which is also the connection's `statement_timeout`.
+    pub patience: Duration,
+    /// How many events may be brought here, one by one, for a question that depends on their order.
+    pub events: u64,
+}
+
+/// A read: what of, from where, and how long it took.
+#[derive(Clone, Debug)]
+pub struct Part {
+    /// What was read.
+    pub what: &'static str,
+    /// From where.
+    pub store: Source,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// How an answer was come by.
+#[derive(Clone, Debug)]
+pub struct Account {
+    /// The slowest store that was needed.
+    pub source: Source,
+    /// The reads, in order.
+    pub parts: Vec<Part>,
+}
 
 /// A project's data as of one moment. It notes what it was read from.
 #[derive(Debug)]
@@ -31,32 +69,45 @@ pub struct Reader {
     snapshot: Snapshot,
     now: DateTime<Utc>,
     opened: Instant,
-    patience: Duration,
+    limits: Limits,
+    postings: Postings,
     source: Source,
+    parts: Vec<Part>,
+    reading: Option<(&'static str, Source, Instant)>,
 }
 
 impl Reader {
-    /// Looks at the database as it is, at a time that is taken to be `now`. All reads together may take as long as
-    /// `patience`, which is also the connection's `statement_timeout`.
+    /// Looks at the database as it is, at a time that is taken to be `now`.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn open(
         connection: Connection,
         now: DateTime<Utc>,
-        patience: Duration,
+        limits: Limits,
+        postings: Postings,
     ) -> Result<Self, StorageError> {
         let snapshot = Snapshot::open(connection).await?;
-        Ok(Self { snapshot, now, opened: Instant::now(), patience, source: Source::default() })
+        Ok(Self {
+            snapshot,
+            now,
+            opened: Instant::now(),
+            limits,
+            postings,
+            source: Source::default(),
+            parts: Vec::new(),
+            reading: None,
+        })
     }
 
     /// Gives the connection back and says what was read.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn close(self) -> Result<Source, StorageError> {
+    pub async fn close(mut self) -> Result<Account, StorageError> {
+        self.note();
         self.snapshot.close().await?;
-        Ok(self.source)
+        Ok(Account { source: self.source, parts: self.parts })
     }
 
     /// The local day of `zone` that has not ended yet.
@@ -70,7 +121,7 @@ impl Reader {
     /// # Errors
     /// When it does not exist, or the database fails.
     pub async fn project(&mut self, id: ProjectId) -> Result<Project, AnalyticsError> {
-        projects::find(self.in_time().await?, id).await?.ok_or(AnalyticsError::NoProject)
+        projects::find(self.roll_ups("the project").await?, id).await?.ok_or(AnalyticsError::NoProject)
     }
 
     /// Who was active on the days of `zone` within `instants`: one set for each `interval` with any, on its first date.
@@ -80,20 +131,23 @@ impl Reader {
     pub async fn activity(
         &mut self,
         project: &Project,
-        selector: &EventSelector,
+        events: &Selection,
         instants: &Range<DateTime<Utc>>,
         zone: TimeZone,
         interval: Interval,
     ) -> Result<Activity, StorageError> {
-        let parted = plan::days(project.timezone, zone, instants);
-        let mut found = match parted.held {
-            Some(days) => activity::load(self.in_time().await?, project.id, selector, days, interval).await?,
-            None => Activity::default(),
+        let parted = match events.is_plain() {
+            true => plan::days(project.timezone, zone, instants),
+            false => Parted::of_events(instants),
         };
+        let mut found = Activity::default();
+        if let Some(days) = parted.held {
+            let conn = self.roll_ups("activity sets").await?;
+            found = activity::load(conn, project.id, &events.event, days, interval).await?;
+        }
         for rest in &parted.rest {
-            found.extend(
-                raw::activity(self.events().await?, project.id, selector, rest, zone, interval).await?,
-            );
+            let conn = self.events("the users of events").await?;
+            found.extend(raw::activity(conn, project.id, events, rest, zone, interval).await?);
         }
         Ok(found)
     }
@@ -105,16 +159,21 @@ impl Reader {
     pub async fn users_before(
         &mut self,
         project: &Project,
-        selector: &EventSelector,
+        events: &Selection,
         end: DateTime<Utc>,
     ) -> Result<RoaringBitmap, StorageError> {
-        let parted = plan::history(project.timezone, end);
+        let parted = match events.is_plain() {
+            true => plan::history(project.timezone, end),
+            false => Parted { held: None, rest: vec![DateTime::UNIX_EPOCH..end] },
+        };
         let mut seen = RoaringBitmap::new();
         if let Some(day) = parted.held {
-            seen |= activity::users_before(self.in_time().await?, project.id, selector, day).await?;
+            let conn = self.roll_ups("activity sets of the past").await?;
+            seen |= activity::users_before(conn, project.id, &events.event, day).await?;
         }
         for rest in &parted.rest {
-            seen |= raw::users(self.events().await?, project.id, selector, rest).await?;
+            let conn = self.events("the users of events of the past").await?;
+            seen |= raw::users(conn, project.id, events, rest).await?;
         }
         Ok(seen)
     }
@@ -126,18 +185,24 @@ impl Reader {
     pub async fn counts(
         &mut self,
         project: &Project,
+        events: &Selection,
         instants: &Range<DateTime<Utc>>,
         limit: u16,
     ) -> Result<BTreeMap<EventType, u64>, StorageError> {
-        let parted = plan::counts(instants);
+        let parted = match events.is_plain() {
+            true => plan::counts(instants),
+            false => Parted::of_events(instants),
+        };
         // What is rare in the middle may be frequent at the edges.
         let limit = parted.rest.is_empty().then_some(limit);
         let mut found = BTreeMap::new();
         if let Some(buckets) = &parted.held {
-            found.extend(counts::by_type(self.in_time().await?, project.id, buckets, limit).await?);
+            let conn = self.roll_ups("counts").await?;
+            found.extend(counts::by_type(conn, project.id, buckets, limit).await?);
         }
         for rest in &parted.rest {
-            for (event_type, count) in raw::counts(self.events().await?, project.id, rest).await? {
+            let conn = self.events("the number of events").await?;
+            for (event_type, count) in raw::counts(conn, project.id, events, rest).await? {
                 *found.entry(event_type).or_default() += count;
             }
         }
@@ -152,23 +217,180 @@ impl Reader {
         &mut self,
         project: &Project,
         types: &[EventType],
+        filter: Option<&Filter>,
         instants: &Range<DateTime<Utc>>,
     ) -> Result<Vec<u64>, StorageError> {
-        let parted = plan::users(project.timezone, instants);
-        let mut sets = match parted.held {
-            Some(days) => activity::users_by_type(self.in_time().await?, project.id, types, days).await?,
-            None => BTreeMap::new(),
+        let parted = match filter {
+            None => plan::users(project.timezone, instants),
+            Some(_) => Parted::of_events(instants),
         };
+        let mut sets = BTreeMap::new();
+        if let Some(days) = parted.held {
+            let conn = self.roll_ups("activity sets").await?;
+            sets = activity::users_by_type(conn, project.id, types, days).await?;
+        }
         let mut users = Vec::new();
         for event_type in types {
             let mut set = sets.remove(event_type.as_str()).unwrap_or_default();
-            let selector = EventSelector::Type(event_type.clone());
+            let events =
+                Selection { event: EventSelector::Type(event_type.clone()), filter: filter.cloned() };
             for rest in &parted.rest {
-                set |= raw::users(self.events().await?, project.id, &selector, rest).await?;
+                let conn = self.events("the users of events").await?;
+                set |= raw::users(conn, project.id, &events, rest).await?;
             }
             users.push(set.len());
         }
         Ok(users)
+    }
+
+    /// The events of a type, or of any, from each of `starts` to the next one and from the last of them to `end`;
+    /// nothing where the roll-ups cannot tell because somewhere in between a quarter of an hour is cut in two.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn counts_by_time(
+        &mut self,
+        project: &Project,
+        event: &EventSelector,
+        starts: &[DateTime<Utc>],
+        end: DateTime<Utc>,
+    ) -> Result<Option<Vec<u64>>, StorageError> {
+        let bounds: Vec<_> = starts.iter().copied().chain([end]).collect();
+        if bounds.iter().any(|bound| bucket_of(*bound) != *bound) {
+            return Ok(None);
+        }
+        let conn = self.roll_ups("counts").await?;
+        Ok(Some(counts::by_time(conn, project.id, event, &bounds).await?))
+    }
+
+    /// Refuses a question for which more events would have to be brought here than may be. The counts know how many
+    /// that are, up to a quarter of an hour at the edges, before one is read.
+    ///
+    /// # Errors
+    /// [`AnalyticsError::TooManyEvents`], or when the database fails.
+    pub async fn afford<'a>(
+        &mut self,
+        project: &Project,
+        events: impl IntoIterator<Item = &'a EventSelector>,
+        instants: &Range<DateTime<Utc>>,
+    ) -> Result<(), AnalyticsError> {
+        let bounds = [bucket_of(instants.start), bucket_of(instants.end) + BUCKET];
+        let mut types: BTreeSet<&EventSelector> = events.into_iter().collect();
+        if types.contains(&EventSelector::Any) {
+            types = BTreeSet::from([&EventSelector::Any]);
+        }
+        let mut found = 0u64;
+        for event in types {
+            let conn = self.roll_ups("the number of events").await?;
+            found += counts::by_time(conn, project.id, event, &bounds).await?.iter().sum::<u64>();
+        }
+        let most = self.limits.events;
+        if found > most { Err(AnalyticsError::TooManyEvents { found, most }) } else { Ok(()) }
+    }
+
+    /// How far users got, who began within `instants`.
+    ///
+    /// # Errors
+    /// When there are too many events, or the database fails.
+    pub async fn funnel(
+        &mut self,
+        project: &Project,
+        query: &FunnelQuery,
+        instants: &Range<DateTime<Utc>>,
+    ) -> Result<Funnel, AnalyticsError> {
+        let reach = instants.start..instants.end.checked_add_signed(query.window).unwrap_or(instants.end);
+        let any = EventSelector::Any;
+        match query.order {
+            Order::Strict => self.afford(project, [&any], &reach).await?,
+            Order::Ordered | Order::Loose => {
+                let all = query.steps.iter().chain(&query.exclusions);
+                self.afford(project, all.map(|selection| &selection.event), &reach).await?;
+            }
+        }
+        let mut fold = FunnelFold::new(query, instants.end.timestamp_micros());
+        if let Some(marks) = query.marks_by_type()
+            && self.from_postings(project, &marks, &reach, &mut fold).await?
+        {
+            return Ok(fold.finish());
+        }
+        let conn = self.events("the events of the steps").await?;
+        let mut events = std::pin::pin!(user_events::of_funnel(conn, project.id, query, instants).await?);
+        while let Some((user, moment, value)) = events.try_next().await? {
+            fold.push(user, moment, value.as_deref());
+        }
+        Ok(fold.finish())
+    }
+
+    /// Feeds a funnel for which types are all that matters, from memory as far as that goes. `false`: there are more
+    /// events than memory has room for, and nothing was done.
+    async fn from_postings(
+        &mut self,
+        project: &Project,
+        marks: &BTreeMap<&EventType, u32>,
+        reach: &Range<DateTime<Utc>>,
+        fold: &mut FunnelFold<'_>,
+    ) -> Result<bool, StorageError> {
+        let starts = days(reach.start, reach.end);
+        let types: Vec<&EventType> = marks.keys().copied().collect();
+        let conn = self.roll_ups("editions of days").await?;
+        let editions = postings::editions(conn, project.id, &types, &starts).await?;
+        if !self.postings.have_room_for(editions.iter().flatten().map(|edition| edition.events).sum()) {
+            return Ok(false);
+        }
+        let mut found = Vec::new();
+        for ((event_type, marks), editions) in marks.iter().zip(editions) {
+            // Days that are missing in a row are read at once.
+            let mut missing: Vec<(DateTime<Utc>, Edition)> = Vec::new();
+            for (day, edition) in starts.iter().zip(editions.iter().copied().map(Some).chain([None])) {
+                let kept = match edition {
+                    Some(edition) if edition.events > 0 => {
+                        let kept = self.postings.get(project.id, event_type, *day, edition).await;
+                        if kept.is_none() {
+                            missing.push((*day, edition));
+                            continue;
+                        }
+                        kept
+                    }
+                    _ => None,
+                };
+                found.extend(kept.map(|kept| (*marks, kept)));
+                if !missing.is_empty() {
+                    let bounds: Vec<_> = missing.iter().map(|(day, _)| *day).chain([*day]).collect();
+                    let conn = self.events("the users and times of events").await?;
+                    let loaded = postings::load(conn, project.id, event_type, &bounds).await?;
+                    for ((day, edition), posting) in missing.drain(..).zip(loaded) {
+                        let kept = self.postings.put(project.id, event_type, day, edition, posting).await;
+                        found.push((*marks, kept));
+                    }
+                }
+            }
+        }
+        self.source = Source::Raw;
+        self.begin("the users and times of events, in memory", Source::Raw).await?;
+        let parts: Vec<(u32, &Posting)> = found.iter().map(|(marks, kept)| (*marks, &kept.1)).collect();
+        let (from, to) = (reach.start.timestamp_micros(), reach.end.timestamp_micros());
+        posting::user_by_user(&parts, from, to, |user, moment| fold.push(user, moment, None));
+        Ok(true)
+    }
+
+    /// Hands over the selected events within `instants`, user by user.
+    ///
+    /// # Errors
+    /// When there are too many events, the database fails, or `take` does.
+    pub async fn user_by_user(
+        &mut self,
+        project: &Project,
+        events: &Selection,
+        instants: &Range<DateTime<Utc>>,
+        mut take: impl FnMut(UserEvent) -> Result<(), QueryFault>,
+    ) -> Result<(), AnalyticsError> {
+        self.afford(project, [&events.event], instants).await?;
+        let conn = self.events("the events, user by user").await?;
+        let mut rows = std::pin::pin!(user_events::of_everybody(conn, project.id, events, instants).await?);
+        while let Some(event) = rows.try_next().await? {
+            take(event)?;
+        }
+        Ok(())
     }
 
     /// The first `limit` event types by name, of those after `after`.
@@ -181,21 +403,35 @@ impl Reader {
         after: &str,
         limit: u16,
     ) -> Result<Vec<TypeSummary>, StorageError> {
-        counts::types(self.in_time().await?, project.id, after, limit).await
+        counts::types(self.roll_ups("event types").await?, project.id, after, limit).await
     }
 
-    /// For a statement that reads the events.
-    async fn events(&mut self) -> Result<&mut Snapshot, StorageError> {
+    /// For a read of the events.
+    pub(crate) async fn events(&mut self, what: &'static str) -> Result<&mut Snapshot, StorageError> {
         self.source = Source::Raw;
-        self.in_time().await
+        self.begin(what, Source::Raw).await
     }
 
-    /// For any other statement. Gives it what is left of the time.
-    async fn in_time(&mut self) -> Result<&mut Snapshot, StorageError> {
+    /// For any other read.
+    pub(crate) async fn roll_ups(&mut self, what: &'static str) -> Result<&mut Snapshot, StorageError> {
+        self.begin(what, Source::RollUp).await
+    }
+
+    /// Gives a read what is left of the time.
+    async fn begin(&mut self, what: &'static str, store: Source) -> Result<&mut Snapshot, StorageError> {
+        self.note();
+        self.reading = Some((what, store, Instant::now()));
         let spent = self.opened.elapsed();
         if spent > NEGLIGIBLE {
-            self.snapshot.limit(self.patience.saturating_sub(spent)).await?;
+            self.snapshot.limit(self.limits.patience.saturating_sub(spent)).await?;
         }
         Ok(&mut self.snapshot)
+    }
+
+    /// A read lasts until the next one begins: what is computed of it belongs to it.
+    fn note(&mut self) {
+        if let Some((what, store, began)) = self.reading.take() {
+            self.parts.push(Part { what, store, took: began.elapsed() });
+        }
     }
 }

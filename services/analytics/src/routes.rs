@@ -11,9 +11,13 @@ mod denials;
 mod document;
 mod event_types;
 mod insights;
+mod properties;
+mod query;
 mod retention;
 mod schema;
 mod top_events;
+mod trends;
+mod users;
 
 use document::Document;
 
@@ -25,7 +29,13 @@ pub fn configure(service: &mut ServiceConfig<'_>) {
         .service(active_users::mau)
         .service(top_events::top_events)
         .service(retention::retention)
+        .service(trends::trends)
+        .service(query::query)
         .service(event_types::event_types)
+        .service(properties::properties)
+        .service(users::users)
+        .service(users::user)
+        .service(users::events)
         .service(schema::schema)
         .service(insights::list)
         .service(insights::create)

@@ -1,9 +1,7 @@
 //! What every request may use.
 
-use std::time::Duration;
-
 use chrono::{DateTime, Utc};
-use millrace_cache::limits::Limits;
+use millrace_cache::limits::Limits as Rates;
 use millrace_domain::rate::Rate;
 use millrace_messaging::broker::Broker;
 use millrace_messaging::project_tables::TableCopy;
@@ -11,6 +9,9 @@ use millrace_storage::database::{Connection, Database};
 
 use crate::errors::AnalyticsError;
 use crate::kept::KeptAnswers;
+use crate::postings::Postings;
+use crate::reader::Limits;
+use crate::turns::Turns;
 
 /// Shared by all workers of the server.
 #[derive(Clone, Debug)]
@@ -22,11 +23,15 @@ pub struct State {
     /// Answers that were given a moment ago.
     pub answers: KeptAnswers,
     /// Counts questions.
-    pub limits: Limits,
+    pub rates: Rates,
     /// How many may be asked of a project.
     pub api_limits: TableCopy<Rate>,
-    /// How long the database may work on a question.
-    pub patience: Duration,
+    /// What a question may cost.
+    pub limits: Limits,
+    /// Postings in memory.
+    pub postings: Postings,
+    /// Who is being answered.
+    pub turns: Turns,
     /// What time it is.
     pub clock: fn() -> DateTime<Utc>,
 }

@@ -5,6 +5,8 @@ use roaring::RoaringBitmap;
 use serde::{Deserialize, Serialize};
 
 use crate::analytics::activity::Activity;
+use crate::analytics::event_selector::EventSelector;
+use crate::analytics::query_fault::{QueryFault, word};
 use crate::analytics::range::DateRange;
 
 /// How many days back from each date a user counts as active.
@@ -29,10 +31,49 @@ impl Window {
         }
     }
 
+    /// What the number is called.
+    #[must_use]
+    pub fn short_name(self) -> &'static str {
+        match self {
+            Self::Day => "dau",
+            Self::Week => "wau",
+            Self::Month => "mau",
+        }
+    }
+
     /// The days whose activity must be loaded to answer for `range`.
     #[must_use]
     pub fn needed(self, range: DateRange) -> DateRange {
         range.preceded_by(u64::from(self.days()) - 1)
+    }
+}
+
+/// How many distinct users were active.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ActiveUsersQuery {
+    /// How many days back from each date.
+    pub window: Window,
+    /// Doing what.
+    pub event: EventSelector,
+}
+
+/// A question about active users, as it is written.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ActiveUsersParameters {
+    window: Option<String>,
+    event_type: Option<String>,
+}
+
+impl TryFrom<ActiveUsersParameters> for ActiveUsersQuery {
+    type Error = QueryFault;
+
+    fn try_from(raw: ActiveUsersParameters) -> Result<Self, QueryFault> {
+        let words = [("day", Window::Day), ("week", Window::Week), ("month", Window::Month)];
+        Ok(Self {
+            window: word("window", raw.window.as_deref(), Window::Day, &words)?,
+            event: EventSelector::parse("event_type", raw.event_type.as_deref())?,
+        })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use chrono::{DateTime, Datelike, Months, NaiveDate, TimeDelta, Utc};
+use chrono::{DateTime, Datelike, Months, NaiveDate, SecondsFormat, TimeDelta, Utc};
 
 use crate::analytics::query_error::QueryError;
 use crate::analytics::range::DateRange;
@@ -47,6 +47,37 @@ impl Period {
                 Ok(Self::Instants { from: start, to: end })
             }
             _ => Err(QueryError::MixedPeriod),
+        }
+    }
+
+    /// The period of the same length that ends where this one begins: as many dates, or as much time.
+    #[must_use]
+    pub fn previous(self) -> Self {
+        match self {
+            Self::Dates(range) => {
+                let days = range.end().signed_duration_since(range.from());
+                let earlier = |date: NaiveDate| date.checked_sub_signed(days).unwrap_or(NaiveDate::MIN);
+                Self::Dates(DateRange::between(earlier(range.from()), earlier(range.to())))
+            }
+            Self::Instants { from, to } => Self::Instants { from: from - (to - from), to: from },
+        }
+    }
+
+    /// Its beginning, as `from` says it.
+    #[must_use]
+    pub fn start_text(self) -> String {
+        match self {
+            Self::Dates(range) => range.from().to_string(),
+            Self::Instants { from, .. } => from.to_rfc3339_opts(SecondsFormat::AutoSi, true),
+        }
+    }
+
+    /// Its end, as `to` says it.
+    #[must_use]
+    pub fn end_text(self) -> String {
+        match self {
+            Self::Dates(range) => range.to().to_string(),
+            Self::Instants { to, .. } => to.to_rfc3339_opts(SecondsFormat::AutoSi, true),
         }
     }
 

@@ -1,80 +1,244 @@
-//! Sessions of events whose senders named none: a user's events between which less than half an hour lies.
+//! Sessions: how long users stayed, where they came in and where they left.
 //!
-//! The definition is [ADR 29](../../../../docs/adr/0029-sessions.md)'s.
+//! The events of a user with the same session id are one session. Of a user's events without one, those that follow each
+//! other with at most the gap in between are one session. A session is made of the events of the period alone: one that
+//! reaches beyond it is cut there. It belongs to the point of time at which it begins, and lasts from its first event to
+//! its last. A session of one event is a **bounce**. Events of a user at one time stand in the order of their types' names.
+
+use std::cmp::Reverse;
+use std::collections::HashMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use serde::Deserialize;
+use serde_json::Value;
 
-/// The gap that parts two sessions.
-pub const GAP: TimeDelta = TimeDelta::minutes(30);
+use crate::analytics::buckets::{Bucket, Width};
+use crate::analytics::funnel;
+use crate::analytics::interval::Interval;
+use crate::analytics::query_fault::{QueryFault, whole_number, word};
+use crate::analytics::span;
+use crate::ids::UserNo;
 
-/// When the session of each of a user's events began, in the order of `times`, which may be any.
-#[must_use]
-pub fn session_starts(times: &[DateTime<Utc>]) -> Vec<DateTime<Utc>> {
-    let mut order: Vec<(DateTime<Utc>, usize)> =
-        times.iter().enumerate().map(|(place, time)| (*time, place)).collect();
-    order.sort_unstable();
-    let mut starts = times.to_vec();
-    let mut session: Option<(DateTime<Utc>, DateTime<Utc>)> = None;
-    for (time, place) in order {
-        let start = match session {
-            Some((start, last)) if time - last < GAP => start,
-            _ => time,
-        };
-        session = Some((start, time));
-        if let Some(of_event) = starts.get_mut(place) {
-            *of_event = start;
-        }
-    }
-    starts
+/// A question about sessions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionsQuery {
+    /// The length of a point.
+    pub interval: Width,
+    /// The most time between two events of a session without an id.
+    pub gap: TimeDelta,
+    /// How many entries and exits to name.
+    pub limit: usize,
 }
 
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
+/// A question about sessions, as it is written.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SessionsParameters {
+    interval: Option<String>,
+    gap: Option<String>,
+    limit: Option<Value>,
+}
 
-    use proptest::prelude::*;
+impl TryFrom<SessionsParameters> for SessionsQuery {
+    type Error = QueryFault;
 
-    use super::*;
-
-    fn at(minute: i64) -> DateTime<Utc> {
-        DateTime::UNIX_EPOCH + TimeDelta::minutes(minute)
+    fn try_from(raw: SessionsParameters) -> Result<Self, QueryFault> {
+        let limit = whole_number("limit", raw.limit.as_ref(), 10, 1, 1_000)?;
+        let day = Width::Calendar(Interval::Day);
+        Ok(Self {
+            interval: word("interval", raw.interval.as_deref(), day, &Width::WORDS)?,
+            gap: span::parse("gap", raw.gap.as_deref(), TimeDelta::minutes(30), 1)?,
+            limit: usize::try_from(limit).unwrap_or(usize::MAX),
+        })
     }
+}
 
-    #[test]
-    fn half_an_hour_parts_and_less_does_not() {
-        let starts = session_starts(&[at(0), at(29), at(58), at(88), at(300)]);
-        assert_eq!(starts, [at(0), at(0), at(0), at(88), at(300)]);
-        assert!(session_starts(&[]).is_empty());
-    }
+/// What is known of some sessions.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Figures {
+    /// How many they are.
+    pub sessions: u64,
+    /// The distinct users who had them.
+    pub users: u64,
+    /// Their events.
+    pub events: u64,
+    /// Those of one event.
+    pub bounces: u64,
+    /// The mean of their lengths.
+    pub mean_seconds: Option<f64>,
+    /// The median of their lengths.
+    pub median_seconds: Option<f64>,
+}
 
-    #[test]
-    fn an_event_that_comes_late_joins_what_was_apart() {
-        assert_eq!(session_starts(&[at(0), at(40)]), [at(0), at(40)]);
-        assert_eq!(session_starts(&[at(0), at(40), at(20)]), [at(0); 3]);
-    }
+/// The answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sessions {
+    /// All of them.
+    pub all: Figures,
+    /// Those that begin in each bucket.
+    pub buckets: Vec<Figures>,
+    /// The types of first events, with the number of sessions, most first.
+    pub entries: Vec<(String, u64)>,
+    /// The types of last events, with the number of sessions, most first.
+    pub exits: Vec<(String, u64)>,
+}
 
-    proptest! {
-        #[test]
-        fn the_order_in_which_events_come_does_not_matter(
-            (sorted, shuffled) in prop::collection::vec(0i64..2_000, 0..60)
-                .prop_flat_map(|minutes| (Just(minutes.clone()), Just(minutes).prop_shuffle())),
-        ) {
-            let by_time = |minutes: &[i64]| {
-                let times: Vec<_> = minutes.iter().map(|minute| at(*minute)).collect();
-                times.iter().copied().zip(session_starts(&times)).collect::<BTreeMap<_, _>>()
-            };
-            prop_assert_eq!(by_time(&sorted), by_time(&shuffled));
+/// Which session an event belongs to, for its sender.
+type SessionName = Option<String>;
+
+struct Event {
+    at: i64,
+    event_type: String,
+    session: SessionName,
+}
+
+struct Session {
+    first: i64,
+    last: i64,
+    events: u64,
+    entry: String,
+    exit: String,
+}
+
+#[derive(Default)]
+struct Tally {
+    lengths: Vec<i64>,
+    events: u64,
+    bounces: u64,
+    users: u64,
+    last_user: Option<UserNo>,
+}
+
+/// Takes in events user by user and keeps what the answer is made of.
+pub struct SessionsFold<'q> {
+    query: &'q SessionsQuery,
+    starts: Vec<DateTime<Utc>>,
+    user: Option<UserNo>,
+    events: Vec<Event>,
+    tallies: Vec<Tally>,
+    users: u64,
+    entries: HashMap<String, u64>,
+    exits: HashMap<String, u64>,
+}
+
+impl<'q> SessionsFold<'q> {
+    /// Nothing counted yet.
+    #[must_use]
+    pub fn new(query: &'q SessionsQuery, buckets: &[Bucket]) -> Self {
+        let starts: Vec<_> = buckets.iter().map(|bucket| bucket.start).collect();
+        Self {
+            query,
+            tallies: starts.iter().map(|_| Tally::default()).collect(),
+            starts,
+            user: None,
+            events: Vec::new(),
+            users: 0,
+            entries: HashMap::new(),
+            exits: HashMap::new(),
         }
+    }
 
-        #[test]
-        fn sessions_are_apart_and_hold_together(minutes in prop::collection::vec(0i64..2_000, 0..60)) {
-            let times: Vec<_> = minutes.iter().map(|minute| at(*minute)).collect();
-            let mut seen: Vec<_> = times.iter().copied().zip(session_starts(&times)).collect();
-            seen.sort_unstable();
-            for pair in seen.windows(2) {
-                let together = pair[1].0 - pair[0].0 < GAP;
-                prop_assert_eq!(together, pair[0].1 == pair[1].1);
+    /// Takes in an event, its time in microseconds. All events of a user must come together, in whatever order.
+    pub fn push(&mut self, user: UserNo, at: i64, event_type: String, session: Option<String>) {
+        if self.user != Some(user) {
+            self.close_user();
+            self.user = Some(user);
+        }
+        self.events.push(Event { at, event_type, session });
+    }
+
+    /// The answer.
+    #[must_use]
+    pub fn finish(mut self) -> Sessions {
+        self.close_user();
+        let mut all = Tally { users: self.users, ..Tally::default() };
+        let mut buckets = Vec::new();
+        for tally in self.tallies {
+            all.lengths.extend(&tally.lengths);
+            all.events += tally.events;
+            all.bounces += tally.bounces;
+            buckets.push(tally.figures());
+        }
+        let limit = self.query.limit;
+        Sessions {
+            all: all.figures(),
+            buckets,
+            entries: most(self.entries, limit),
+            exits: most(self.exits, limit),
+        }
+    }
+
+    fn close_user(&mut self) {
+        self.events.sort_by(|a, b| (a.at, &a.event_type).cmp(&(b.at, &b.event_type)));
+        let gap = self.query.gap.num_microseconds().unwrap_or(i64::MAX);
+        let mut open: HashMap<SessionName, Session> = HashMap::new();
+        let mut closed = Vec::new();
+        for event in self.events.drain(..) {
+            let Event { at, event_type, session: name } = event;
+            if name.is_none()
+                && let Some(over) = open.remove(&None)
+            {
+                if at - over.last > gap {
+                    closed.push(over);
+                } else {
+                    open.insert(None, over);
+                }
+            }
+            let session = open.entry(name).or_insert_with(|| Session {
+                first: at,
+                last: at,
+                events: 0,
+                entry: event_type.clone(),
+                exit: String::new(),
+            });
+            session.last = at;
+            session.exit = event_type;
+            session.events += 1;
+        }
+        closed.extend(open.into_values());
+        if !closed.is_empty() {
+            self.users += 1;
+        }
+        for session in closed {
+            self.count(session);
+        }
+    }
+
+    fn count(&mut self, session: Session) {
+        let begun = self.starts.partition_point(|start| start.timestamp_micros() <= session.first);
+        if let Some(tally) = begun.checked_sub(1).and_then(|place| self.tallies.get_mut(place)) {
+            tally.lengths.push(session.last - session.first);
+            tally.events += session.events;
+            tally.bounces += u64::from(session.events == 1);
+            if tally.last_user != self.user {
+                tally.last_user = self.user;
+                tally.users += 1;
             }
         }
+        *self.entries.entry(session.entry).or_default() += 1;
+        *self.exits.entry(session.exit).or_default() += 1;
     }
+}
+
+impl Tally {
+    #[expect(clippy::cast_precision_loss, reason = "exact below 2^53 microseconds, 285 years")]
+    fn figures(mut self) -> Figures {
+        let sessions = self.lengths.len();
+        let total: i64 = self.lengths.iter().sum();
+        Figures {
+            sessions: u64::try_from(sessions).unwrap_or(u64::MAX),
+            users: self.users,
+            events: self.events,
+            bounces: self.bounces,
+            mean_seconds: (sessions > 0).then(|| total as f64 / sessions as f64 / 1e6),
+            median_seconds: funnel::median_seconds(&mut self.lengths),
+        }
+    }
+}
+
+fn most(counts: HashMap<String, u64>, limit: usize) -> Vec<(String, u64)> {
+    let mut ranked: Vec<(String, u64)> = counts.into_iter().collect();
+    ranked.sort_by(|(a, more), (b, less)| (Reverse(more), a).cmp(&(Reverse(less), b)));
+    ranked.truncate(limit);
+    ranked
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use chrono::{DateTime, NaiveDate, NaiveTime, TimeZone as _, Utc};
+use chrono::{DateTime, FixedOffset, NaiveDate, NaiveTime, TimeZone as _, Timelike, Utc};
 use chrono_tz::{GapInfo, Tz};
 use serde::{Deserialize, Serialize};
 
@@ -50,6 +50,19 @@ impl TimeZone {
             Some(next) if self.day_start(next) <= instant => next,
             _ => wall,
         }
+    }
+
+    /// The instant as a clock on the wall shows it.
+    #[must_use]
+    pub fn wall_time(self, instant: DateTime<Utc>) -> DateTime<FixedOffset> {
+        instant.with_timezone(&self.0).fixed_offset()
+    }
+
+    /// What tells one hour on the wall from the next: the hour, and the clock's seconds ahead of UTC.
+    #[must_use]
+    pub fn wall_hour(self, instant: DateTime<Utc>) -> (u32, i32) {
+        let wall = self.wall_time(instant);
+        (wall.hour(), wall.offset().local_minus_utc())
     }
 
     /// The first instant of `day`. Never decreases from one day to the next; equal for a day that the zone skipped.

@@ -3,9 +3,11 @@
 use std::cmp::Reverse;
 use std::str::FromStr;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::analytics::query_error::QueryError;
+use crate::analytics::query_fault::{QueryFault, whole_number};
 use crate::text::EventType;
 
 /// An event type with its events and its distinct users in the period asked for.
@@ -36,6 +38,22 @@ impl TopLimit {
 impl Default for TopLimit {
     fn default() -> Self {
         Self(10)
+    }
+}
+
+/// A question about the most frequent types, as it is written.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TopEventsParameters {
+    limit: Option<Value>,
+}
+
+impl TryFrom<TopEventsParameters> for TopLimit {
+    type Error = QueryFault;
+
+    fn try_from(raw: TopEventsParameters) -> Result<Self, QueryFault> {
+        let limit = whole_number("limit", raw.limit.as_ref(), Self::default().0.into(), 1, Self::MAX.into())?;
+        Ok(Self(u16::try_from(limit).unwrap_or(Self::MAX)))
     }
 }
 

@@ -3,8 +3,10 @@
 
 #![expect(clippy::expect_used, reason = "a test that cannot be set up must fail")]
 #![expect(clippy::cast_precision_loss, reason = "a dozen users")]
+#![expect(clippy::indexing_slicing, reason = "a walk that leaves its events must fail")]
 
 mod active_users;
+mod funnel;
 mod history;
 mod retention;
 mod retention_examples;

@@ -3,32 +3,21 @@
 use std::iter;
 
 use chrono::{Days, NaiveDate};
-use millrace_domain::analytics::active_users::{ActiveUsers, Window, active_users};
-use millrace_domain::analytics::event_selector::EventSelector;
+use millrace_domain::analytics::active_users::{ActiveUsers, ActiveUsersQuery, active_users};
+use millrace_domain::analytics::asked::Asked;
+use millrace_domain::analytics::filter::{Filter, Selection};
 use millrace_domain::analytics::interval::Interval;
 use millrace_domain::analytics::range::DateRange;
 use millrace_domain::analytics::time_zone::TimeZone;
-use millrace_domain::ids::ProjectId;
+use millrace_storage::projects::Project;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::asked::Asked;
 use crate::errors::AnalyticsError;
 use crate::reader::Reader;
 
 /// Dates answered for at once. Sets of a million users take 128 KiB a day, and a question may cover ten years.
 const SLICE_DAYS: u64 = 92;
-
-/// How many distinct users were active.
-#[derive(Clone, Debug)]
-pub struct ActiveUsersQuestion {
-    /// When. Of instants, the windows reach back behind `from` as far as they are long, and the last ends with `to`.
-    pub asked: Asked,
-    /// How many days back from each date.
-    pub window: Window,
-    /// Doing what.
-    pub selector: EventSelector,
-}
 
 /// A point of the series.
 #[derive(Debug, Serialize, ToSchema)]
@@ -57,31 +46,31 @@ pub struct ActiveUsersAnswer {
     pub data: Vec<ActiveUsersPoint>,
 }
 
-impl ActiveUsersQuestion {
-    /// Answers for a project.
-    ///
-    /// # Errors
-    /// When the project does not exist or cannot be read.
-    pub async fn answer(
-        self,
-        reader: &mut Reader,
-        project: ProjectId,
-    ) -> Result<ActiveUsersAnswer, AnalyticsError> {
-        let project = reader.project(project).await?;
-        let zone = self.asked.zone(project.timezone);
-        let dates = self.asked.period.dates(zone);
-        let covered = self.asked.period.instants(zone);
-        let reach = zone.day_start(dates.from()) - zone.day_start(self.window.needed(dates).from());
-        let mut data = Vec::new();
-        for slice in slices(dates) {
-            let needed = self.window.needed(slice);
-            let instants = zone.day_start(needed.from()).max(covered.start - reach)
-                ..zone.day_start(needed.end()).min(covered.end);
-            let activity = reader.activity(&project, &self.selector, &instants, zone, Interval::Day).await?;
-            data.extend(active_users(self.window, slice, &activity).into_iter().map(ActiveUsersPoint::from));
-        }
-        Ok(ActiveUsersAnswer { from: self.asked.from, to: self.asked.to, timezone: zone, data })
+/// Answers for a project. Of instants, the windows reach back behind `from` as far as they are long, and the last ends
+/// with `to`.
+///
+/// # Errors
+/// When the project cannot be read.
+pub async fn answer(
+    reader: &mut Reader,
+    project: &Project,
+    asked: Asked,
+    query: ActiveUsersQuery,
+    filter: Option<Filter>,
+) -> Result<ActiveUsersAnswer, AnalyticsError> {
+    let zone = asked.zone(project.timezone);
+    let events = Selection { event: query.event, filter };
+    let (dates, covered) = (asked.period.dates(zone), asked.period.instants(zone));
+    let reach = zone.day_start(dates.from()) - zone.day_start(query.window.needed(dates).from());
+    let mut data = Vec::new();
+    for slice in slices(dates) {
+        let needed = query.window.needed(slice);
+        let instants = zone.day_start(needed.from()).max(covered.start - reach)
+            ..zone.day_start(needed.end()).min(covered.end);
+        let activity = reader.activity(project, &events, &instants, zone, Interval::Day).await?;
+        data.extend(active_users(query.window, slice, &activity).into_iter().map(ActiveUsersPoint::from));
     }
+    Ok(ActiveUsersAnswer { from: asked.from, to: asked.to, timezone: zone, data })
 }
 
 impl From<ActiveUsers> for ActiveUsersPoint {

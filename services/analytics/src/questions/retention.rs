@@ -4,14 +4,15 @@ use std::ops::Range;
 
 use chrono::{DateTime, Utc};
 use millrace_domain::analytics::activity::Activity;
+use millrace_domain::analytics::asked::Asked;
 use millrace_domain::analytics::event_selector::EventSelector;
+use millrace_domain::analytics::filter::{Filter, Selection};
+use millrace_domain::analytics::interval::Interval;
 use millrace_domain::analytics::range::DateRange;
 use millrace_domain::analytics::retention::{Needs, RetentionPlan, RetentionQuery};
 use millrace_domain::analytics::time_zone::TimeZone;
-use millrace_domain::ids::ProjectId;
 use millrace_storage::projects::Project;
 
-use crate::asked::Asked;
 use crate::errors::AnalyticsError;
 use crate::reader::Reader;
 
@@ -21,51 +22,45 @@ pub use body::{
     CohortName, IntervalName, ModeName, RetentionAnswer, RetentionAverage, RetentionCell, RetentionCohort,
 };
 
-/// Of the users who started in an interval, how many came back in later ones.
-#[derive(Clone, Debug)]
-pub struct RetentionQuestion {
-    /// Which cohorts: those that share a date with it.
-    pub asked: Asked,
-    /// What makes a cohort, and what counts as coming back.
-    pub query: RetentionQuery,
-}
-
-impl RetentionQuestion {
-    /// Answers for a project.
-    ///
-    /// # Errors
-    /// When the answer would be too large, or the project does not exist or cannot be read.
-    pub async fn answer(
-        self,
-        reader: &mut Reader,
-        project: ProjectId,
-    ) -> Result<RetentionAnswer, AnalyticsError> {
-        let project = reader.project(project).await?;
-        let zone = self.asked.zone(project.timezone);
-        let range = self.asked.period.dates(zone);
-        let plan = RetentionPlan::new(self.query.clone(), range, reader.today(zone))?;
-        let reading = Reading { project: &project, zone, query: &self.query };
-        let retention = match reading.activities(reader, plan.needs()).await? {
-            (start, Some(returns)) => plan.answer(&start, &returns),
-            (both, None) => plan.answer(&both, &both),
-        };
-        Ok(RetentionAnswer {
-            from: self.asked.from,
-            to: self.asked.to,
-            timezone: zone,
-            interval: self.query.interval.into(),
-            mode: self.query.mode.into(),
-            cohort: self.query.cohort.into(),
-            data: retention.data.into_iter().map(RetentionCohort::from).collect(),
-            average: retention.average.into_iter().map(RetentionAverage::from).collect(),
-        })
-    }
+/// Answers for a project: for the cohorts that share a date with the period.
+///
+/// # Errors
+/// When the answer would be too large, or the project cannot be read.
+pub async fn answer(
+    reader: &mut Reader,
+    project: &Project,
+    asked: Asked,
+    query: RetentionQuery,
+    filter: Option<Filter>,
+) -> Result<RetentionAnswer, AnalyticsError> {
+    let zone = asked.zone(project.timezone);
+    let range = asked.period.dates(zone);
+    let plan = RetentionPlan::new(query.clone(), range, reader.today(zone))?;
+    let selection = |event: &EventSelector| Selection { event: event.clone(), filter: filter.clone() };
+    let (start, returns) = (selection(&query.start_event), selection(&query.return_event));
+    let reading = Reading { project, zone, interval: query.interval, start, returns };
+    let retention = match reading.activities(reader, plan.needs()).await? {
+        (start, Some(returns)) => plan.answer(&start, &returns),
+        (both, None) => plan.answer(&both, &both),
+    };
+    Ok(RetentionAnswer {
+        from: asked.from,
+        to: asked.to,
+        timezone: zone,
+        interval: query.interval.into(),
+        mode: query.mode.into(),
+        cohort: query.cohort.into(),
+        data: retention.data.into_iter().map(RetentionCohort::from).collect(),
+        average: retention.average.into_iter().map(RetentionAverage::from).collect(),
+    })
 }
 
 struct Reading<'a> {
     project: &'a Project,
     zone: TimeZone,
-    query: &'a RetentionQuery,
+    interval: Interval,
+    start: Selection,
+    returns: Selection,
 }
 
 impl Reading<'_> {
@@ -75,7 +70,7 @@ impl Reading<'_> {
         reader: &mut Reader,
         needs: Needs,
     ) -> Result<(Activity, Option<Activity>), AnalyticsError> {
-        let (started, returned) = (&self.query.start_event, &self.query.return_event);
+        let (started, returned) = (&self.start, &self.returns);
         let (mut start, returns) = if started == returned {
             (self.activity(reader, started, hull(needs.start, needs.returns)).await?, None)
         } else {
@@ -93,12 +88,12 @@ impl Reading<'_> {
     async fn activity(
         &self,
         reader: &mut Reader,
-        selector: &EventSelector,
+        events: &Selection,
         days: Option<DateRange>,
     ) -> Result<Activity, AnalyticsError> {
         let Some(days) = days else { return Ok(Activity::default()) };
         let instants = self.instants(days);
-        Ok(reader.activity(self.project, selector, &instants, self.zone, self.query.interval).await?)
+        Ok(reader.activity(self.project, events, &instants, self.zone, self.interval).await?)
     }
 
     fn instants(&self, days: DateRange) -> Range<DateTime<Utc>> {

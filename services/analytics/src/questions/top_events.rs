@@ -1,24 +1,17 @@
 //! The most frequent event types.
 
+use millrace_domain::analytics::asked::Asked;
+use millrace_domain::analytics::event_selector::EventSelector;
+use millrace_domain::analytics::filter::{Filter, Selection};
 use millrace_domain::analytics::time_zone::TimeZone;
 use millrace_domain::analytics::top_events::{TopEvent, TopLimit, top_events};
-use millrace_domain::ids::ProjectId;
 use millrace_domain::text::EventType;
+use millrace_storage::projects::Project;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::asked::Asked;
 use crate::errors::AnalyticsError;
 use crate::reader::Reader;
-
-/// What happened most, and to how many.
-#[derive(Clone, Debug)]
-pub struct TopEventsQuestion {
-    /// When.
-    pub asked: Asked,
-    /// How many types to name.
-    pub limit: TopLimit,
-}
 
 /// An event type with its events and its distinct users.
 #[derive(Debug, Serialize, ToSchema)]
@@ -50,30 +43,30 @@ pub struct TopEventsAnswer {
     pub data: Vec<TopEventRow>,
 }
 
-impl TopEventsQuestion {
-    /// Answers for a project.
-    ///
-    /// # Errors
-    /// When the project does not exist or cannot be read.
-    pub async fn answer(
-        self,
-        reader: &mut Reader,
-        project: ProjectId,
-    ) -> Result<TopEventsAnswer, AnalyticsError> {
-        let project = reader.project(project).await?;
-        let zone = self.asked.zone(project.timezone);
-        let instants = self.asked.period.instants(zone);
-        let counts = reader.counts(&project, &instants, self.limit.get()).await?;
-        let counted = counts.into_iter().map(|(event_type, count)| TopEvent { event_type, count, users: 0 });
-        let mut ranked = top_events(counted.collect(), self.limit);
-        let types: Vec<EventType> = ranked.iter().map(|event| event.event_type.clone()).collect();
-        let users = reader.users_by_type(&project, &types, &instants).await?;
-        for (event, users) in ranked.iter_mut().zip(users) {
-            event.users = users;
-        }
-        let data = ranked.into_iter().map(TopEventRow::from).collect();
-        Ok(TopEventsAnswer { from: self.asked.from, to: self.asked.to, timezone: zone, data })
+/// Answers for a project.
+///
+/// # Errors
+/// When the project cannot be read.
+pub async fn answer(
+    reader: &mut Reader,
+    project: &Project,
+    asked: Asked,
+    limit: TopLimit,
+    filter: Option<Filter>,
+) -> Result<TopEventsAnswer, AnalyticsError> {
+    let zone = asked.zone(project.timezone);
+    let instants = asked.period.instants(zone);
+    let events = Selection { event: EventSelector::Any, filter };
+    let counts = reader.counts(project, &events, &instants, limit.get()).await?;
+    let counted = counts.into_iter().map(|(event_type, count)| TopEvent { event_type, count, users: 0 });
+    let mut ranked = top_events(counted.collect(), limit);
+    let types: Vec<EventType> = ranked.iter().map(|event| event.event_type.clone()).collect();
+    let users = reader.users_by_type(project, &types, events.filter.as_ref(), &instants).await?;
+    for (event, users) in ranked.iter_mut().zip(users) {
+        event.users = users;
     }
+    let data = ranked.into_iter().map(TopEventRow::from).collect();
+    Ok(TopEventsAnswer { from: asked.from, to: asked.to, timezone: zone, data })
 }
 
 impl From<TopEvent> for TopEventRow {

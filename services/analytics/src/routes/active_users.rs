@@ -1,23 +1,20 @@
 //! `GET /api/v1/stats/{dau,wau,mau}`.
 
 use actix_web::{HttpRequest, HttpResponse, get, web};
-use millrace_domain::analytics::active_users::Window;
+use millrace_domain::analytics::active_users::{ActiveUsersQuery, Window};
+use millrace_domain::analytics::asked::Asked;
 use millrace_domain::analytics::event_selector::EventSelector;
+use millrace_domain::analytics::query::{Query, Question};
 use millrace_http::authorized::{Authorized, Read};
 use millrace_http::problem::Problem;
-use millrace_http::query::Query;
+use millrace_http::query::Query as Parameter;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use crate::asked::Asked;
 use crate::errors::AnalyticsError;
-use crate::kept::Asking;
-use crate::questions::active_users::{ActiveUsersAnswer, ActiveUsersQuestion};
-use crate::questions::ask;
+use crate::questions::active_users::ActiveUsersAnswer;
+use crate::questions::ask_query;
 use crate::state::State;
-
-/// Days before the first date that its number may depend on.
-const LONGEST_WINDOW: u32 = 30;
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -38,10 +35,11 @@ struct Parameters {
 }
 
 impl Parameters {
-    fn parse(self, window: Window) -> Result<ActiveUsersQuestion, AnalyticsError> {
+    fn parse(self, window: Window) -> Result<Query, AnalyticsError> {
         let asked = Asked::parse(self.from, self.to, self.timezone.as_deref())?;
-        let selector = EventSelector::parse("event_type", self.event_type.as_deref())?;
-        Ok(ActiveUsersQuestion { asked, window, selector })
+        let event = EventSelector::parse("event_type", self.event_type.as_deref())?;
+        let question = Question::ActiveUsers(ActiveUsersQuery { window, event });
+        Ok(Query { asked, filter: None, question, explain: false })
     }
 }
 
@@ -65,11 +63,11 @@ impl Parameters {
 #[get("/api/v1/stats/dau")]
 pub(super) async fn dau(
     caller: Authorized<Read>,
-    parameters: Query<Parameters>,
+    parameters: Parameter<Parameters>,
     request: HttpRequest,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    active_users(Window::Day, "dau", caller, parameters, request, state).await
+    active_users(Window::Day, caller, parameters, request, state).await
 }
 
 /// Weekly active users
@@ -92,11 +90,11 @@ pub(super) async fn dau(
 #[get("/api/v1/stats/wau")]
 pub(super) async fn wau(
     caller: Authorized<Read>,
-    parameters: Query<Parameters>,
+    parameters: Parameter<Parameters>,
     request: HttpRequest,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    active_users(Window::Week, "wau", caller, parameters, request, state).await
+    active_users(Window::Week, caller, parameters, request, state).await
 }
 
 /// Monthly active users
@@ -119,23 +117,19 @@ pub(super) async fn wau(
 #[get("/api/v1/stats/mau")]
 pub(super) async fn mau(
     caller: Authorized<Read>,
-    parameters: Query<Parameters>,
+    parameters: Parameter<Parameters>,
     request: HttpRequest,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    active_users(Window::Month, "mau", caller, parameters, request, state).await
+    active_users(Window::Month, caller, parameters, request, state).await
 }
 
 async fn active_users(
     window: Window,
-    kind: &'static str,
     caller: Authorized<Read>,
-    Query(parameters): Query<Parameters>,
+    Parameter(parameters): Parameter<Parameters>,
     request: HttpRequest,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    let question = parameters.parse(window)?;
-    let (project, months) = (caller.project_id, question.asked.months(LONGEST_WINDOW));
-    let asking = Asking::new(kind, project, months, &request);
-    ask(&state, &request, asking, async move |reader| question.answer(reader, project).await).await
+    ask_query(&state, &request, caller.project_id, parameters.parse(window)?, request.uri().to_string()).await
 }

@@ -1,13 +1,22 @@
 //! What is the same in the description of every route.
 
 use millrace_http::problem::{FieldError, ProblemBody};
-use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn};
-use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn, PathItem};
+use utoipa::openapi::security::{
+    ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
+};
 use utoipa::openapi::{
     ContentBuilder, Header, HeaderBuilder, KnownFormat, ObjectBuilder, Ref, RefOr, ResponseBuilder,
     SchemaFormat, Type,
 };
 use utoipa::{Modify, OpenApi};
+
+use crate::questions::explained::Explanation;
+use crate::questions::funnel::FunnelAnswer;
+use crate::questions::lifecycle::LifecycleAnswer;
+use crate::questions::paths::PathsAnswer;
+use crate::questions::sessions::SessionsAnswer;
+use crate::questions::stickiness::StickinessAnswer;
 
 /// The document without its routes.
 #[derive(OpenApi)]
@@ -21,12 +30,19 @@ use utoipa::{Modify, OpenApi};
         (name = "statistics", description = "Who was active, what happened, who came back"),
         (name = "insights", description = "Questions that people keep, and notes"),
         (name = "dashboards", description = "Insights on one page, for the team and by link for others"),
+        (name = "queries", description = "Every question, in one language"),
+        (name = "users", description = "Who they are and what they did"),
     ),
-    components(schemas(ProblemBody, FieldError)),
+    components(schemas(
+        ProblemBody, FieldError, FunnelAnswer, PathsAnswer, SessionsAnswer, LifecycleAnswer, StickinessAnswer, Explanation,
+    )),
     modifiers(&Credentials),
     security(("bearer" = []), ("x_api_key" = [])),
 )]
 pub(super) struct Document;
+
+/// The tags of what people keep.
+const KEPT: [&str; 2] = ["insights", "dashboards"];
 
 struct Credentials;
 
@@ -44,12 +60,26 @@ impl Modify for Credentials {
 
 /// Adds to every route what it shares with the others.
 pub(super) fn complete(mut document: utoipa::openapi::OpenApi) -> utoipa::openapi::OpenApi {
-    for operation in document.paths.paths.values_mut().filter_map(|path| path.get.as_mut()) {
+    let methods = |path| {
+        let PathItem { get, post, patch, delete, .. } = path;
+        [get, post, patch, delete].into_iter().flatten()
+    };
+    for operation in document.paths.paths.values_mut().flat_map(methods) {
         operation.parameters.get_or_insert_default().push(RefOr::T(project_header()));
-        add_headers(operation);
-        add_refusals(operation);
+        if asks(operation) {
+            add_headers(operation);
+            add_refusals(operation);
+        } else {
+            operation.security = Some(vec![SecurityRequirement::new::<_, [&str; 0], &str>("bearer", [])]);
+        }
     }
     document
+}
+
+/// Whether it is a question about events. The others are about what people keep, and describe themselves.
+fn asks(operation: &Operation) -> bool {
+    let kept = |tag: &String| KEPT.contains(&tag.as_str());
+    !operation.tags.iter().flatten().any(kept)
 }
 
 fn project_header() -> Parameter {
@@ -97,6 +127,7 @@ fn add_refusals(operation: &mut Operation) {
         ("403", "The key lacks the scope `read`, or belongs to another project than `X-Project-Id`"),
         ("404", "The project does not exist, or is not the caller's"),
         ("422", "A parameter cannot be used; `errors` says which and why"),
+        ("429", "Too many questions about the project are being answered"),
         ("500", "A fault of the server; `request_id` leads to it in the log"),
         ("503", "A dependency is away, or the question takes too long"),
     ] {
@@ -105,7 +136,7 @@ fn add_refusals(operation: &mut Operation) {
             .description(description)
             .content("application/problem+json", content)
             .build();
-        if status == "503" {
+        if matches!(status, "429" | "503") {
             let wait = header(Type::Integer, "Seconds after which to try again");
             response.headers.insert("Retry-After".to_owned(), wait);
         }

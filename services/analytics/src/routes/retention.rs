@@ -1,19 +1,18 @@
 //! `GET /api/v1/stats/retention`.
 
 use actix_web::{HttpRequest, HttpResponse, get, web};
-use millrace_cache::data_versions::Month;
+use millrace_domain::analytics::asked::Asked;
+use millrace_domain::analytics::query::{Query, Question};
 use millrace_domain::analytics::retention::RetentionParameters;
 use millrace_http::authorized::{Authorized, Read};
 use millrace_http::problem::Problem;
-use millrace_http::query::Query;
+use millrace_http::query::Query as Parameter;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use crate::asked::Asked;
 use crate::errors::AnalyticsError;
-use crate::kept::Asking;
-use crate::questions::ask;
-use crate::questions::retention::{CohortName, IntervalName, ModeName, RetentionAnswer, RetentionQuestion};
+use crate::questions::ask_query;
+use crate::questions::retention::{CohortName, IntervalName, ModeName, RetentionAnswer};
 use crate::state::State;
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -53,7 +52,7 @@ struct Parameters {
 }
 
 impl Parameters {
-    fn parse(self) -> Result<RetentionQuestion, AnalyticsError> {
+    fn parse(self) -> Result<Query, AnalyticsError> {
         let asked = Asked::parse(self.from, self.to, self.timezone.as_deref())?;
         let parameters = RetentionParameters {
             interval: self.interval,
@@ -64,7 +63,8 @@ impl Parameters {
             start_event: self.start_event,
             return_event: self.return_event,
         };
-        Ok(RetentionQuestion { asked, query: parameters.try_into()? })
+        let question = Question::Retention(parameters.try_into()?);
+        Ok(Query { asked, filter: None, question, explain: false })
     }
 }
 
@@ -99,12 +99,9 @@ impl Parameters {
 #[get("/api/v1/stats/retention")]
 pub(super) async fn retention(
     caller: Authorized<Read>,
-    Query(parameters): Query<Parameters>,
+    Parameter(parameters): Parameter<Parameters>,
     request: HttpRequest,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    let question = parameters.parse()?;
-    let project = caller.project_id;
-    let asking = Asking::new("retention", project, Month::FIRST..=Month::LAST, &request);
-    ask(&state, &request, asking, async move |reader| question.answer(reader, project).await).await
+    ask_query(&state, &request, caller.project_id, parameters.parse()?, request.uri().to_string()).await
 }

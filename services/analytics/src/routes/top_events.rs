@@ -1,18 +1,18 @@
 //! `GET /api/v1/stats/top-events`.
 
 use actix_web::{HttpRequest, HttpResponse, get, web};
+use millrace_domain::analytics::asked::Asked;
+use millrace_domain::analytics::query::{Query, Question};
 use millrace_domain::analytics::top_events::TopLimit;
 use millrace_http::authorized::{Authorized, Read};
 use millrace_http::problem::Problem;
-use millrace_http::query::Query;
+use millrace_http::query::Query as Parameter;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use crate::asked::Asked;
 use crate::errors::AnalyticsError;
-use crate::kept::Asking;
-use crate::questions::ask;
-use crate::questions::top_events::{TopEventsAnswer, TopEventsQuestion};
+use crate::questions::ask_query;
+use crate::questions::top_events::TopEventsAnswer;
 use crate::state::State;
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -34,10 +34,10 @@ struct Parameters {
 }
 
 impl Parameters {
-    fn parse(self) -> Result<TopEventsQuestion, AnalyticsError> {
+    fn parse(self) -> Result<Query, AnalyticsError> {
         let asked = Asked::parse(self.from, self.to, self.timezone.as_deref())?;
         let limit = self.limit.map_or(Ok(TopLimit::default()), |text| text.parse())?;
-        Ok(TopEventsQuestion { asked, limit })
+        Ok(Query { asked, filter: None, question: Question::TopEvents(limit), explain: false })
     }
 }
 
@@ -63,12 +63,9 @@ impl Parameters {
 #[get("/api/v1/stats/top-events")]
 pub(super) async fn top_events(
     caller: Authorized<Read>,
-    Query(parameters): Query<Parameters>,
+    Parameter(parameters): Parameter<Parameters>,
     request: HttpRequest,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    let question = parameters.parse()?;
-    let (project, months) = (caller.project_id, question.asked.months(0));
-    let asking = Asking::new("top_events", project, months, &request);
-    ask(&state, &request, asking, async move |reader| question.answer(reader, project).await).await
+    ask_query(&state, &request, caller.project_id, parameters.parse()?, request.uri().to_string()).await
 }

@@ -10,6 +10,7 @@ use millrace_testkit::story;
 use rand::Rng;
 use rand::rngs::StdRng;
 use rand::seq::{IndexedRandom, SliceRandom};
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::stage::{Project, Stage};
@@ -26,19 +27,57 @@ pub(crate) struct Happened {
     pub(crate) user: String,
     pub(crate) kind: String,
     pub(crate) at: DateTime<Utc>,
+    pub(crate) session: Option<String>,
+    pub(crate) properties: Value,
 }
 
 impl Happened {
     fn event(&self) -> Event {
         story::did(&self.user, &self.kind, &self.at.to_rfc3339())
             .with("event_id", self.id.to_string())
+            .with("session_id", self.session.clone())
+            .with("properties", self.properties.clone())
             .event()
+    }
+
+    /// With these properties.
+    pub(crate) fn with(self, properties: Value) -> Self {
+        Self { properties, ..self }
+    }
+
+    /// In this session.
+    pub(crate) fn within(self, session: &str) -> Self {
+        Self { session: Some(session.to_owned()), ..self }
     }
 }
 
 /// `user` did `kind` at `time` (RFC 3339).
 pub(crate) fn did(user: &str, kind: &str, time: &str) -> Happened {
-    Happened { id: Uuid::now_v7(), user: user.to_owned(), kind: kind.to_owned(), at: time.parse().unwrap() }
+    happened(Uuid::now_v7(), user.to_owned(), kind.to_owned(), time.parse().unwrap())
+}
+
+/// Something without properties and session.
+pub(crate) fn happened(id: Uuid, user: String, kind: String, at: DateTime<Utc>) -> Happened {
+    Happened { id, user, kind, at, session: None, properties: json!({}) }
+}
+
+/// Properties as clients send them: some absent, some of more than one type.
+fn any_properties(random: &mut StdRng) -> Value {
+    let mut properties = json!({});
+    match random.random_range(0..6) {
+        0 => {}
+        1 => properties["plan"] = Value::Null,
+        n => properties["plan"] = ["free", "team", "pro", "Pro"][n - 2].into(),
+    }
+    properties["amount"] = match random.random_range(0..6) {
+        0 => "12".into(),
+        1 => json!(true),
+        _ => json!(f64::from(random.random_range(-20i32..200)) / 4.0),
+    };
+    if random.random_bool(0.5) {
+        properties["path"] = format!("/p/{}", random.random_range(0..20)).into();
+    }
+    properties
 }
 
 /// Instants around which much happens: midnights of several zones, among them those before and after clocks change.
@@ -70,6 +109,8 @@ pub(crate) fn invent(random: &mut StdRng, events: usize) -> Vec<Happened> {
                 user: format!("user-{}", random.random_range(0u32..40).min(random.random_range(0..40))),
                 kind: ["signup", "visit", "visit", "buy"].choose(random).copied().unwrap().to_owned(),
                 at,
+                session: random.random_bool(0.4).then(|| format!("s{}", random.random_range(0..3))),
+                properties: any_properties(random),
             }
         })
         .collect()

@@ -8,6 +8,11 @@ use serde_json::{Value, json};
 
 use crate::chronicle::Happened;
 
+pub(crate) mod filter;
+pub(crate) mod order;
+pub(crate) mod sets;
+pub(crate) mod trends;
+
 /// A selection of events; `None` selects all.
 pub(crate) type Kind<'a> = Option<&'a str>;
 
@@ -83,7 +88,7 @@ pub(crate) struct Retention<'a> {
 }
 
 /// Counts intervals from somewhere.
-fn number(interval: &str, date: NaiveDate) -> i32 {
+pub(crate) fn number(interval: &str, date: NaiveDate) -> i32 {
     match interval {
         "day" => date.num_days_from_ce(),
         // Day 1 of the common era was a Monday.
@@ -92,7 +97,7 @@ fn number(interval: &str, date: NaiveDate) -> i32 {
     }
 }
 
-fn first_date(interval: &str, number: i32) -> NaiveDate {
+pub(crate) fn first_date(interval: &str, number: i32) -> NaiveDate {
     match interval {
         "day" => NaiveDate::from_num_days_from_ce_opt(number).unwrap(),
         "week" => NaiveDate::from_num_days_from_ce_opt(number * 7 + 1).unwrap(),

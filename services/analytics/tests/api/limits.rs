@@ -1,32 +1,53 @@
-//! How many questions may be asked of a project.
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use serde_json::{Value, json};
 
-use std::time::Duration;
-
-use millrace_domain::access::Scope;
-use millrace_messaging::broker::Broker;
-use millrace_messaging::project_tables::API_LIMITS;
-use millrace_testkit::wait;
-
-use crate::stage::Stage;
-
-const QUESTION: &str = "/api/v1/event-types";
+use crate::chronicle::{Happened, did, tell};
+use crate::stage::{Stage, header, problem};
 
 #[actix_web::test]
-async fn a_project_is_asked_as_many_questions_as_it_may_whoever_asks() {
+async fn a_question_that_would_read_too_many_events_is_refused_before_it_reads_one() {
     let stage = Stage::set().await;
-    let (shop, other) = (stage.project("UTC").await, stage.project("UTC").await);
-    let second_key = stage.key(shop.id, &[Scope::Read]).await;
-    let ask = async |key| stage.request(QUESTION, key).send().await.unwrap();
-    let broker = Broker::connect(stage.nats.url(), "test", Duration::from_secs(2)).await.unwrap();
-    API_LIMITS.set(&broker, shop.id, Some(&"1/h burst 3".parse().unwrap())).await.unwrap();
-    wait::until("there is no more room", async || ask(&shop.key).await.status() == 429).await;
+    let project = stage.project("UTC").await;
+    let often = |kind: &'static str, times| (0..times).map(move |_| did("ada", kind, "2026-11-01T12:00:00Z"));
+    let events: Vec<Happened> = often("visit", 990).chain(often("buy", 20)).collect();
+    tell(&mut stage.teller(), &project, &events).await;
+    let funnel = |order: &str, steps: &[&str]| {
+        let steps: Vec<Value> = steps.iter().map(|kind| json!({"event_type": kind})).collect();
+        json!({"kind": "funnel", "from": "2026-11-01", "to": "2026-11-01", "order": order, "steps": steps})
+    };
+    for refused in [funnel("ordered", &["visit", "buy"]), funnel("strict", &["buy"])] {
+        let (status, refused) = problem(stage.query(&project, &refused)).await;
+        assert_eq!((status, &refused["errors"][0]["code"]), (422, &json!("too_many_events")));
+        assert!(refused["detail"].as_str().unwrap().contains("1010 events"), "{refused}");
+    }
+    stage.answer(&project, &funnel("ordered", &["visit", "visit"])).await;
+}
 
-    let refused = ask(&second_key).await;
-    assert_eq!(refused.status(), 429, "another key opens the same project");
-    assert_eq!(refused.headers()["ratelimit-policy"], r#""project";q=3;w=10800"#);
-    assert!(refused.headers().contains_key("retry-after"));
-    assert_eq!(ask(&other.key).await.status(), 200);
-
-    API_LIMITS.set(&broker, shop.id, None).await.unwrap();
-    wait::until("anything may be asked again", async || ask(&shop.key).await.status() == 200).await;
+#[actix_web::test]
+async fn a_project_that_asks_a_lot_at_once_is_told_to_wait_and_others_are_answered() {
+    let stage = Stage::set().await;
+    let (eager, other) = (stage.project("UTC").await, stage.project("UTC").await);
+    let mut keeper = stage.database.client().await;
+    let locked = keeper.transaction().await.unwrap();
+    locked.execute("LOCK TABLE activity IN ACCESS EXCLUSIVE MODE", &[]).await.unwrap();
+    let question = |day: usize| {
+        let date = format!("2026-11-{:02}", day + 1);
+        json!({"kind": "active_users", "from": date, "to": date})
+    };
+    let mut asking: FuturesUnordered<_> =
+        (0..9).map(|day| stage.query(&eager, &question(day)).send()).collect();
+    let counting = json!({"kind": "trends", "from": "2026-11-01", "to": "2026-11-01"});
+    stage.answer(&other, &counting).await;
+    // Six are being worked on, until the table can be read again.
+    for _ in 0..3 {
+        let refused = asking.next().await.unwrap().unwrap();
+        assert_eq!(refused.status(), 429);
+        assert!(header(&refused, "ratelimit-policy").contains("queries"));
+        assert!(!header(&refused, "retry-after").is_empty());
+    }
+    locked.rollback().await.unwrap();
+    while let Some(answer) = asking.next().await {
+        assert_eq!(answer.unwrap().status(), 200);
+    }
 }

@@ -4,25 +4,36 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "a test that cannot go on panics"
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "a test that cannot go on panics, and its numbers are small"
 )]
 
 mod access;
+mod api_limits;
 mod asked;
 mod caching;
 mod chronicle;
 mod dashboards;
 mod definition;
 mod event_types;
+mod examples;
 mod faults;
 mod files;
+mod funnels;
 mod generated;
 mod insights;
+mod language;
 mod limits;
 mod openapi;
 mod parameters;
 mod people;
 mod periods;
 mod schema;
+mod questions;
+mod services;
 mod snapshots;
 mod stage;
+mod trends;
+mod users;

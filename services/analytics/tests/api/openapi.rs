@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::chronicle::{did, tell};
 use crate::stage::Stage;
@@ -63,12 +63,23 @@ fn fields(prefix: &str, value: &Value, found: &mut BTreeSet<String>) {
 async fn the_examples_look_like_answers() {
     let stage = Stage::set().await;
     let project = stage.project("Europe/Paris").await;
-    tell(&mut stage.teller(), &project, &[did("ada", "visit", "2026-11-01T12:00:00Z")]).await;
+    tell(
+        &mut stage.teller(),
+        &project,
+        &[did("ada", "visit", "2026-11-01T12:00:00Z").with(json!({"plan": "pro"}))],
+    )
+    .await;
     let document: Value = serde_json::from_str(&document()).unwrap();
     for (path, item) in document["paths"].as_object().unwrap() {
-        let example = &item["get"]["responses"]["200"]["content"]["application/json"]["example"];
-        let dates = if path.contains("/stats/") { "?from=2026-11-01&to=2026-11-01" } else { "" };
-        let answer = stage.ask(&project, &format!("{path}{dates}")).await.body;
+        let (operation, answer) = if item["post"].is_object() {
+            let asked = &item["post"]["requestBody"]["content"]["application/json"]["example"];
+            (&item["post"], stage.answer(&project, asked).await.body)
+        } else {
+            let dates = if path.contains("/stats/") { "?from=2026-11-01&to=2026-11-01" } else { "" };
+            let path = path.replace("{user_id}", "ada");
+            (&item["get"], stage.ask(&project, &format!("{path}{dates}")).await.body)
+        };
+        let example = &operation["responses"]["200"]["content"]["application/json"]["example"];
         let (mut documented, mut real) = (BTreeSet::new(), BTreeSet::new());
         fields("", example, &mut documented);
         fields("", &answer, &mut real);

@@ -102,6 +102,9 @@ impl Stage {
             replicas: 1,
             statement_timeout: Duration::from_secs(if wired { 1 } else { 20 }),
             answers_kept: Duration::from_secs(10),
+            query_events: 1_000,
+            memory: 64 << 20,
+            queries_per_project: 6,
             shutdown_grace: Duration::from_secs(25),
             clock,
         };
@@ -194,6 +197,36 @@ impl Stage {
         assert_eq!(response.status(), 200, "{path}: {}", response.text().await.unwrap());
         let source = header(&response, "x-millrace-source");
         Answer { source, body: response.json().await.unwrap() }
+    }
+}
+
+impl Stage {
+    /// A question in the query language, to be sent.
+    pub(crate) fn query(&self, project: &Project, body: &Value) -> RequestBuilder {
+        self.client.post(format!("{}/api/v1/query", self.url)).bearer_auth(project.key.reveal()).json(body)
+    }
+
+    /// Asks in the query language, and expects an answer.
+    pub(crate) async fn answer(&self, project: &Project, body: &Value) -> Answer {
+        let response = self.query(project, body).send().await.unwrap();
+        assert_eq!(response.status(), 200, "{body}: {}", response.text().await.unwrap());
+        let source = header(&response, "x-millrace-source");
+        Answer { source, body: response.json().await.unwrap() }
+    }
+}
+
+/// Whether two answers say the same: equal, but for the last digits of numbers with a fraction.
+pub(crate) fn alike(one: &Value, other: &Value) -> bool {
+    match (one, other) {
+        (Value::Number(a), Value::Number(b)) => {
+            let (a, b) = (a.as_f64().unwrap(), b.as_f64().unwrap());
+            (a - b).abs() <= 1e-9 * a.abs().max(b.abs()).max(1.0)
+        }
+        (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| alike(a, b)),
+        (Value::Object(a), Value::Object(b)) => {
+            a.len() == b.len() && a.iter().all(|(name, a)| b.get(name).is_some_and(|b| alike(a, b)))
+        }
+        _ => one == other,
     }
 }
 

@@ -19,6 +19,7 @@ use millrace_domain::ids::{ProjectId, UserNo};
 use millrace_domain::jobs::task::Export;
 use millrace_domain::jobs::{Progress, Report};
 use millrace_storage::export::{self, Selection, Window};
+use millrace_domain::text::UserId;
 use millrace_storage::users;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -65,7 +66,11 @@ pub async fn run(work: &Work, export: &Export) -> Result<Report, JobError> {
         },
     };
     let user = match &export.user_id {
-        Some(user) => Some(users::number(&mut conn, project, user).await?),
+        // What is no name of a user is nobody's.
+        Some(user) => match UserId::parse(user) {
+            Ok(user) => Some(users::find(&mut conn, project, &user).await?.map(|user| user.user_no)),
+            Err(_nobody) => Some(None),
+        },
         None => None,
     };
     let before: u64 = at.files.iter().map(|file| file.rows).sum();

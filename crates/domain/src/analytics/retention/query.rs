@@ -49,7 +49,7 @@ pub struct RetentionQuery {
 /// A retention question as it is written in a URL's query, a JSON body or a saved insight. What is absent takes its
 /// default: daily, 7 periods, `on`, `first_time`, any event.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct RetentionParameters {
     /// `day`, `week` or `month`.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -19,34 +19,71 @@ const KEPT: &str = "max-age=60";
 /// A question, and what answers it without Millrace.
 struct Question {
     what: &'static str,
-    path: &'static str,
+    /// What follows the gateway's address, or the body for `POST /api/v1/query`.
+    asked: Asked,
     sql: &'static str,
 }
 
-const QUESTIONS: [Question; 4] = [
+#[derive(Clone, Copy)]
+enum Asked {
+    Get(&'static str),
+    Query(&'static str),
+}
+
+use Asked::{Get, Query};
+
+const QUESTIONS: [Question; 6] = [
     Question {
         what: "daily active users, 30 days",
-        path: "/api/v1/stats/dau?from=2026-10-01&to=2026-10-30",
+        asked: Get("/api/v1/stats/dau?from=2026-10-01&to=2026-10-30"),
         sql: "SELECT date_trunc('day', occurred_at), count(DISTINCT user_id) FROM events WHERE project_id = $1 GROUP BY 1",
     },
     Question {
         what: "monthly active users, one date",
-        path: "/api/v1/stats/mau?from=2026-10-30&to=2026-10-30",
+        asked: Get("/api/v1/stats/mau?from=2026-10-30&to=2026-10-30"),
         sql: "SELECT count(DISTINCT user_id) FROM events
               WHERE project_id = $1 AND occurred_at >= '2026-10-01' AND occurred_at < '2026-10-31'",
     },
     Question {
         what: "top events, 30 days",
-        path: "/api/v1/stats/top-events?from=2026-10-01&to=2026-10-30",
+        asked: Get("/api/v1/stats/top-events?from=2026-10-01&to=2026-10-30"),
         sql: "SELECT event_type, count(*), count(DISTINCT user_id) FROM events WHERE project_id = $1 GROUP BY 1 ORDER BY 2 DESC LIMIT 10",
     },
     Question {
         what: "retention, 30 daily cohorts, 7 periods",
-        path: "/api/v1/stats/retention?interval=day&periods=7&mode=on&cohort=first_time&from=2026-10-01&to=2026-10-30",
+        asked: Get("/api/v1/stats/retention?interval=day&periods=7&mode=on&cohort=first_time&from=2026-10-01&to=2026-10-30"),
         sql: "WITH days AS (SELECT DISTINCT user_id, occurred_at::date AS day FROM events WHERE project_id = $1),
                    firsts AS (SELECT user_id, min(day) AS cohort FROM days GROUP BY 1)
               SELECT cohort, day - cohort AS period, count(*) FROM days JOIN firsts USING (user_id)
               WHERE day - cohort <= 7 GROUP BY 1, 2",
+    },
+    Question {
+        what: "funnel of three steps, 30 days",
+        asked: Query(
+            r#"{"kind": "funnel", "from": "2026-10-01", "to": "2026-10-30", "window": "7d", "steps":
+                [{"event_type": "search"}, {"event_type": "added_to_cart"}, {"event_type": "order_completed"}]}"#,
+        ),
+        // Simpler than the funnel: only the first attempt of each user counts.
+        sql: "WITH one AS (SELECT user_no, min(occurred_at) AS at FROM events
+                           WHERE project_id = $1 AND event_type = 'search' GROUP BY 1),
+                   two AS (SELECT one.user_no, one.at AS began, min(events.occurred_at) AS at FROM one JOIN events
+                           ON events.project_id = $1 AND events.event_type = 'added_to_cart'
+                           AND events.user_no = one.user_no AND events.occurred_at > one.at
+                           AND events.occurred_at <= one.at + interval '7 days' GROUP BY 1, 2),
+                   three AS (SELECT DISTINCT two.user_no FROM two JOIN events
+                           ON events.project_id = $1 AND events.event_type = 'order_completed'
+                           AND events.user_no = two.user_no AND events.occurred_at > two.at
+                           AND events.occurred_at <= two.began + interval '7 days')
+              SELECT (SELECT count(*) FROM one), (SELECT count(*) FROM two), (SELECT count(*) FROM three)",
+    },
+    Question {
+        what: "users of an event type by a property, 30 days",
+        asked: Query(
+            r#"{"kind": "trends", "from": "2026-10-01", "to": "2026-10-30", "interval": "month",
+                "event_type": "page_view", "measure": "users", "breakdown": "plan"}"#,
+        ),
+        sql: "SELECT properties ->> 'plan', count(DISTINCT user_no) FROM events
+              WHERE project_id = $1 AND event_type = 'page_view' GROUP BY 1",
     },
 ];
 
@@ -65,10 +102,17 @@ pub async fn measure(report: &mut Report, events: u64, users: u64) -> anyhow::Re
     let key = product.key.reveal().to_owned();
     for question in QUESTIONS {
         product.restart("analytics").await?;
-        let url = format!("{}{}", product.url(), question.path);
+        let (url, body) = match question.asked {
+            Get(path) => (format!("{}{path}", product.url()), None),
+            Query(body) => (format!("{}/api/v1/query", product.url()), Some(body)),
+        };
         let ask = async |control: &str| -> anyhow::Result<Duration> {
+            let request = match body {
+                None => http.get(&url),
+                Some(body) => http.post(&url).header("Content-Type", "application/json").body(body),
+            };
             let started = Instant::now();
-            let answer = http.get(&url).bearer_auth(&key).header("Cache-Control", control).send().await?;
+            let answer = request.bearer_auth(&key).header("Cache-Control", control).send().await?;
             ensure!(answer.status().is_success(), "{url}: {}", answer.text().await?);
             answer.bytes().await?;
             Ok(started.elapsed())

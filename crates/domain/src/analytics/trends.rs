@@ -1,0 +1,11 @@
+//! Trends: how the number of events, of users, or of something measured went through time.
+
+mod formula;
+mod query;
+
+pub use formula::Formula;
+pub use query::{
+    Breakdown, DEFAULT_VALUES, MAX_FORMULAS, MAX_SERIES, MAX_VALUES, Measure, Series, Statistic,
+    TrendsParameters, TrendsQuery,
+};
+pub(crate) use query::{selection, several};

@@ -1,0 +1,129 @@
+//! Who did something when, a day of an event type at a time, and how to tell whether a day has changed since.
+
+use std::ops::Range;
+
+use chrono::{DateTime, Utc};
+use diesel::pg::data_types::PgTimestamp;
+use diesel::prelude::*;
+use diesel::sql_types;
+use diesel_async::AsyncPgConnection;
+use futures_util::TryStreamExt;
+use millrace_domain::analytics::posting::Posting;
+use millrace_domain::ids::ProjectId;
+use millrace_domain::text::EventType;
+
+use crate::counts::parse_count;
+use crate::error::StorageError;
+use crate::raw::user_no;
+use crate::selected::Statement;
+
+/// PostgreSQL counts microseconds from 2000 on.
+const SINCE_1970: i64 = 946_684_800_000_000;
+
+/// Which events of a type a day has: two that are equal were read from the same rows.
+///
+/// Whoever stores events, or deletes some, changes rows of `event_counts` in the same transaction, and a row that is
+/// changed has another `xmin`. So this is exact, and costs a row for each quarter of an hour.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Edition {
+    /// How many events.
+    pub events: u64,
+    /// What the rows that count them look like.
+    pub rows: i64,
+}
+
+/// The editions of each of `types` on each day, by type and day. `starts` are the days' midnights in UTC, and the one
+/// after the last.
+///
+/// # Errors
+/// When the database fails.
+pub async fn editions(
+    conn: &mut AsyncPgConnection,
+    project: ProjectId,
+    types: &[&EventType],
+    starts: &[DateTime<Utc>],
+) -> Result<Vec<Vec<Edition>>, StorageError> {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = sql_types::Text)]
+        event_type: String,
+        #[diesel(sql_type = sql_types::Integer)]
+        day: i32,
+        #[diesel(sql_type = sql_types::BigInt)]
+        events: i64,
+        #[diesel(sql_type = sql_types::BigInt)]
+        rows: i64,
+    }
+    let days = starts.len().saturating_sub(1);
+    let mut editions = vec![vec![Edition::default(); days]; types.len()];
+    let (Some(first), Some(last)) = (starts.first(), starts.last()) else { return Ok(editions) };
+    let names: Vec<String> = types.iter().map(ToString::to_string).collect();
+    let found: Vec<Row> = Statement::new("SELECT event_type, width_bucket(bucket, ")
+        .bind::<sql_types::Array<sql_types::Timestamptz>, _>(starts.to_vec())
+        .sql(
+            ") AS day, sum(count)::bigint AS events,
+             bit_xor(hashint8extended(xmin::text::bigint, extract(epoch FROM bucket)::bigint)) AS rows
+             FROM event_counts WHERE project_id = ",
+        )
+        .bind::<sql_types::Uuid, _>(project.0)
+        .sql(" AND event_type = ANY(")
+        .bind::<sql_types::Array<sql_types::Text>, _>(names)
+        .sql(") AND bucket >= ")
+        .instant(*first)
+        .sql(" AND bucket < ")
+        .instant(*last)
+        .sql(" GROUP BY 1, 2")
+        .load(conn)
+        .await?;
+    for row in found {
+        let place = types.iter().position(|event_type| event_type.as_str() == row.event_type);
+        let day = usize::try_from(row.day).ok().and_then(|day| day.checked_sub(1));
+        let edition = place.zip(day).and_then(|(place, day)| editions.get_mut(place)?.get_mut(day));
+        if let Some(edition) = edition {
+            *edition = Edition { events: parse_count(row.events)?, rows: row.rows };
+        }
+    }
+    Ok(editions)
+}
+
+/// The postings of a type on consecutive days, by day. `starts` as for [`editions`].
+///
+/// # Errors
+/// When the database fails.
+pub async fn load(
+    conn: &mut AsyncPgConnection,
+    project: ProjectId,
+    event_type: &EventType,
+    starts: &[DateTime<Utc>],
+) -> Result<Vec<Posting>, StorageError> {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = sql_types::Integer)]
+        day: i32,
+        #[diesel(sql_type = sql_types::Array<sql_types::Integer>)]
+        users: Vec<i32>,
+        #[diesel(sql_type = sql_types::Array<sql_types::Timestamptz>)]
+        times: Vec<PgTimestamp>,
+    }
+    let mut postings = vec![Posting::default(); starts.len().saturating_sub(1)];
+    let (Some(first), Some(last)) = (starts.first(), starts.last()) else { return Ok(postings) };
+    let instants: Range<DateTime<Utc>> = *first..*last;
+    let mut rows = Statement::new("SELECT width_bucket(occurred_at, ")
+        .bind::<sql_types::Array<sql_types::Timestamptz>, _>(starts.to_vec())
+        .sql(") AS day, array_agg(user_no) AS users, array_agg(occurred_at) AS times")
+        .from_events(project, &instants)
+        .sql(" AND event_type = ")
+        .text(event_type.as_str())
+        .sql(" GROUP BY 1")
+        .stream::<Row>(conn)
+        .await?;
+    while let Some(row) = rows.try_next().await? {
+        let users = row.users.into_iter().map(user_no).collect::<Result<Vec<_>, _>>()?;
+        let times = row.times.into_iter().map(|PgTimestamp(micros)| micros + SINCE_1970).collect();
+        let day = usize::try_from(row.day).ok().and_then(|day| day.checked_sub(1));
+        if let Some(posting) = day.and_then(|day| postings.get_mut(day)) {
+            *posting = Posting::new(users, times);
+        }
+    }
+    Ok(postings)
+}
