@@ -4,12 +4,16 @@
 
 mod accounts;
 mod copy;
+mod footprint;
 mod ingest;
+mod overload;
 mod population;
 mod probe;
 mod product;
 mod queries;
 mod report;
+mod single;
+mod sustained;
 
 use clap::Parser;
 use report::Report;
@@ -35,10 +39,18 @@ struct Args {
 enum Benchmark {
     /// Batched ingest through the gateway, against a plain COPY.
     Ingest,
+    /// Ingest of one event a request, against the server's own health route.
+    Single,
+    /// A minute of batched ingest, flat out.
+    Sustained,
+    /// Twice what can be stored, for a minute.
+    Overload,
     /// Questions, against plain SQL.
     Queries,
     /// Token checks, and logins beside them.
     Accounts,
+    /// The memory of each service.
+    Footprint,
 }
 
 #[tokio::main]
@@ -50,6 +62,21 @@ async fn main() -> anyhow::Result<()> {
         ingest::measure(&mut report, args.ingest_events).await?;
         report.finish()?;
     }
+    if runs(Benchmark::Single) {
+        let mut report = Report::new("single");
+        single::measure(&mut report).await?;
+        report.finish()?;
+    }
+    if runs(Benchmark::Sustained) {
+        let mut report = Report::new("sustained");
+        sustained::measure(&mut report).await?;
+        report.finish()?;
+    }
+    if runs(Benchmark::Overload) {
+        let mut report = Report::new("overload");
+        overload::measure(&mut report).await?;
+        report.finish()?;
+    }
     if runs(Benchmark::Queries) {
         let mut report = Report::new("queries");
         queries::measure(&mut report, args.query_events, args.query_users).await?;
@@ -58,6 +85,11 @@ async fn main() -> anyhow::Result<()> {
     if runs(Benchmark::Accounts) {
         let mut report = Report::new("accounts");
         accounts::measure(&mut report).await?;
+        report.finish()?;
+    }
+    if runs(Benchmark::Footprint) {
+        let mut report = Report::new("footprint");
+        footprint::measure(&mut report).await?;
         report.finish()?;
     }
     Ok(())
