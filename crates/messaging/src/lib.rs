@@ -13,6 +13,7 @@ pub mod publisher;
 mod remembered;
 pub mod requests;
 pub mod revocations;
+mod room;
 pub mod stored;
 pub mod streams;
 pub mod subjects;

@@ -179,7 +179,6 @@ async fn store(
     let fresh = rows.iter().filter(is_new).map(|row| {
         let event = row.new.event;
         *appended.by_message.entry(row.new.stream_seq).or_default() += 1;
-        *appended.by_type.entry(event.event_type.clone()).or_default() += 1;
         rollup::Row {
             project_id: row.new.project_id,
             event_type: &event.event_type,
@@ -188,6 +187,9 @@ async fn store(
         }
     });
     let roll_ups = RollUps::fold(fresh, &zones).map_err(|e| StorageError::UnknownProject(e.0))?;
+    for ((_, _, event_type), count) in &roll_ups.counts {
+        *appended.by_type.entry(event_type.clone()).or_default() += count.unsigned_abs();
+    }
 
     add_activity(&transaction, statements, &roll_ups).await?;
     // Last, because this is where workers wait for each other: on the row of the present quarter of an hour.
