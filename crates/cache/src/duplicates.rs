@@ -4,6 +4,8 @@
 //! forgetting is one key's expiry. Two windows are asked: what was accepted just before a window ended is remembered
 //! for at least one whole window more.
 
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -13,21 +15,11 @@ use millrace_domain::ids::{EventId, ProjectId};
 pub use crate::link::CacheError;
 use crate::link::{Link, PATIENCE};
 
-/// How many events one project's window remembers; about 100 bytes of Redis memory each. The rest is left to the
-/// database, which recognises repetitions for ever.
+/// How many events one project's window remembers, but for requests that are under way when it is full; about 100 bytes
+/// of Redis memory each. The rest is left to the database, which recognises repetitions for ever.
 const MAX_REMEMBERED: usize = 1_000_000;
 /// How long the time of first sight is kept for an event that came without a time.
 const FIRST_SIGHT_SECONDS: u64 = 24 * 60 * 60;
-
-/// Adds members while the set has room, and starts its expiry with its first member.
-const REMEMBER: &str = "\
-    local size = redis.call('SCARD', KEYS[1]) \
-    if size >= tonumber(ARGV[1]) then return 0 end \
-    local added = redis.call('SADD', KEYS[1], unpack(ARGV, 3)) \
-    if size == 0 then redis.call('EXPIRE', KEYS[1], ARGV[2]) end \
-    return added";
-/// Lua's `unpack` pushes its values on a stack that holds a few thousand.
-const MEMBERS_PER_CALL: usize = 1_000;
 
 /// What an event is recognised by: its id and its settled time, as in the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -58,6 +50,8 @@ impl redis::ToSingleRedisArg for Fingerprint {}
 pub struct DuplicateMemory {
     link: Link,
     window: Duration,
+    /// What is known to remember no more: whose window, and which.
+    full: Arc<Mutex<HashSet<(ProjectId, u64)>>>,
 }
 
 impl DuplicateMemory {
@@ -66,7 +60,7 @@ impl DuplicateMemory {
     /// # Errors
     /// When `url` is not an address of Redis.
     pub fn new(url: &str, window: Duration) -> Result<Self, CacheError> {
-        Ok(Self { link: Link::new(url, PATIENCE)?, window })
+        Ok(Self { link: Link::new(url, PATIENCE)?, window, full: Arc::default() })
     }
 
     /// Which of these events were accepted before, in their order.
@@ -106,23 +100,30 @@ impl DuplicateMemory {
         if events.is_empty() {
             return Ok(());
         }
-        let key = key(project, self.window_of(now));
+        let window = self.window_of(now);
+        if self.full().contains(&(project, window)) {
+            return Ok(());
+        }
+        let key = key(project, window);
         // Until the end of this window and of the next.
         let expiry = self.window.as_secs().saturating_mul(2);
-        let script = redis::Script::new(REMEMBER);
-        self.link
-            .with(async |connection| {
-                for members in events.chunks(MEMBERS_PER_CALL) {
-                    let mut call = script.key(&key);
-                    call.arg(MAX_REMEMBERED).arg(expiry);
-                    for member in members {
-                        call.arg(*member);
-                    }
-                    call.invoke_async::<i64>(connection).await?;
-                }
-                Ok(())
-            })
-            .await
+        // Not a script: its interpreter would cost Redis as much as the set does.
+        let mut addition = redis::pipe();
+        addition.cmd("SADD").arg(&key).arg(events).ignore();
+        addition.cmd("EXPIRE").arg(&key).arg(expiry).arg("NX").ignore();
+        addition.cmd("SCARD").arg(&key);
+        let (size,): (usize,) =
+            self.link.with(async |connection| addition.query_async(connection).await).await?;
+        if size >= MAX_REMEMBERED {
+            let mut full = self.full();
+            full.retain(|(_, other)| *other == window);
+            full.insert((project, window));
+        }
+        Ok(())
+    }
+
+    fn full(&self) -> MutexGuard<'_, HashSet<(ProjectId, u64)>> {
+        self.full.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// When each of these events, which came without a time, was first seen: `now`, or what was said before. A retry

@@ -91,7 +91,9 @@ impl Link {
         }
         // Boxed: making a connection is rare, and its future would be part of that of every request.
         let attempt = Box::pin(async {
-            let mut connection = self.pool.get().await?;
+            // Given back before it is used: what many requests ask at the same time then travels together over few
+            // connections, each of which knows whose answer is whose.
+            let mut connection = MultiplexedConnection::clone(&*self.pool.get().await?);
             Ok(work(&mut connection).await?)
         });
         let late = |_elapsed| Err(CacheError::Slow(self.patience));

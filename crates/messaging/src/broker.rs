@@ -8,6 +8,7 @@ use async_nats::{Client, ConnectOptions, Event, ServerAddr};
 use tokio::sync::watch;
 
 use crate::error::MessagingError;
+use crate::room::Room;
 
 /// A connection that reconnects by itself for as long as the process lives. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -15,6 +16,7 @@ pub struct Broker {
     pub(crate) client: Client,
     pub(crate) jetstream: jetstream::Context,
     connects: watch::Receiver<u64>,
+    pub(crate) room: Room,
 }
 
 impl Broker {
@@ -80,7 +82,7 @@ impl Broker {
             .await
             .map_err(MessagingError::unavailable)?;
         let jetstream = ContextBuilder::new().timeout(publish_timeout).build(client.clone());
-        Ok(Self { client, jetstream, connects })
+        Ok(Self { client, jetstream, connects, room: Room::default() })
     }
 
     /// Whether the broker answers, JetStream included.
@@ -98,6 +100,14 @@ impl Broker {
             State::Connected => Ok(()),
             state => Err(MessagingError::Unavailable(format!("not connected ({state})"))),
         }
+    }
+
+    /// Fails at once when the log was full a moment ago: to be asked before the work that a refusal would make vain.
+    ///
+    /// # Errors
+    /// [`MessagingError::Full`].
+    pub fn has_room(&self) -> Result<(), MessagingError> {
+        self.room.check()
     }
 
     /// Changes whenever a connection is made. What was broadcast before may have been missed.

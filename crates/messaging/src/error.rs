@@ -3,9 +3,12 @@
 /// A failed messaging operation.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum MessagingError {
-    /// The broker is away, full, or took too long.
+    /// The broker is away or took too long.
     #[error("the broker is unavailable: {0}")]
     Unavailable(String),
+    /// The stream holds as much as it may: what is in it has to be worked off first.
+    #[error("the stream is full")]
+    Full,
     /// The message can never be sent.
     #[error("the broker refuses the message: {0}")]
     Refused(String),

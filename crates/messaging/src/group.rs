@@ -1,10 +1,14 @@
 //! Group commit: small batches of requests that arrive at the same time share a message, and so a write to the
 //! broker's disk. The disk takes about as long for one event as for a thousand.
 //!
-//! There is no timer: a batch that finds nothing under way is published at once, and what arrives while messages are
-//! under way is gathered for the next. A lone sender waits for nobody, and many senders wait for one write.
+//! A batch that finds nothing under way is published at once, and what arrives while messages are under way is gathered
+//! for the next. After a message that many share there is a pause that grows with their number: where the disk is
+//! fast, groups would otherwise be of two or three, and the machine busy with their messages. So a lone sender waits
+//! for nobody, and many senders wait for one write.
 
 use std::collections::HashMap;
+use std::pin::pin;
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::future::join_all;
@@ -12,6 +16,7 @@ use futures_util::stream::FuturesUnordered;
 use millrace_domain::batch::EventBatch;
 use millrace_domain::ids::ProjectId;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 
 use crate::broker::Broker;
 use crate::error::MessagingError;
@@ -24,6 +29,9 @@ const LARGE: usize = 200;
 const GATHER_EVENTS: usize = 2_000;
 /// Messages under way at once. With one, the broker idles while the next is prepared; with many, they are small.
 const IN_FLIGHT: usize = 2;
+/// How long the next message is put off for each batch in the last one that was not alone, and at most.
+const PAUSE_PER_BATCH: Duration = Duration::from_micros(50);
+const LONGEST_PAUSE: Duration = Duration::from_millis(2);
 /// Batches that may wait. Each is a request somebody waits for, so this is also how many wait at most.
 const QUEUE: usize = 10_000;
 
@@ -80,15 +88,21 @@ impl Gatherer {
     /// Never: a failure is each sender's to know.
     pub async fn run(mut self) -> Result<(), MessagingError> {
         let mut in_flight = FuturesUnordered::new();
+        let pause = tokio::time::sleep(Duration::ZERO);
+        let mut pause = pin!(pause);
+        let mut paused = false;
         loop {
             tokio::select! {
-                first = self.queue.recv(), if in_flight.len() < IN_FLIGHT => match first {
+                first = self.queue.recv(), if !paused && in_flight.len() < IN_FLIGHT => match first {
                     Some(first) => {
                         let group = self.gather(first);
+                        paused = group.len() > 1;
+                        pause.as_mut().reset(Instant::now() + pause_after(group.len()));
                         in_flight.push(settle(self.broker.clone(), group));
                     }
                     None => break,
                 },
+                () = &mut pause, if paused => paused = false,
                 Some(()) = in_flight.next() => {}
             }
         }
@@ -108,6 +122,10 @@ impl Gatherer {
         }
         group
     }
+}
+
+fn pause_after(batches: usize) -> Duration {
+    PAUSE_PER_BATCH.saturating_mul(u32::try_from(batches).unwrap_or(u32::MAX)).min(LONGEST_PAUSE)
 }
 
 /// Publishes a group, a message for each project in it, and tells everyone.

@@ -20,6 +20,7 @@ pub mod queries;
 mod remembered;
 pub mod requests;
 pub mod revocations;
+mod room;
 pub mod source;
 pub mod stored;
 pub mod streams;

@@ -1,8 +1,11 @@
 //! Publishing accepted events.
 
+use std::error::Error;
+
 use async_nats::HeaderMap;
 use async_nats::header::NATS_MESSAGE_ID;
-use async_nats::jetstream::context::PublishErrorKind;
+use async_nats::jetstream::context::{PublishError, PublishErrorKind};
+use async_nats::jetstream::{self, ErrorCode};
 use bytes::Bytes;
 use futures_util::future::try_join_all;
 use millrace_domain::batch::EventBatch;
@@ -27,7 +30,7 @@ const OVERHEAD: usize = 16 << 10;
 /// again, and the same events are stored once.
 ///
 /// # Errors
-/// [`MessagingError::Unavailable`] when it may succeed later.
+/// [`MessagingError::Unavailable`] or [`MessagingError::Full`] when it may succeed later.
 pub async fn publish(broker: &Broker, batch: &EventBatch, origins: &[Origin]) -> Result<(), MessagingError> {
     send(broker, batch, origins, None).await.map(drop)
 }
@@ -70,8 +73,11 @@ async fn send(
         }
         acknowledge(broker, subject.clone(), headers, message.payload.clone())
     });
-    try_join_all(acknowledged).await?;
-    Ok(messages.len())
+    let outcome = try_join_all(acknowledged).await;
+    if let Err(MessagingError::Full) = outcome {
+        broker.room.is_used_up();
+    }
+    outcome.map(|_all| messages.len())
 }
 
 pub(crate) async fn acknowledge(
@@ -87,8 +93,15 @@ pub(crate) async fn acknowledge(
     };
     outcome.map_err(|error| match error.kind() {
         PublishErrorKind::MaxPayloadExceeded => MessagingError::Refused(error.to_string()),
+        PublishErrorKind::Other if is_full(&error) => MessagingError::Full,
         _ => MessagingError::Unavailable(error.to_string()),
     })
+}
+
+/// Whether the broker had no room in the stream, or none on its disk.
+fn is_full(error: &PublishError) -> bool {
+    let said = error.source().and_then(|source| source.downcast_ref::<jetstream::Error>());
+    said.is_some_and(|said| said.error_code() == ErrorCode::STREAM_STORE_FAILED)
 }
 
 /// The same for the same events, so that a request that is tried again within the broker's window is one message.

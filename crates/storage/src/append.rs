@@ -1,9 +1,14 @@
 //! The append of events: one bulk statement, the roll-ups of what it really inserted, one commit.
 //!
+//! Events that come a second time are rare, so the bulk statement is a `COPY` into `events`: the fastest way in, and
+//! refused as a whole by the unique index when one of the rows is stored already. Then, and for some appends after
+//! that, the rows go by way of a temporary table and `INSERT … ON CONFLICT DO NOTHING`, which says which were new.
+//!
 //! This is the one place that speaks to PostgreSQL without diesel. It needs statements that stay prepared, `jsonb`
 //! passed on as the text it arrived as, and the SQLSTATE of a refusal; diesel hides all three. A worker's pipeline
 //! owns its connection, so there is no pool either.
 
+mod copy;
 mod numbers;
 mod session;
 mod statements;
@@ -18,6 +23,7 @@ use millrace_domain::ids::{ProjectId, UserNo};
 use millrace_domain::rollup::{self, RollUps};
 use millrace_domain::text::EventType;
 use tokio_postgres::Transaction;
+use tokio_postgres::error::SqlState;
 use uuid::Uuid;
 
 use crate::erasure;
@@ -62,19 +68,26 @@ impl Appended {
     }
 }
 
+/// After a repetition was met, as many appends in a row have to be without one before the next expects none. A copy
+/// that fails has written its rows in vain: in the worst case, repetitions that come just as seldom, one append in as
+/// many writes twice.
+const WARY_APPENDS: u8 = 16;
+
 /// A connection that appends events, made when it is first needed and again after it broke.
 #[derive(Debug)]
 pub struct Appender {
     url: String,
     statement_timeout: Duration,
     session: Option<Session>,
+    /// Appends that are yet to expect repetitions.
+    wary: u8,
 }
 
 impl Appender {
     /// An appender that connects on its first append.
     #[must_use]
     pub fn new(url: impl Into<String>, statement_timeout: Duration) -> Self {
-        Self { url: url.into(), statement_timeout, session: None }
+        Self { url: url.into(), statement_timeout, session: None, wary: 0 }
     }
 
     /// Stores the events that are not stored yet and counts exactly those, durably: when this returns, the commit is
@@ -94,7 +107,7 @@ impl Appender {
         };
         let outcome = match erasure::hold_numbers(&session.client).await {
             Ok(()) => {
-                let outcome = append(&mut session, events).await;
+                let outcome = self.append_through(&mut session, events).await;
                 erasure::release_numbers(&session.client).await.and(outcome)
             }
             Err(error) => Err(error),
@@ -104,42 +117,92 @@ impl Appender {
         }
         outcome
     }
+
+    async fn append_through(
+        &mut self,
+        session: &mut Session,
+        events: &[NewEvent<'_>],
+    ) -> Result<Appended, StorageError> {
+        let mut rows = events.to_vec();
+        // The same order for every worker: two that insert the same keys cannot wait for each other, and neighbours in
+        // time go to the same chunk. Of a key that came twice the earlier message gets the credit.
+        rows.sort_unstable_by_key(|new| (key(new), new.stream_seq));
+        rows.dedup_by_key(|new| key(new));
+        let rows = numbers::resolve(&mut session.client, &session.statements, rows).await?;
+
+        let copied = if self.wary == 0 { store(session, &rows, Way::Copy).await? } else { None };
+        let mut appended = match copied {
+            Some(appended) => appended,
+            None => store(session, &rows, Way::InsertNew).await?.unwrap_or_default(),
+        };
+        let stored: u64 = appended.by_message.values().sum();
+        appended.duplicates = u64::try_from(events.len()).unwrap_or(u64::MAX).saturating_sub(stored);
+        self.wary = if stored < rows.len() as u64 { WARY_APPENDS } else { self.wary.saturating_sub(1) };
+        Ok(appended)
+    }
 }
 
-async fn append(session: &mut Session, events: &[NewEvent<'_>]) -> Result<Appended, StorageError> {
-    // The same order for every worker: two that insert the same keys cannot wait for each other, and neighbours in
-    // time go to the same chunk. Of a key that came twice the earlier message gets the credit.
-    let mut rows = events.to_vec();
-    rows.sort_unstable_by_key(|new| (key(new), new.stream_seq));
+/// A row of `events`.
+#[derive(Debug)]
+struct Numbered<'a> {
+    new: NewEvent<'a>,
+    stream_seq: i64,
+    /// Below 2^31: it has a column of PostgreSQL's `integer`.
+    user_no: UserNo,
+}
 
-    let numbers = numbers::resolve(&mut session.client, &session.statements, &rows).await?;
-    let numbered: Vec<(NewEvent<'_>, UserNo)> = rows.into_iter().zip(numbers).collect();
+/// How rows get in.
+#[derive(Clone, Copy, Debug)]
+enum Way {
+    /// All of them or none.
+    Copy,
+    /// Those that are not there.
+    InsertNew,
+}
 
-    let transaction = session.client.transaction().await?;
-    let zones = zones(&transaction, &session.statements, &numbered).await?;
-    let mut inserted = insert(&transaction, &session.statements, &numbered).await?;
-
+/// Stores rows, each of another key, and counts them in one transaction. `None`, and nothing is stored, when they are
+/// to be copied and one of them is stored already.
+async fn store(
+    session: &mut Session,
+    rows: &[Numbered<'_>],
+    way: Way,
+) -> Result<Option<Appended>, StorageError> {
+    let Session { client, statements, .. } = session;
+    let transaction = client.transaction().await?;
+    let zones = zones(&transaction, statements, rows).await?;
+    let inserted = match way {
+        Way::Copy => match copy::copy(&transaction, &statements.copy_events, rows).await {
+            // Only `events_identity` is unique.
+            Err(error) if error.code() == Some(&SqlState::UNIQUE_VIOLATION) => {
+                transaction.rollback().await?;
+                return Ok(None);
+            }
+            copied => copied.map(|()| None)?,
+        },
+        Way::InsertNew => Some(insert_new(&transaction, statements, rows).await?),
+    };
     let mut appended = Appended::default();
-    // Removing what is found makes a key that was sent twice count once.
-    let fresh = numbered.iter().filter(|(new, _)| inserted.remove(&key(new))).map(|(new, user_no)| {
-        *appended.by_message.entry(new.stream_seq).or_default() += 1;
-        *appended.by_type.entry(new.event.event_type.clone()).or_default() += 1;
+    let is_new = |row: &&Numbered<'_>| inserted.as_ref().is_none_or(|keys| keys.contains(&key(&row.new)));
+    let fresh = rows.iter().filter(is_new).map(|row| {
+        let event = row.new.event;
+        *appended.by_message.entry(row.new.stream_seq).or_default() += 1;
         rollup::Row {
-            project_id: new.project_id,
-            event_type: &new.event.event_type,
-            occurred_at: new.event.occurred_at,
-            user_no: *user_no,
+            project_id: row.new.project_id,
+            event_type: &event.event_type,
+            occurred_at: event.occurred_at,
+            user_no: row.user_no,
         }
     });
     let roll_ups = RollUps::fold(fresh, &zones).map_err(|e| StorageError::UnknownProject(e.0))?;
-    let stored: u64 = appended.by_message.values().sum();
-    appended.duplicates = u64::try_from(numbered.len()).unwrap_or(u64::MAX).saturating_sub(stored);
+    for ((_, _, event_type), count) in &roll_ups.counts {
+        *appended.by_type.entry(event_type.clone()).or_default() += count.unsigned_abs();
+    }
 
-    add_activity(&transaction, &session.statements, &roll_ups).await?;
+    add_activity(&transaction, statements, &roll_ups).await?;
     // Last, because this is where workers wait for each other: on the row of the present quarter of an hour.
-    add_counts(&transaction, &session.statements, &roll_ups).await?;
+    add_counts(&transaction, statements, &roll_ups).await?;
     transaction.commit().await?;
-    Ok(appended)
+    Ok(Some(appended))
 }
 
 type Key = (DateTime<Utc>, ProjectId, Uuid);
@@ -151,9 +214,9 @@ fn key(new: &NewEvent<'_>) -> Key {
 async fn zones(
     transaction: &Transaction<'_>,
     statements: &Statements,
-    rows: &[(NewEvent<'_>, UserNo)],
+    rows: &[Numbered<'_>],
 ) -> Result<HashMap<ProjectId, TimeZone>, StorageError> {
-    let projects: HashSet<Uuid> = rows.iter().map(|(new, _)| new.project_id.0).collect();
+    let projects: HashSet<Uuid> = rows.iter().map(|row| row.new.project_id.0).collect();
     let projects: Vec<Uuid> = projects.into_iter().collect();
     let found = transaction.query(&statements.zones, &[&projects]).await?;
     found
@@ -165,13 +228,14 @@ async fn zones(
         .collect()
 }
 
-async fn insert(
+/// Inserts what is not there, and returns the keys of that.
+async fn insert_new(
     transaction: &Transaction<'_>,
     statements: &Statements,
-    rows: &[(NewEvent<'_>, UserNo)],
+    rows: &[Numbered<'_>],
 ) -> Result<HashSet<Key>, StorageError> {
-    let columns = statements::Columns::of(rows)?;
-    let returned = transaction.query(&statements.insert_events, &columns.parameters()).await?;
+    copy::copy(transaction, &statements.copy_arrivals, rows).await?;
+    let returned = transaction.query(&statements.insert_arrivals, &[]).await?;
     returned.iter().map(|row| Ok((row.try_get(0)?, ProjectId(row.try_get(1)?), row.try_get(2)?))).collect()
 }
 

@@ -3,30 +3,32 @@
 //! A user gets its number in a short transaction of its own, before the events: the lock that keeps numbers dense is
 //! then held for milliseconds, not for a bulk insert. A number whose events never arrive does no harm.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use millrace_domain::ids::{ProjectId, UserNo};
 use tokio_postgres::{Client, GenericClient};
 
-use super::NewEvent;
 use super::statements::Statements;
+use super::{NewEvent, Numbered};
 use crate::error::StorageError;
 
 type Known = HashMap<String, UserNo>;
 
-/// The number of each row's user, in the order of the rows; users seen for the first time get the next ones.
-pub(super) async fn resolve(
+/// Numbers the rows' users; those seen for the first time get the next numbers.
+pub(super) async fn resolve<'a>(
     client: &mut Client,
     statements: &Statements,
-    rows: &[NewEvent<'_>],
-) -> Result<Vec<UserNo>, StorageError> {
-    let mut wanted: BTreeMap<ProjectId, BTreeSet<&str>> = BTreeMap::new();
-    for row in rows {
+    rows: Vec<NewEvent<'a>>,
+) -> Result<Vec<Numbered<'a>>, StorageError> {
+    let mut wanted: BTreeMap<ProjectId, HashSet<&str>> = BTreeMap::new();
+    for row in &rows {
         wanted.entry(row.project_id).or_default().insert(row.event.user_id.as_str());
     }
     let mut known: HashMap<ProjectId, Known> = HashMap::new();
     for (project, users) in wanted {
-        let users: Vec<&str> = users.into_iter().collect();
+        // In order: whoever looks them up meets neighbours in the index, and two workers lock in one order.
+        let mut users: Vec<&str> = users.into_iter().collect();
+        users.sort_unstable();
         let mut numbers = look_up(client, statements, project, &users).await?;
         let new: Vec<&str> = users.into_iter().filter(|user| !numbers.contains_key(*user)).collect();
         if !new.is_empty() {
@@ -34,13 +36,16 @@ pub(super) async fn resolve(
         }
         known.insert(project, numbers);
     }
-    rows.iter()
-        .map(|row| {
-            let number =
-                known.get(&row.project_id).and_then(|numbers| numbers.get(row.event.user_id.as_str()));
-            number.copied().ok_or_else(|| StorageError::Failed("a user was left without a number".to_owned()))
-        })
-        .collect()
+    rows.into_iter().map(|new| numbered(new, &known)).collect()
+}
+
+fn numbered<'a>(new: NewEvent<'a>, known: &HashMap<ProjectId, Known>) -> Result<Numbered<'a>, StorageError> {
+    let number = known.get(&new.project_id).and_then(|numbers| numbers.get(new.event.user_id.as_str()));
+    let unnumbered = || StorageError::Failed("a user was left without a number".to_owned());
+    let beyond =
+        |_big| StorageError::Refused("the stream sequence is beyond the database's integers".to_owned());
+    let stream_seq = i64::try_from(new.stream_seq).map_err(beyond)?;
+    Ok(Numbered { new, stream_seq, user_no: *number.ok_or_else(unnumbered)? })
 }
 
 async fn look_up(

@@ -1,23 +1,9 @@
-//! The statements of an append and the columns they take. Columns travel as arrays: `unnest` has no limit on the
-//! number of rows, where one parameter per value ends at 65,535.
+//! The statements of an append.
 
-use bytes::{BufMut, BytesMut};
-use chrono::{DateTime, Utc};
-use millrace_domain::ids::UserNo;
-use postgres_types::{IsNull, ToSql, Type, accepts, to_sql_checked};
 use tokio_postgres::{Client, Statement};
-use uuid::Uuid;
 
-use super::NewEvent;
+use super::copy::COLUMNS;
 use crate::error::StorageError;
-
-const INSERT_EVENTS: &str = "\
-    INSERT INTO events (occurred_at, project_id, event_id, received_at, stream_seq, user_no, user_id, event_type, \
-                        session_id, properties, context) \
-    SELECT * FROM unnest($1::timestamptz[], $2::uuid[], $3::uuid[], $4::timestamptz[], $5::bigint[], $6::int[], \
-                         $7::text[], $8::text[], $9::text[], $10::jsonb[], $11::jsonb[]) \
-    ON CONFLICT DO NOTHING \
-    RETURNING occurred_at, project_id, event_id";
 
 const ADD_ACTIVITY: &str = "\
     INSERT INTO activity (project_id, event_type, day, users) \
@@ -43,7 +29,12 @@ const SET_NEXT_NUMBER: &str = "UPDATE projects SET next_user_no = $2 WHERE id = 
 
 #[derive(Debug)]
 pub(super) struct Statements {
-    pub(super) insert_events: Statement,
+    /// Into `events` itself: refused as a whole when one of the rows is stored already.
+    pub(super) copy_events: Statement,
+    /// Into `arrivals`, for [`Statements::insert_arrivals`].
+    pub(super) copy_arrivals: Statement,
+    /// Stores those arrivals that are not stored yet, and says which those are.
+    pub(super) insert_arrivals: Statement,
     pub(super) add_activity: Statement,
     pub(super) add_counts: Statement,
     pub(super) zones: Statement,
@@ -55,8 +46,20 @@ pub(super) struct Statements {
 
 impl Statements {
     pub(super) async fn prepare(client: &Client) -> Result<Self, StorageError> {
+        client
+            .batch_execute(&format!(
+                "CREATE TEMPORARY TABLE arrivals ON COMMIT DELETE ROWS AS SELECT {COLUMNS} FROM events WITH NO DATA"
+            ))
+            .await?;
+        let copy = |table| format!("COPY {table} ({COLUMNS}) FROM STDIN (FORMAT binary)");
+        let insert_arrivals = format!(
+            "INSERT INTO events ({COLUMNS}) SELECT {COLUMNS} FROM arrivals ON CONFLICT DO NOTHING
+             RETURNING occurred_at, project_id, event_id"
+        );
         Ok(Self {
-            insert_events: client.prepare(INSERT_EVENTS).await?,
+            copy_events: client.prepare(&copy("events")).await?,
+            copy_arrivals: client.prepare(&copy("pg_temp.arrivals")).await?,
+            insert_arrivals: client.prepare(&insert_arrivals).await?,
             add_activity: client.prepare(ADD_ACTIVITY).await?,
             add_counts: client.prepare(ADD_COUNTS).await?,
             zones: client.prepare(ZONES).await?,
@@ -66,79 +69,4 @@ impl Statements {
             set_next_number: client.prepare(SET_NEXT_NUMBER).await?,
         })
     }
-}
-
-/// Events turned on their side.
-#[derive(Default)]
-pub(super) struct Columns<'a> {
-    occurred_at: Vec<DateTime<Utc>>,
-    project_id: Vec<Uuid>,
-    event_id: Vec<Uuid>,
-    received_at: Vec<DateTime<Utc>>,
-    stream_seq: Vec<i64>,
-    user_no: Vec<i32>,
-    user_id: Vec<&'a str>,
-    event_type: Vec<&'a str>,
-    session_id: Vec<Option<&'a str>>,
-    properties: Vec<JsonbText<'a>>,
-    context: Vec<Option<JsonbText<'a>>>,
-}
-
-impl<'a> Columns<'a> {
-    pub(super) fn of(rows: &[(NewEvent<'a>, UserNo)]) -> Result<Self, StorageError> {
-        let mut columns = Self::default();
-        let beyond = |what: &str| StorageError::Refused(format!("{what} is beyond the database's integers"));
-        for (new, user_no) in rows {
-            let event = new.event;
-            columns.occurred_at.push(event.occurred_at);
-            columns.project_id.push(new.project_id.0);
-            columns.event_id.push(event.event_id.0);
-            columns.received_at.push(new.received_at);
-            columns
-                .stream_seq
-                .push(i64::try_from(new.stream_seq).map_err(|_big| beyond("the stream sequence"))?);
-            columns.user_no.push(i32::try_from(*user_no).map_err(|_big| beyond("the user number"))?);
-            columns.user_id.push(event.user_id.as_str());
-            columns.event_type.push(event.event_type.as_str());
-            columns.session_id.push(event.session_id.as_ref().map(|id| id.as_str()));
-            columns.properties.push(JsonbText(event.properties.as_str()));
-            columns.context.push(event.context.as_ref().map(|json| JsonbText(json.as_str())));
-        }
-        Ok(columns)
-    }
-
-    pub(super) fn parameters(&self) -> [&(dyn ToSql + Sync); 11] {
-        [
-            &self.occurred_at,
-            &self.project_id,
-            &self.event_id,
-            &self.received_at,
-            &self.stream_seq,
-            &self.user_no,
-            &self.user_id,
-            &self.event_type,
-            &self.session_id,
-            &self.properties,
-            &self.context,
-        ]
-    }
-}
-
-/// JSON text as a `jsonb` parameter, without building a tree: the binary form is a version and the text.
-#[derive(Debug)]
-struct JsonbText<'a>(&'a str);
-
-impl ToSql for JsonbText<'_> {
-    fn to_sql(
-        &self,
-        _: &Type,
-        out: &mut BytesMut,
-    ) -> Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
-        out.put_u8(1);
-        out.put_slice(self.0.as_bytes());
-        Ok(IsNull::No)
-    }
-
-    accepts!(JSONB);
-    to_sql_checked!();
 }

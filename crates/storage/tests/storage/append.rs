@@ -10,6 +10,7 @@ use millrace_testkit::database::TestDatabase;
 use millrace_testkit::proxy::ChaosProxy;
 use millrace_testkit::recount::assert_roll_ups_equal_the_events;
 use millrace_testkit::story::{did, project};
+use serde_json::json;
 
 fn appender(database: &TestDatabase) -> Appender {
     Appender::new(database.url(), Duration::from_secs(10))
@@ -68,6 +69,75 @@ async fn an_event_that_stands_twice_in_one_append_is_stored_once() {
     let appended = append(&mut appender(&database), shop, &events).await.unwrap();
     assert_eq!((stored(&appended), appended.duplicates), (20, 20));
     assert_roll_ups_equal_the_events(&database, shop, "UTC").await;
+}
+
+#[tokio::test]
+async fn repetitions_among_new_events_cost_the_new_ones_nothing() {
+    let database = TestDatabase::create().await;
+    let shop = project(&database.url(), "UTC").await;
+    let mut appender = appender(&database);
+    let events = fortnight(3_000);
+    append(&mut appender, shop, &events[..10]).await.unwrap();
+    // Each append begins with what the one before it ended with; then, for a long while, none does.
+    for start in (0..300).step_by(30) {
+        let appended = append(&mut appender, shop, &events[start..start + 40]).await.unwrap();
+        assert_eq!((stored(&appended), appended.duplicates), (30, 10));
+    }
+    for batch in events[310..].chunks(100) {
+        let appended = append(&mut appender, shop, batch).await.unwrap();
+        assert_eq!((stored(&appended), appended.duplicates), (batch.len() as u64, 0));
+    }
+    let again = append(&mut appender, shop, &events).await.unwrap();
+    assert_eq!((stored(&again), again.duplicates), (0, 3_000));
+    assert_roll_ups_equal_the_events(&database, shop, "UTC").await;
+}
+
+#[tokio::test]
+async fn an_event_is_stored_as_it_is_whichever_way_it_comes_in() {
+    let database = TestDatabase::create().await;
+    let shop = project(&database.url(), "UTC").await;
+    let mut appender = appender(&database);
+    let full = || {
+        did("ada", "login", "2005-04-07T22:13:13.123456Z")
+            .with("session_id", "s-1")
+            .with("properties", json!({"é": [1.50, null, {"b": true}], "text": "\u{1F600}"}))
+            .with("context", json!({"library": "web"}))
+            .event()
+    };
+    let bare = || did("bob", "logout", "2026-11-01T12:00:00Z").event();
+    // The first is copied. The second meets a repetition and goes the other way.
+    let first = [full(), bare()];
+    let second = [full(), bare(), first[0].clone()];
+    append(&mut appender, shop, &first).await.unwrap();
+    append(&mut appender, shop, &second).await.unwrap();
+
+    let rows = database
+        .client()
+        .await
+        .query(
+            "SELECT occurred_at, user_id, event_type, session_id, properties::text, context::text, stream_seq, user_no
+             FROM events WHERE project_id = $1 AND event_id = ANY($2) ORDER BY event_id",
+            &[&shop.0, &first.iter().chain(&second[..2]).map(|event| event.event_id.0).collect::<Vec<_>>()],
+        )
+        .await
+        .unwrap();
+    assert_eq!(rows.len(), 4);
+    for (row, number) in rows.iter().zip([0, 1, 0, 1]) {
+        let event = &first[number];
+        assert_eq!(row.get::<_, chrono::DateTime<Utc>>(0), event.occurred_at);
+        assert_eq!(
+            (row.get::<_, &str>(1), row.get::<_, &str>(2)),
+            (event.user_id.as_str(), event.event_type.as_str())
+        );
+        assert_eq!(row.get::<_, Option<&str>>(3), event.session_id.as_ref().map(|id| id.as_str()));
+        let json = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+        assert_eq!(json(row.get(4)), json(event.properties.as_str()));
+        assert_eq!(
+            row.get::<_, Option<&str>>(5).map(json),
+            event.context.as_ref().map(|context| json(context.as_str()))
+        );
+        assert_eq!((row.get::<_, i64>(6), row.get::<_, i32>(7)), (7, i32::try_from(number).unwrap()));
+    }
 }
 
 #[tokio::test]

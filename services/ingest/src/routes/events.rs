@@ -78,6 +78,7 @@ pub(super) async fn send(
     let form = Form::announced(request.headers()).map_err(IngestError::from)?;
     let _share = state.budget.share(request.headers())?;
     let body = body::read(request.headers(), payload, MAX_REQUEST_BYTES).await?;
+    state.broker.has_room().map_err(IngestError::from)?;
     let now = to_micros(Utc::now());
     let parsed = if body.len() <= PARSE_INLINE_BYTES {
         parse(&body, form, now)

@@ -34,6 +34,42 @@ async fn with_the_log_away_the_sender_is_told_to_try_again_and_the_retry_is_stor
 }
 
 #[actix_web::test]
+async fn a_full_log_refuses_what_is_too_much_and_everything_accepted_is_stored() {
+    let stage = Stage::with_a_log_of(1 << 20).await;
+    let body = |n: usize| {
+        let event = || {
+            did("ada", "login", "2026-11-01T12:00:00Z")
+                .with("properties", json!({"n": n, "text": "x".repeat(2_000)}))
+        };
+        json!((0..50).map(|_| event().json()).collect::<Vec<Value>>()).to_string()
+    };
+    let mut accepted = 0;
+    let refused = loop {
+        let sent = body(accepted);
+        let response = stage.send(sent.clone()).send().await.unwrap();
+        if response.status() != 202 {
+            assert_eq!(response.status(), 503);
+            assert!(response.headers().contains_key("retry-after"));
+            break sent;
+        }
+        accepted += 50;
+        assert!(accepted < 1_000, "a log of a megabyte takes less than two");
+    };
+    // Without a worker there is no room a moment later either.
+    assert_eq!(stage.send(refused.clone()).send().await.unwrap().status(), 503);
+    assert_eq!(stage.messages_in_the_log().await, accepted as u64 / 50);
+
+    let _worker = stage.hire_a_worker().await;
+    wait::until("the lag is back at zero", async || stage.messages_in_the_log().await == 0).await;
+    assert_eq!(stage.stored().await, accepted as i64);
+    wait::until("the sender's next try is accepted", async || {
+        stage.send(refused.clone()).send().await.unwrap().status() == 202
+    })
+    .await;
+    wait::until("it is stored", async || stage.stored().await == accepted as i64 + 50).await;
+}
+
+#[actix_web::test]
 async fn a_wire_cut_in_the_middle_of_publishing_stores_nothing_twice() {
     let stage = Stage::set().await;
     let _worker = stage.hire_a_worker().await;

@@ -27,8 +27,8 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 const ANY_PORT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
-const STREAMS: StreamLimits =
-    StreamLimits { events_bytes: 64 << 20, dead_letters_bytes: 16 << 20, replicas: 1 };
+/// Bytes that the log holds where a story does not care.
+const LOG: u64 = 64 << 20;
 
 pub(crate) struct Stage {
     pub(crate) database: TestDatabase,
@@ -42,6 +42,7 @@ pub(crate) struct Stage {
     pub(crate) redis_wire: ChaosProxy,
     /// Sends auth home when cancelled.
     pub(crate) auth: CancellationToken,
+    streams: StreamLimits,
     url: String,
     client: reqwest::Client,
     _everything: tokio_util::sync::DropGuard,
@@ -49,6 +50,12 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub(crate) async fn set() -> Self {
+        Self::with_a_log_of(LOG).await
+    }
+
+    /// With a log that holds so many bytes.
+    pub(crate) async fn with_a_log_of(events_bytes: u64) -> Self {
+        let streams = StreamLimits { events_bytes, dead_letters_bytes: 16 << 20, replicas: 1 };
         let (database, nats, redis) =
             tokio::join!(TestDatabase::create(), TestNats::isolated(), TestRedis::isolated());
         let shop = project(&database.url(), "UTC").await;
@@ -78,7 +85,7 @@ impl Stage {
             duplicate_window: Duration::from_secs(600),
             body_budget: 64 << 20,
             passes_addresses_on: None,
-            streams: STREAMS,
+            streams,
             shutdown_grace: Duration::from_secs(15),
         };
         let process = Process { shutdown: everything.clone(), metrics: None };
@@ -97,6 +104,7 @@ impl Stage {
             nats_wire,
             redis_wire,
             auth,
+            streams,
             url,
         };
         stage.grant(&stage.key, &[Scope::Ingest]).await;
@@ -160,7 +168,7 @@ impl Stage {
             },
             statement_timeout: Duration::from_secs(10),
             compact_interval: Duration::from_secs(60),
-            streams: STREAMS,
+            streams: self.streams,
             geoip_database: None,
             shutdown_grace: Duration::from_secs(10),
         };

@@ -1,7 +1,7 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use millrace_testkit::wait;
+use millrace_testkit::{servers, wait};
 use tokio::process::{Child, Command};
 
 use crate::bench_of_work::{Bench, fortnight};
@@ -11,6 +11,7 @@ fn start(bench: &Bench) -> Child {
     Command::new(env!("CARGO_BIN_EXE_millrace-worker"))
         .env("DATABASE_URL", bench.database.url())
         .env("NATS_URL", bench.nats.url())
+        .env("REDIS_URL", servers::redis_url())
         .env("MILLRACE_BIND", "127.0.0.1:0")
         .env("MILLRACE_ACK_WAIT", "3s")
         .env("MILLRACE_STATEMENT_TIMEOUT", "2s")

@@ -4,14 +4,18 @@
 
 mod accounts;
 mod copy;
+mod footprint;
 mod gateway;
 mod ingest;
 mod live;
+mod overload;
 mod population;
 mod probe;
 mod product;
 mod queries;
 mod report;
+mod single;
+mod sustained;
 mod watchers;
 mod worker;
 
@@ -42,6 +46,12 @@ struct Args {
 enum Benchmark {
     /// Batched ingest through the gateway, against a plain COPY.
     Ingest,
+    /// Ingest of one event a request, against the server's own health route.
+    Single,
+    /// A minute of batched ingest, flat out.
+    Sustained,
+    /// Twice what can be stored, for a minute.
+    Overload,
     /// Questions, against plain SQL.
     Queries,
     /// The worker: several at one log, and events that the database refuses.
@@ -52,6 +62,8 @@ enum Benchmark {
     Live,
     /// What the gateway costs.
     Gateway,
+    /// The memory of each service.
+    Footprint,
 }
 
 #[tokio::main]
@@ -66,6 +78,21 @@ async fn main() -> anyhow::Result<()> {
     if runs(Benchmark::Worker) {
         let mut report = Report::new("worker");
         worker::measure(&mut report).await?;
+        report.finish()?;
+    }
+    if runs(Benchmark::Single) {
+        let mut report = Report::new("single");
+        single::measure(&mut report).await?;
+        report.finish()?;
+    }
+    if runs(Benchmark::Sustained) {
+        let mut report = Report::new("sustained");
+        sustained::measure(&mut report).await?;
+        report.finish()?;
+    }
+    if runs(Benchmark::Overload) {
+        let mut report = Report::new("overload");
+        overload::measure(&mut report).await?;
         report.finish()?;
     }
     if runs(Benchmark::Queries) {
@@ -86,6 +113,11 @@ async fn main() -> anyhow::Result<()> {
     if runs(Benchmark::Gateway) {
         let mut report = Report::new("gateway");
         gateway::measure(&mut report).await?;
+        report.finish()?;
+    }
+    if runs(Benchmark::Footprint) {
+        let mut report = Report::new("footprint");
+        footprint::measure(&mut report).await?;
         report.finish()?;
     }
     Ok(())

@@ -1,7 +1,10 @@
 //! Sends one request again and again over connections that stay open, as cheaply as possible: what a generator costs is
 //! missing in what it measures, since everything runs on the same cores.
+//!
+//! A request may have one place that differs each time: the id of the event in it.
 
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
@@ -9,17 +12,26 @@ use hdrhistogram::Histogram;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
+use uuid::Uuid;
+
+/// Stands in an event where its id goes.
+pub const ID_TO_FILL_IN: &str = "00000000-0000-0000-0000-000000000000";
 
 /// A request that is known in advance.
 #[derive(Clone)]
 pub struct Probe {
     address: SocketAddr,
-    request: String,
+    request: Vec<u8>,
+    /// Where a UUID stands that no other request has.
+    id: Option<Range<usize>>,
+    expected: u16,
 }
 
 /// What came of it.
 pub struct Outcome {
     pub per_second: f64,
+    /// Requests that were answered as expected; all of them.
+    pub requests: u64,
     latencies: Histogram<u64>,
 }
 
@@ -33,7 +45,20 @@ impl Outcome {
 impl Probe {
     /// `GET path`, with these header lines.
     pub fn get(address: SocketAddr, path: &str, headers: &str) -> Self {
-        Self { address, request: format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n{headers}\r\n") }
+        let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n{headers}\r\n");
+        Self { address, request: request.into_bytes(), id: None, expected: 200 }
+    }
+
+    /// `POST path` with an event, which has another id each time. The answer must be 202.
+    pub fn post_event(address: SocketAddr, path: &str, headers: &str, event: &str) -> anyhow::Result<Self> {
+        let request = format!(
+            "POST {path} HTTP/1.1\r\nHost: {address}\r\n{headers}Content-Type: application/json\r\n\
+             Content-Length: {}\r\n\r\n{event}",
+            event.len()
+        );
+        let start = request.find(ID_TO_FILL_IN).context("the event has a place for its id")?;
+        let id = Some(start..start + ID_TO_FILL_IN.len());
+        Ok(Self { address, request: request.into_bytes(), id, expected: 202 })
     }
 
     /// As fast as the answers come, over so many connections.
@@ -87,12 +112,12 @@ impl Probe {
         while let Some(finished) = running.join_next().await {
             latencies.add(finished??)?;
         }
-        let per_second = latencies.len() as f64 / started.elapsed().as_secs_f64();
-        Ok(Outcome { per_second, latencies })
+        let requests = latencies.len();
+        Ok(Outcome { per_second: requests as f64 / started.elapsed().as_secs_f64(), requests, latencies })
     }
 
     async fn connection(
-        self,
+        mut self,
         started: Instant,
         time: Duration,
         interval: Option<Duration>,
@@ -110,21 +135,24 @@ impl Probe {
                 break;
             }
             let begun = due.unwrap_or_else(Instant::now);
-            stream.write_all(self.request.as_bytes()).await?;
-            read_answer(&mut stream, &mut answer).await?;
+            if let Some(id) = self.id.clone() {
+                Uuid::now_v7().hyphenated().encode_lower(&mut self.request[id]);
+            }
+            stream.write_all(&self.request).await?;
+            read_answer(&mut stream, &mut answer, self.expected).await?;
             latencies.record(u64::try_from(begun.elapsed().as_micros())?.max(1))?;
         }
         Ok(latencies)
     }
 }
 
-/// Reads one answer, which must be 200.
-async fn read_answer(stream: &mut TcpStream, answer: &mut Vec<u8>) -> anyhow::Result<()> {
+/// Reads one answer, which must have this status.
+async fn read_answer(stream: &mut TcpStream, answer: &mut Vec<u8>, expected: u16) -> anyhow::Result<()> {
     answer.clear();
     let length = loop {
         ensure!(stream.read_buf(answer).await? > 0, "the connection was closed");
         if let Some(head) = answer.windows(4).position(|end| end == b"\r\n\r\n") {
-            break head + 4 + content_length(&answer[..head])?;
+            break head + 4 + content_length(&answer[..head], expected)?;
         }
     };
     while answer.len() < length {
@@ -133,9 +161,9 @@ async fn read_answer(stream: &mut TcpStream, answer: &mut Vec<u8>) -> anyhow::Re
     Ok(())
 }
 
-fn content_length(head: &[u8]) -> anyhow::Result<usize> {
+fn content_length(head: &[u8], expected: u16) -> anyhow::Result<usize> {
     let head = std::str::from_utf8(head)?.to_ascii_lowercase();
-    ensure!(head.starts_with("http/1.1 200 "), "the answer is: {head}");
+    ensure!(head.starts_with(&format!("http/1.1 {expected} ")), "the answer is: {head}");
     let line = head.lines().find_map(|line| line.strip_prefix("content-length:"));
     Ok(line.context("the answer has a length")?.trim().parse()?)
 }

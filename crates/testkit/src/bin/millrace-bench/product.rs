@@ -5,7 +5,8 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
+use millrace_cli::client::{BaseUrl, Key};
 use millrace_domain::access::Scope;
 use millrace_domain::ids::ProjectId;
 use millrace_security::api_key::ApiKey;
@@ -15,6 +16,7 @@ use millrace_testkit::database::TestDatabase;
 use millrace_testkit::{servers, story};
 use tokio::process::{Child, Command};
 
+const STORE_DEADLINE: Duration = Duration::from_secs(600);
 const SERVICES: [&str; 5] = ["gateway", "auth", "ingest", "worker", "analytics"];
 
 /// A running product.
@@ -23,12 +25,21 @@ pub struct Product {
     pub project: ProjectId,
     pub key: ApiKey,
     ports: [u16; 5],
+    settings: Vec<(&'static str, String)>,
     running: Vec<(&'static str, Child)>,
 }
 
 impl Product {
     /// Migrates, creates a project and a key for both purposes, and starts the services in `services`.
     pub async fn start(services: &[&'static str]) -> anyhow::Result<Self> {
+        Self::start_with(services, &[]).await
+    }
+
+    /// The same with settings of its own.
+    pub async fn start_with(
+        services: &[&'static str],
+        settings: &[(&'static str, &str)],
+    ) -> anyhow::Result<Self> {
         let database = TestDatabase::create().await;
         let project = story::project(&database.url(), "UTC").await;
         let key = ApiKey::generate()?;
@@ -42,7 +53,9 @@ impl Product {
             expires_at: None,
         };
         api_keys::create(&mut *pool.connection().await?, project, new).await?;
-        let mut product = Self { database, project, key, ports: free_ports()?, running: Vec::new() };
+        let settings = settings.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+        let mut product =
+            Self { database, project, key, ports: free_ports()?, settings, running: Vec::new() };
         for service in services {
             product.launch(service)?;
         }
@@ -79,12 +92,66 @@ impl Product {
 
     /// The resident memory of each service, in MiB.
     pub fn memory(&self) -> Vec<(&'static str, f64)> {
-        let resident = |child: &Child| {
+        self.of_each("VmRSS:")
+    }
+
+    /// The most that it ever was, in MiB.
+    pub fn peak_memory(&self) -> Vec<(&'static str, f64)> {
+        self.of_each("VmHWM:")
+    }
+
+    /// A figure that Linux has of each process, in MiB where it says KiB.
+    fn of_each(&self, field: &str) -> Vec<(&'static str, f64)> {
+        let figure = |child: &Child| {
             let status = std::fs::read_to_string(format!("/proc/{}/status", child.id()?)).ok()?;
-            let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
+            let line = status.lines().find(|line| line.starts_with(field))?;
             line.split_whitespace().nth(1)?.parse::<f64>().ok()
         };
-        self.running.iter().filter_map(|(name, child)| Some((*name, resident(child)? / 1024.0))).collect()
+        self.running.iter().filter_map(|(name, child)| Some((*name, figure(child)? / 1024.0))).collect()
+    }
+
+    /// A metric of a service: the sum over its labels.
+    pub async fn metric(&self, service: &str, name: &str) -> anyhow::Result<f64> {
+        let text = reqwest::get(format!("http://{}/metrics", self.address(service)?)).await?.text().await?;
+        let is_it = |line: &&str| line.strip_prefix(name).is_some_and(|rest| rest.starts_with([' ', '{']));
+        Ok(text.lines().filter(is_it).filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum())
+    }
+
+    /// Waits until so many events are stored and counted and no more come, and returns how many those are: at most
+    /// `in_doubt` more.
+    pub async fn until_stored(&self, events: u64, in_doubt: u64) -> anyhow::Result<u64> {
+        let counted = "SELECT coalesce(sum(count), 0)::bigint FROM event_counts WHERE project_id = $1";
+        let client = self.database.client().await;
+        let all = async {
+            loop {
+                let counted =
+                    u64::try_from(client.query_one(counted, &[&self.project.0]).await?.get::<_, i64>(0))?;
+                if counted >= events
+                    && (in_doubt == 0 || self.metric("worker", "worker_consumer_lag").await? == 0.0)
+                {
+                    return anyhow::Ok(());
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(STORE_DEADLINE, all).await.context("the events are not stored in time")??;
+        let stored: i64 = client.query_one("SELECT count(*) FROM events", &[]).await?.get(0);
+        let stored = u64::try_from(stored)?;
+        ensure!(
+            (events..=events + in_doubt).contains(&stored),
+            "{stored} events are stored, of {events} that were accepted and {in_doubt} in doubt"
+        );
+        Ok(stored)
+    }
+
+    /// The gateway, for a load run.
+    pub fn url_for_load(&self) -> anyhow::Result<BaseUrl> {
+        self.url().parse().map_err(|error| anyhow::anyhow!("{error}"))
+    }
+
+    /// The key, for a load run.
+    pub fn key_for_load(&self) -> anyhow::Result<Key> {
+        self.key.reveal().parse().map_err(|error| anyhow::anyhow!("{error}"))
     }
 
     fn launch(&mut self, service: &'static str) -> anyhow::Result<()> {
@@ -116,6 +183,7 @@ impl Product {
             .env("MILLRACE_API_LIMIT", "off")
             .env("MILLRACE_ADDRESS_LIMIT", "off")
             .env("MILLRACE_LOG", "warn")
+            .envs(self.settings.iter().map(|(name, value)| (*name, value.as_str())))
             .stdout(log)
             .kill_on_drop(true);
         Ok(command)

@@ -1,7 +1,7 @@
 //! Figures as a table for people and as JSON for programs.
 
-use std::fs;
 use std::path::PathBuf;
+use std::{fmt, fs};
 
 use serde::Serialize;
 
@@ -12,12 +12,39 @@ struct Row {
     figure: f64,
     unit: &'static str,
     peer: Option<Peer>,
+    limit: Option<Limit>,
 }
 
 #[derive(Serialize)]
 struct Peer {
     what: &'static str,
     figure: f64,
+}
+
+/// What a figure has to keep.
+#[derive(Clone, Copy, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Limit {
+    AtLeast(f64),
+    Below(f64),
+}
+
+impl Limit {
+    fn is_kept(self, figure: f64) -> bool {
+        match self {
+            Self::AtLeast(least) => figure >= least,
+            Self::Below(most) => figure < most,
+        }
+    }
+}
+
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AtLeast(least) => write!(f, "at least {least}"),
+            Self::Below(most) => write!(f, "below {most}"),
+        }
+    }
 }
 
 /// The figures of one benchmark.
@@ -35,14 +62,21 @@ impl Report {
     /// A figure that stands for itself.
     pub fn add(&mut self, what: &str, figure: f64, unit: &'static str) {
         println!("{what:<44} {figure:>12.1} {unit}");
-        self.rows.push(Row { what: what.to_owned(), figure, unit, peer: None });
+        self.rows.push(Row { what: what.to_owned(), figure, unit, peer: None, limit: None });
+    }
+
+    /// A figure beside what it has to keep.
+    pub fn hold(&mut self, what: &str, figure: f64, unit: &'static str, limit: Limit) {
+        let verdict = if limit.is_kept(figure) { "kept" } else { "NOT KEPT" };
+        println!("{what:<44} {figure:>12.1} {unit:<10} limit: {limit}, {verdict}");
+        self.rows.push(Row { what: what.to_owned(), figure, unit, peer: None, limit: Some(limit) });
     }
 
     /// A figure beside its peer of the same run.
     pub fn compare(&mut self, what: &str, figure: f64, unit: &'static str, peer: &'static str, peers: f64) {
         println!("{what:<44} {figure:>12.1} {unit:<10} {peer}: {peers:.1} ({:.1}%)", 100.0 * figure / peers);
         let peer = Some(Peer { what: peer, figure: peers });
-        self.rows.push(Row { what: what.to_owned(), figure, unit, peer });
+        self.rows.push(Row { what: what.to_owned(), figure, unit, peer, limit: None });
     }
 
     /// Writes `target/bench/<name>.json`.

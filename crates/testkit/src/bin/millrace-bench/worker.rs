@@ -8,7 +8,6 @@ use millrace_cli::load::{Extent, Plan, run};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::ingest::until_stored;
 use crate::product::Product;
 use crate::report::Report;
 
@@ -38,7 +37,7 @@ async fn drain(workers: usize) -> anyhow::Result<f64> {
     for _ in 0..workers {
         product.hire_worker()?;
     }
-    until_stored(&product, EVENTS).await?;
+    product.until_stored(EVENTS, 0).await?;
     Ok(EVENTS as f64 / started.elapsed().as_secs_f64())
 }
 

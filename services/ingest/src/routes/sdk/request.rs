@@ -56,6 +56,7 @@ pub(super) async fn take<T: Send + 'static>(
         None => None,
     };
     let (body, _shares) = read(request, payload, state).await?;
+    state.broker.has_room().map_err(IngestError::from)?;
     let (bytes, now) = (body.len(), to_micros(Utc::now()));
     let (call, also) = if bytes <= PARSE_INLINE_BYTES {
         translate(&body, now)
