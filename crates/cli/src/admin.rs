@@ -66,6 +66,7 @@ enum Command {
     Audit(audit::AuditCommand),
     #[command(subcommand)]
     DeadLetters(dead_letters::DeadLettersCommand),
+    #[command(subcommand)]
     Jobs(jobs::JobsCommand),
     Rebuild(jobs::RebuildArgs),
 }

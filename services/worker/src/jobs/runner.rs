@@ -104,6 +104,7 @@ impl Runner {
             max_bytes: 1 << 20,
             expires: self.tools.settings.poll,
             ack_wait: Duration::from_secs(30),
+            max_deliveries: None,
         };
         Consumer::of_jobs(&self.tools.broker, settings).await
     }
