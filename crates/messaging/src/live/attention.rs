@@ -170,11 +170,11 @@ mod tests {
                 if let Some((of, sample)) = attention.sample(&events(count), now) {
                     prop_assert!(sample.len() as u64 <= of);
                     total += sample.len();
-                    told = told.max(0) + usize::try_from(of).unwrap();
+                    told += usize::try_from(of).unwrap();
                 }
             }
             let seconds = now.duration_since(start).as_secs_f64() + 1.0;
-            prop_assert!(total as f64 <= f64::from(EVENTS_PER_SECOND) * seconds + 1.0);
+            prop_assert!(f64::from(u32::try_from(total).unwrap()) <= f64::from(EVENTS_PER_SECOND) * seconds + 1.0);
             prop_assert_eq!(told + usize::try_from(attention.accepted).unwrap(), accepted);
         }
     }

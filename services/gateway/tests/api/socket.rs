@@ -40,7 +40,7 @@ impl Socket {
                 let code = problem["code"].as_str().unwrap_or_default().to_owned();
                 Err(Refused { status: answer.status().as_u16(), code })
             }
-            Err(error) => panic!("{error}"),
+            Err(error) => unreachable!("{error}"),
         }
     }
 
@@ -72,7 +72,7 @@ impl<S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin> Socket<S> {
             match timeout(DEADLINE, self.0.next()).await.expect("something is told in time") {
                 Some(Ok(Message::Text(text))) => return serde_json::from_str(&text).unwrap(),
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
-                other => panic!("the socket ended: {other:?}"),
+                other => unreachable!("the socket ended: {other:?}"),
             }
         }
     }
@@ -103,7 +103,7 @@ impl<S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin> Socket<S> {
                     return (farewell.code.into(), farewell.reason.to_string());
                 }
                 Some(Ok(_)) => {}
-                other => panic!("it ended without a farewell: {other:?}"),
+                other => unreachable!("it ended without a farewell: {other:?}"),
             }
         }
     }

@@ -88,7 +88,8 @@ async fn under_load_a_part_is_shown_and_it_says_which() {
     let events = message["events"].as_array().unwrap();
     assert!(!events.is_empty() && events.len() <= 500, "{}", events.len());
     let rate = message["sample_rate"].as_f64().unwrap();
-    assert!((rate - events.len() as f64 / message["accepted"].as_f64().unwrap()).abs() < 1e-9);
+    let shown = f64::from(u32::try_from(events.len()).unwrap());
+    assert!((rate - shown / message["accepted"].as_f64().unwrap()).abs() < 1e-9);
     let users: BTreeSet<&str> = events.iter().map(|event| event["user_id"].as_str().unwrap()).collect();
     assert_eq!(users.len(), events.len());
 }

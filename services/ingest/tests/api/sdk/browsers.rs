@@ -34,7 +34,8 @@ async fn what_browser_sdks_send_from_a_page_of_another_origin_is_stored() {
     .await;
     let groups = "SELECT user_id FROM events WHERE event_type = '$groupidentify'";
     assert_eq!(client.query_one(groups, &[]).await.unwrap().get::<_, &str>(0), "company:acme");
-    let keys = "SELECT count(*) FROM events WHERE properties::text || coalesce(context::text, '') LIKE '%mr\\_%'";
+    let keys =
+        "SELECT count(*) FROM events WHERE properties::text || coalesce(context::text, '') LIKE '%mr\\_%'";
     assert_eq!(client.query_one(keys, &[]).await.unwrap().get::<_, i64>(0), 0, "no key is stored");
 }
 
