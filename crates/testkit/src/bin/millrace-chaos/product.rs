@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -272,7 +273,7 @@ impl Product {
 
 async fn stack(verb: &str, server: Server) -> anyhow::Result<()> {
     let script = env::var("MILLRACE_TEST_STACK")?;
-    let status = Command::new(script).args([verb, server.name()]).status().await?;
+    let status = Command::new(script).args([verb, server.name()]).stdout(Stdio::null()).status().await?;
     ensure!(status.success(), "`stack {verb} {}` failed", server.name());
     Ok(())
 }
