@@ -85,8 +85,8 @@ impl Bench {
             .kill_on_drop(true);
     }
 
-    /// Lets workers come further with a job and kills them, so many times, and lets the last one finish it.
-    async fn finish_with_kills(&self, id: JobId, kills: usize) -> Value {
+    /// Lets workers come further with a job and kills them, so many times, and lets the last one finish it. It lives on.
+    async fn finish_with_kills(&self, id: JobId, kills: usize) -> (Value, Child) {
         for _ in 0..kills {
             let before = self.job(id).await.progress.done;
             let mut worker = self.worker_process();
@@ -94,8 +94,8 @@ impl Bench {
             worker.kill().await.unwrap();
             assert_eq!(self.job(id).await.status, Status::Running, "the kill came before the end");
         }
-        let _worker = self.worker_process();
-        self.result_of(id).await
+        let worker = self.worker_process();
+        (self.result_of(id).await, worker)
     }
 
     /// Events of the shop, stored.

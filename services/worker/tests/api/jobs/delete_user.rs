@@ -18,7 +18,8 @@ async fn tables_that_mention(bench: &Bench, text: &str) -> Vec<String> {
     let tables = client
         .query(
             "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-             WHERE c.relkind IN ('r', 'p') AND n.nspname NOT IN ('pg_catalog', 'information_schema')",
+             WHERE c.relkind IN ('r', 'p') AND n.nspname NOT IN ('pg_catalog', 'information_schema')
+               AND has_table_privilege(c.oid, 'SELECT')",
             &[],
         )
         .await

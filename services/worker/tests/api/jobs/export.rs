@@ -32,7 +32,7 @@ async fn an_export_whose_workers_are_killed_has_every_event_once() {
     let (bench, worker) = Bench::stocked(4_000).await;
     worker.dismiss().await;
     let id = bench.ask(Kind::Export, json!({"format": "csv"})).await;
-    let result = bench.finish_with_kills(id, 3).await;
+    let (result, _worker) = bench.finish_with_kills(id, 3).await;
 
     let lines = lines(&bench, &result);
     assert!(lines[0].starts_with("event_id,"));

@@ -33,7 +33,7 @@ async fn an_import_whose_workers_are_killed_stores_every_row_once() {
     let bad = deliver(&bench, "shop.csv.zst", 16_000);
     let order = json!({"file": "shop.csv.zst", "map": {"who": "user_id"}, "infer_types": true});
     let id = bench.ask(Kind::Import, order.clone()).await;
-    let result = bench.finish_with_kills(id, 2).await;
+    let (result, _worker) = bench.finish_with_kills(id, 2).await;
     let good = 16_000 - bad;
     assert_eq!((&result["rows"], &result["rejected"]), (&json!(16_000), &json!(bad)));
     assert_eq!(result["stored"].as_u64().unwrap() + result["duplicates"].as_u64().unwrap(), u64::from(good));

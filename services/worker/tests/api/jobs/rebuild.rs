@@ -44,7 +44,7 @@ async fn wrong_roll_ups_are_made_right_while_events_come_and_workers_are_killed(
         bench.publish(batch).await;
     }
     let id = bench.ask(Kind::Rebuild, json!({})).await;
-    bench.finish_with_kills(id, 2).await;
+    let (_, _worker) = bench.finish_with_kills(id, 2).await;
     bench.until_the_log_is_empty().await;
     assert_eq!(bench.stored().await, 3_000);
     bench.assert_the_books_balance().await;
