@@ -25,6 +25,7 @@ use crate::errors::AnalyticsError;
 use crate::plan::{self, Parted, Source};
 use crate::postings::Postings;
 
+mod in_memory;
 mod in_order;
 
 /// A question that has taken no longer may go on as if it had just begun.

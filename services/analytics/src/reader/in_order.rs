@@ -14,14 +14,11 @@ use millrace_domain::rollup::{BUCKET, bucket_of};
 use millrace_domain::text::EventType;
 use millrace_storage::counts;
 use millrace_storage::error::StorageError;
-use millrace_storage::postings::{self, Edition};
 use millrace_storage::projects::Project;
 use millrace_storage::user_events::{self, UserEvent};
 
 use super::Reader;
 use crate::errors::AnalyticsError;
-use crate::plan::Source;
-use crate::postings::days;
 
 impl Reader {
     /// Refuses a question for which more events would have to be brought here than may be. The counts know how many
@@ -91,44 +88,13 @@ impl Reader {
         reach: &Range<DateTime<Utc>>,
         fold: &mut FunnelFold<'_>,
     ) -> Result<bool, StorageError> {
-        let starts = days(reach.start, reach.end);
         let types: Vec<&EventType> = marks.keys().copied().collect();
-        let conn = self.roll_ups("editions of days").await?;
-        let editions = postings::editions(conn, project.id, &types, &starts).await?;
-        if !self.postings.have_room_for(editions.iter().flatten().map(|edition| edition.events).sum()) {
-            return Ok(false);
-        }
-        let mut found = Vec::new();
-        for ((event_type, marks), editions) in marks.iter().zip(editions) {
-            // Days that are missing in a row are read at once.
-            let mut missing: Vec<(DateTime<Utc>, Edition)> = Vec::new();
-            for (day, edition) in starts.iter().zip(editions.iter().copied().map(Some).chain([None])) {
-                let kept = match edition {
-                    Some(edition) if edition.events > 0 => {
-                        let kept = self.postings.get(project.id, event_type, *day, edition).await;
-                        if kept.is_none() {
-                            missing.push((*day, edition));
-                            continue;
-                        }
-                        kept
-                    }
-                    _ => None,
-                };
-                found.extend(kept.map(|kept| (*marks, kept)));
-                if !missing.is_empty() {
-                    let bounds: Vec<_> = missing.iter().map(|(day, _)| *day).chain([*day]).collect();
-                    let conn = self.events("the users and times of events").await?;
-                    let loaded = postings::load(conn, project.id, event_type, &bounds).await?;
-                    for ((day, edition), posting) in missing.drain(..).zip(loaded) {
-                        let kept = self.postings.put(project.id, event_type, day, edition, posting).await;
-                        found.push((*marks, kept));
-                    }
-                }
-            }
-        }
-        self.source = Source::Raw;
-        self.begin("the users and times of events, in memory", Source::Raw).await?;
-        let parts: Vec<(u32, &Posting)> = found.iter().map(|(marks, kept)| (*marks, &kept.1)).collect();
+        let Some(kept) = self.postings(project, &types, None, reach).await? else { return Ok(false) };
+        let of_types = marks.values().zip(&kept);
+        let parts = of_types.flat_map(|(marks, days)| days.iter().map(move |day| (*marks, day)));
+        let parts: Vec<(u32, &Posting)> = parts
+            .flat_map(|(marks, day)| day.by_value.iter().map(move |(_, posting)| (marks, posting)))
+            .collect();
         let (from, to) = (reach.start.timestamp_micros(), reach.end.timestamp_micros());
         posting::user_by_user(&parts, from, to, |user, moment| fold.push(user, moment, None));
         Ok(true)
