@@ -10,7 +10,7 @@ use diesel_async::AsyncPgConnection;
 use futures_util::TryStreamExt;
 use millrace_domain::analytics::posting::Posting;
 use millrace_domain::ids::ProjectId;
-use millrace_domain::text::EventType;
+use millrace_domain::text::{EventType, PropertyName};
 
 use crate::counts::parse_count;
 use crate::error::StorageError;
@@ -86,7 +86,14 @@ pub async fn editions(
     Ok(editions)
 }
 
-/// The postings of a type on consecutive days, by day. `starts` as for [`editions`].
+/// The postings of a day by the text of a property, nothing being its absence; or one of all events.
+pub type ByValue = Vec<(Option<String>, Posting)>;
+
+/// The most postings that are read at once.
+const MOST: usize = 100_000;
+
+/// The postings of a type on consecutive days, by day: by the values of a property if one is given. `starts` as for
+/// [`editions`]. Nothing when the property has so many values that there is no use in telling them apart.
 ///
 /// # Errors
 /// When the database fails.
@@ -94,36 +101,51 @@ pub async fn load(
     conn: &mut AsyncPgConnection,
     project: ProjectId,
     event_type: &EventType,
+    property: Option<&PropertyName>,
     starts: &[DateTime<Utc>],
-) -> Result<Vec<Posting>, StorageError> {
+) -> Result<Option<Vec<ByValue>>, StorageError> {
     #[derive(QueryableByName)]
     struct Row {
         #[diesel(sql_type = sql_types::Integer)]
         day: i32,
+        #[diesel(sql_type = sql_types::Nullable<sql_types::Text>)]
+        value: Option<String>,
         #[diesel(sql_type = sql_types::Array<sql_types::Integer>)]
         users: Vec<i32>,
         #[diesel(sql_type = sql_types::Array<sql_types::Timestamptz>)]
         times: Vec<PgTimestamp>,
     }
-    let mut postings = vec![Posting::default(); starts.len().saturating_sub(1)];
-    let (Some(first), Some(last)) = (starts.first(), starts.last()) else { return Ok(postings) };
+    let mut postings = vec![ByValue::new(); starts.len().saturating_sub(1)];
+    let (Some(first), Some(last)) = (starts.first(), starts.last()) else { return Ok(Some(postings)) };
     let instants: Range<DateTime<Utc>> = *first..*last;
-    let mut rows = Statement::new("SELECT width_bucket(occurred_at, ")
+    let statement = Statement::new("SELECT width_bucket(occurred_at, ")
         .bind::<sql_types::Array<sql_types::Timestamptz>, _>(starts.to_vec())
-        .sql(") AS day, array_agg(user_no) AS users, array_agg(occurred_at) AS times")
+        .sql(") AS day, ");
+    let statement = match property {
+        None => statement.sql("NULL::text"),
+        Some(property) => statement.property_text(property),
+    };
+    let mut rows = statement
+        .sql(" AS value, array_agg(user_no) AS users, array_agg(occurred_at) AS times")
         .from_events(project, &instants)
         .sql(" AND event_type = ")
         .text(event_type.as_str())
-        .sql(" GROUP BY 1")
+        .sql(" GROUP BY 1, 2 LIMIT ")
+        .bind::<sql_types::BigInt, _>(i64::try_from(MOST).unwrap_or(i64::MAX) + 1)
         .stream::<Row>(conn)
         .await?;
+    let mut found = 0;
     while let Some(row) = rows.try_next().await? {
+        found += 1;
+        if found > MOST {
+            return Ok(None);
+        }
         let users = row.users.into_iter().map(user_no).collect::<Result<Vec<_>, _>>()?;
         let times = row.times.into_iter().map(|PgTimestamp(micros)| micros + SINCE_1970).collect();
         let day = usize::try_from(row.day).ok().and_then(|day| day.checked_sub(1));
-        if let Some(posting) = day.and_then(|day| postings.get_mut(day)) {
-            *posting = Posting::new(users, times);
+        if let Some(by_value) = day.and_then(|day| postings.get_mut(day)) {
+            by_value.push((row.value, Posting::new(users, times)));
         }
     }
-    Ok(postings)
+    Ok(Some(postings))
 }

@@ -9,20 +9,30 @@ use std::sync::Arc;
 use chrono::{DateTime, Days, NaiveTime, Utc};
 use millrace_domain::analytics::posting::Posting;
 use millrace_domain::ids::ProjectId;
-use millrace_domain::text::EventType;
-use millrace_storage::postings::Edition;
+use millrace_domain::text::{EventType, PropertyName};
+use millrace_storage::postings::{ByValue, Edition};
 use moka::future::Cache;
 
 /// What an entry takes beside its events.
 const OVERHEAD: usize = 256;
 
-type Key = (ProjectId, EventType, DateTime<Utc>);
+/// A day of an event type.
+#[derive(Debug)]
+pub struct Kept {
+    /// As which it was read.
+    edition: Edition,
+    /// Who did it when, by the value of the property asked for, or all together.
+    pub by_value: ByValue,
+}
+
+/// A project's event type on a day, by the values of a property or all together.
+pub type Key = (ProjectId, EventType, Option<PropertyName>, DateTime<Utc>);
 
 /// The postings in memory, within a budget of bytes. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Postings {
     budget: u64,
-    kept: Cache<Key, Arc<(Edition, Posting)>>,
+    kept: Cache<Key, Arc<Kept>>,
 }
 
 impl Postings {
@@ -30,9 +40,7 @@ impl Postings {
     #[must_use]
     pub fn new(budget: u64) -> Self {
         let kept = Cache::builder()
-            .weigher(|_: &Key, kept: &Arc<(Edition, Posting)>| {
-                u32::try_from(kept.1.bytes() + OVERHEAD).unwrap_or(u32::MAX)
-            })
+            .weigher(|_: &Key, kept: &Arc<Kept>| u32::try_from(kept.bytes()).unwrap_or(u32::MAX))
             .max_capacity(budget)
             .build();
         Self { budget, kept }
@@ -44,33 +52,28 @@ impl Postings {
         events.saturating_mul(12) <= self.budget / 2
     }
 
-    /// The posting of a day, if it is kept in this edition.
-    pub async fn get(
-        &self,
-        project: ProjectId,
-        event_type: &EventType,
-        day: DateTime<Utc>,
-        edition: Edition,
-    ) -> Option<Arc<(Edition, Posting)>> {
-        let found = self.kept.get(&(project, event_type.clone(), day)).await;
-        let kept = found.filter(|kept| kept.0 == edition);
+    /// A day, if it is kept in this edition.
+    pub async fn get(&self, key: &Key, edition: Edition) -> Option<Arc<Kept>> {
+        let kept = self.kept.get(key).await.filter(|kept| kept.edition == edition);
         let result = if kept.is_some() { "hit" } else { "miss" };
         metrics::counter!("cache_requests_total", "tier" => "postings", "result" => result).increment(1);
         kept
     }
 
-    /// Keeps a posting, and gives it back.
-    pub async fn put(
-        &self,
-        project: ProjectId,
-        event_type: &EventType,
-        day: DateTime<Utc>,
-        edition: Edition,
-        posting: Posting,
-    ) -> Arc<(Edition, Posting)> {
-        let kept = Arc::new((edition, posting));
-        self.kept.insert((project, event_type.clone(), day), kept.clone()).await;
+    /// Keeps a day, and gives it back.
+    pub async fn put(&self, key: Key, edition: Edition, by_value: ByValue) -> Arc<Kept> {
+        let kept = Arc::new(Kept { edition, by_value });
+        self.kept.insert(key, kept.clone()).await;
         kept
+    }
+}
+
+impl Kept {
+    fn bytes(&self) -> usize {
+        let value = |(value, posting): &(Option<String>, Posting)| {
+            posting.bytes() + value.as_ref().map_or(0, String::len) + size_of::<(Option<String>, Posting)>()
+        };
+        OVERHEAD + self.by_value.iter().map(value).sum::<usize>()
     }
 }
 

@@ -14,9 +14,11 @@
 //! exclusion. Events of a user at one time (to the microsecond) stand in the order of the first step that each is of;
 //! those of no step come last.
 
+mod attempts;
 mod fold;
 mod query;
 
+pub use attempts::Moment;
 pub(crate) use fold::median_seconds;
-pub use fold::{Funnel, FunnelFold, Group, Level, Moment};
+pub use fold::{Funnel, FunnelFold, Group, Level};
 pub use query::{FunnelParameters, FunnelQuery, MAX_EXCLUSIONS, MAX_STEPS, Order};

@@ -1,4 +1,5 @@
-//! Who did something when, and nothing else: what funnels without filters are made of, in a few bytes an event.
+//! Who did something when, and nothing else: what funnels and breakdowns without filters are made of, in a few bytes an
+//! event.
 
 use crate::analytics::funnel::Moment;
 use crate::ids::UserNo;
@@ -45,7 +46,8 @@ impl Posting {
         self.len() * (size_of::<UserNo>() + size_of::<i64>())
     }
 
-    fn events(&self) -> impl Iterator<Item = (UserNo, i64)> {
+    /// Users and times.
+    pub fn events(&self) -> impl Iterator<Item = (UserNo, i64)> {
         self.users.iter().copied().zip(self.times.iter().copied())
     }
 }

@@ -14,9 +14,13 @@ use crate::reader::Reader;
 
 mod body;
 mod measuring;
+mod table;
+mod values;
 
 pub use body::{Number, Previous, TrendRow, TrendsAnswer, TrendsBefore};
-use measuring::{Measuring, Table, Values};
+use measuring::Measuring;
+use table::Table;
+use values::Values;
 
 /// Answers for a project.
 ///

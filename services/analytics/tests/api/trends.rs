@@ -111,3 +111,34 @@ async fn the_route_is_the_question() {
     let known = stage.query(&project, &question).header("If-None-Match", tag);
     assert_eq!(known.send().await.unwrap().status(), 304);
 }
+
+/// A breakdown of days that are in memory sees what was stored since, in whatever zone and points they are asked about.
+#[actix_web::test]
+async fn a_breakdown_from_memory_is_the_breakdown() {
+    let stage = Stage::set().await;
+    let project = stage.project("UTC").await;
+    let at = |user, time: &str, plan: &str| {
+        did(user, "visit", &format!("2026-11-01T{time}:00Z")).with(json!({"plan": plan}))
+    };
+    tell(&mut stage.teller(), &project, &[at("ada", "10:00", "pro"), at("bob", "20:00", "free")]).await;
+    let users = async |interval: &str, timezone: &str| {
+        let question = json!({
+            "kind": "trends", "from": "2026-11-01", "to": "2026-11-02", "interval": interval, "timezone": timezone,
+            "event_type": "visit", "measure": "users", "breakdown": "plan", "explain": true,
+        });
+        let answer = stage.answer(&project, &question).await.body;
+        let parts = answer["explain"]["parts"].as_array().unwrap();
+        let read = parts.iter().any(|part| part["what"] == "the users and times of events");
+        let rows = answer["data"].as_array().unwrap().iter();
+        (rows.map(|row| json!([row["value"], row["values"]])).collect::<Value>(), read)
+    };
+    let (first, read) = users("day", "UTC").await;
+    assert_eq!((first, read), (json!([["free", [1, 0]], ["pro", [1, 0]]]), true));
+    // Bob's evening is the next morning there, and the night before the first was not asked about before.
+    let (elsewhere, _) = users("day", "Asia/Kolkata").await;
+    assert_eq!(elsewhere, json!([["free", [0, 1]], ["pro", [1, 0]]]));
+    assert!(!users("hour", "UTC").await.1);
+    tell(&mut stage.teller(), &project, &[at("ada", "11:00", "pro"), at("cy", "12:00", "pro")]).await;
+    let (later, read) = users("day", "UTC").await;
+    assert_eq!((later, read), (json!([["pro", [2, 0]], ["free", [1, 0]]]), true));
+}

@@ -1,6 +1,5 @@
 //! The measures of series: from the roll-ups where they know, or else from the events.
 
-use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -11,106 +10,19 @@ use millrace_domain::analytics::interval::Interval;
 use millrace_domain::analytics::period::Period;
 use millrace_domain::analytics::time_zone::TimeZone;
 use millrace_domain::analytics::trends::{Breakdown, Measure, Series, Statistic};
+use millrace_domain::ids::UserNo;
 use millrace_domain::text::PropertyName;
 use millrace_storage::projects::Project;
 use millrace_storage::trends::{self, Figure, Measured, Scope, Valued};
 use roaring::RoaringBitmap;
 
+use super::table::{Sums, Table, float};
+use super::values::Values;
 use crate::errors::AnalyticsError;
 use crate::reader::Reader;
 
 /// The most values, at points, that are brought here to be ranked.
 const VALUES_AT_ONCE: u32 = 100_000;
-
-/// The values of a breakdown that are told apart. Without a breakdown there is one, which stands for everything.
-#[derive(Default)]
-pub(super) struct Values {
-    told_apart: Vec<Option<String>>,
-    broken_down: bool,
-    more: bool,
-}
-
-impl Values {
-    /// The values with the most events.
-    pub(super) async fn most_frequent(
-        reader: &mut Reader,
-        project: &Project,
-        events: &[&Selection],
-        instants: &Range<DateTime<Utc>>,
-        breakdown: &Breakdown,
-    ) -> Result<Self, AnalyticsError> {
-        let conn = reader.events("the most frequent values").await?;
-        let (told_apart, more) = trends::values(conn, project.id, events, instants, breakdown).await?;
-        Ok(Self { told_apart, broken_down: true, more })
-    }
-
-    /// The first of them by their events, then by name.
-    fn ranked(events: BTreeMap<Option<String>, u64>, breakdown: &Breakdown) -> Self {
-        let mut ranked: Vec<(Option<String>, u64)> = events.into_iter().collect();
-        ranked.sort_by(|(a, more), (b, less)| (Reverse(more), a).cmp(&(Reverse(less), b)));
-        let most = usize::from(breakdown.values);
-        let more = ranked.len() > most;
-        let told_apart = ranked.into_iter().take(most).map(|(value, _)| value).collect();
-        Self { told_apart, broken_down: true, more }
-    }
-
-    /// How many groups of events there are: the values, and all others together.
-    pub(super) fn groups(&self) -> usize {
-        if self.broken_down { self.told_apart.len() + usize::from(self.more) } else { 1 }
-    }
-
-    pub(super) fn label(&self, group: usize) -> Option<String> {
-        self.told_apart.get(group).cloned().flatten()
-    }
-
-    pub(super) fn is_rest(&self, group: usize) -> bool {
-        self.broken_down && group >= self.told_apart.len()
-    }
-}
-
-/// The measures of a series: by group, of all points together and of each.
-pub(super) struct Table {
-    groups: Vec<GroupMeasures>,
-    counts_left_out: bool,
-}
-
-#[derive(Clone)]
-struct GroupMeasures {
-    total: Option<f64>,
-    points: Vec<Option<f64>>,
-    left_out: u64,
-}
-
-impl Table {
-    fn new(groups: usize, points: usize, nothing: Option<f64>, counts_left_out: bool) -> Self {
-        let group = GroupMeasures { total: nothing, points: vec![nothing; points], left_out: 0 };
-        Self { groups: vec![group; groups], counts_left_out }
-    }
-
-    pub(super) fn total(&self, group: usize) -> Option<f64> {
-        self.groups.get(group)?.total
-    }
-
-    pub(super) fn value(&self, group: usize, point: usize) -> Option<f64> {
-        self.groups.get(group)?.points.get(point).copied().flatten()
-    }
-
-    pub(super) fn left_out(&self, group: usize) -> Option<u64> {
-        self.groups.get(group).filter(|_| self.counts_left_out).map(|group| group.left_out)
-    }
-
-    fn set(&mut self, group: usize, point: Option<usize>, value: Option<f64>) {
-        let Some(group) = self.groups.get_mut(group) else { return };
-        match point {
-            None => group.total = value,
-            Some(point) => {
-                if let Some(cell) = group.points.get_mut(point) {
-                    *cell = value;
-                }
-            }
-        }
-    }
-}
 
 /// A period of a project, cut into points.
 pub(super) struct Measuring<'a> {
@@ -156,13 +68,17 @@ impl Measuring<'_> {
         }
         let mut found = Vec::new();
         for series in series {
-            let (scope, with_users) = (self.scope(&series.events), series.measure == Measure::Users);
+            let with_users = series.measure == Measure::Users;
             if with_users {
                 reader.afford(self.project, [&series.events.event], &self.instants).await?;
             }
-            let conn = reader.events("events by value").await?;
-            let valued =
-                trends::by_value(conn, scope, &breakdown.property, with_users, VALUES_AT_ONCE).await?;
+            let valued = match self.in_memory(reader, &series.events, &breakdown.property).await? {
+                Some(valued) => Some(valued),
+                None => {
+                    let (conn, scope) = (reader.events("events by value").await?, self.scope(&series.events));
+                    trends::by_value(conn, scope, &breakdown.property, with_users, VALUES_AT_ONCE).await?
+                }
+            };
             let Some(valued) = valued else { return Ok(None) };
             found.push(valued);
         }
@@ -183,6 +99,39 @@ impl Measuring<'_> {
         });
         let tables = tables.collect();
         Ok(Some((values, tables)))
+    }
+
+    /// The events by value, where the type alone selects them and memory has room for them.
+    async fn in_memory(
+        &self,
+        reader: &mut Reader,
+        events: &Selection,
+        property: &PropertyName,
+    ) -> Result<Option<Vec<Valued>>, AnalyticsError> {
+        let Some(event_type) = events.event.event_type().filter(|_| events.is_plain()) else {
+            return Ok(None);
+        };
+        let kept = reader.postings(self.project, &[event_type], Some(property), &self.instants).await?;
+        let Some(days) = kept else { return Ok(None) };
+        let starts: Vec<i64> = self.starts.iter().map(DateTime::timestamp_micros).collect();
+        let end = self.instants.end.timestamp_micros();
+        let mut found = Vec::new();
+        for (value, posting) in days.iter().flatten().flat_map(|day| &day.by_value) {
+            let mut points: BTreeMap<usize, Vec<UserNo>> = BTreeMap::new();
+            for (user, at) in posting.events().filter(|(_, at)| *at < end) {
+                let begun = starts.partition_point(|start| *start <= at);
+                if let Some(point) = begun.checked_sub(1) {
+                    points.entry(point).or_default().push(user);
+                }
+            }
+            found.extend(points.into_iter().map(|(point, mut users)| {
+                let events = u64::try_from(users.len()).unwrap_or(u64::MAX);
+                // A bitmap takes numbers in their order many times faster.
+                users.sort_unstable();
+                Valued { point, value: value.clone(), events, users: users.into_iter().collect() }
+            }));
+        }
+        Ok(Some(found))
     }
 
     fn table(&self, nothing: Option<f64>, counts_left_out: bool) -> Table {
@@ -288,44 +237,4 @@ impl Measuring<'_> {
         }
         Ok(table)
     }
-}
-
-/// Events and users, gathered by group and point.
-struct Sums {
-    groups: Vec<Vec<(u64, RoaringBitmap)>>,
-}
-
-impl Sums {
-    fn new(groups: usize, points: usize) -> Self {
-        Self { groups: vec![vec![(0, RoaringBitmap::new()); points]; groups] }
-    }
-
-    fn add(&mut self, group: usize, valued: Valued) {
-        if let Some((events, users)) =
-            self.groups.get_mut(group).and_then(|points| points.get_mut(valued.point))
-        {
-            *events += valued.events;
-            *users |= valued.users;
-        }
-    }
-
-    fn table(self, measure: &Measure) -> Table {
-        let group = |points: Vec<(u64, RoaringBitmap)>| {
-            let mut all = (0, RoaringBitmap::new());
-            let mut values = Vec::new();
-            for (events, users) in points {
-                values.push(Some(float(if *measure == Measure::Users { users.len() } else { events })));
-                all.0 += events;
-                all.1 |= users;
-            }
-            let total = if *measure == Measure::Users { all.1.len() } else { all.0 };
-            GroupMeasures { total: Some(float(total)), points: values, left_out: 0 }
-        };
-        Table { groups: self.groups.into_iter().map(group).collect(), counts_left_out: false }
-    }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "exact below 2^53")]
-fn float(count: u64) -> f64 {
-    count as f64
 }

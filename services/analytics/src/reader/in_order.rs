@@ -1,0 +1,122 @@
+//! Events in the order in which users did things: from memory where that knows, or else one by one from the database.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+use chrono::{DateTime, Utc};
+use futures_util::TryStreamExt;
+use millrace_domain::analytics::event_selector::EventSelector;
+use millrace_domain::analytics::filter::Selection;
+use millrace_domain::analytics::funnel::{Funnel, FunnelFold, FunnelQuery, Order};
+use millrace_domain::analytics::posting::{self, Posting};
+use millrace_domain::analytics::query_fault::QueryFault;
+use millrace_domain::rollup::{BUCKET, bucket_of};
+use millrace_domain::text::EventType;
+use millrace_storage::counts;
+use millrace_storage::error::StorageError;
+use millrace_storage::projects::Project;
+use millrace_storage::user_events::{self, UserEvent};
+
+use super::Reader;
+use crate::errors::AnalyticsError;
+
+impl Reader {
+    /// Refuses a question for which more events would have to be brought here than may be. The counts know how many
+    /// that are, up to a quarter of an hour at the edges, before one is read.
+    ///
+    /// # Errors
+    /// [`AnalyticsError::TooManyEvents`], or when the database fails.
+    pub async fn afford<'a>(
+        &mut self,
+        project: &Project,
+        events: impl IntoIterator<Item = &'a EventSelector>,
+        instants: &Range<DateTime<Utc>>,
+    ) -> Result<(), AnalyticsError> {
+        let bounds = [bucket_of(instants.start), bucket_of(instants.end) + BUCKET];
+        let mut types: BTreeSet<&EventSelector> = events.into_iter().collect();
+        if types.contains(&EventSelector::Any) {
+            types = BTreeSet::from([&EventSelector::Any]);
+        }
+        let mut found = 0u64;
+        for event in types {
+            let conn = self.roll_ups("the number of events").await?;
+            found += counts::by_time(conn, project.id, event, &bounds).await?.iter().sum::<u64>();
+        }
+        let most = self.limits.events;
+        if found > most { Err(AnalyticsError::TooManyEvents { found, most }) } else { Ok(()) }
+    }
+
+    /// How far users got, who began within `instants`.
+    ///
+    /// # Errors
+    /// When there are too many events, or the database fails.
+    pub async fn funnel(
+        &mut self,
+        project: &Project,
+        query: &FunnelQuery,
+        instants: &Range<DateTime<Utc>>,
+    ) -> Result<Funnel, AnalyticsError> {
+        let reach = instants.start..instants.end.checked_add_signed(query.window).unwrap_or(instants.end);
+        let any = EventSelector::Any;
+        match query.order {
+            Order::Strict => self.afford(project, [&any], &reach).await?,
+            Order::Ordered | Order::Loose => {
+                let all = query.steps.iter().chain(&query.exclusions);
+                self.afford(project, all.map(|selection| &selection.event), &reach).await?;
+            }
+        }
+        let mut fold = FunnelFold::new(query, instants.end.timestamp_micros());
+        if let Some(marks) = query.marks_by_type()
+            && self.from_postings(project, &marks, &reach, &mut fold).await?
+        {
+            return Ok(fold.finish());
+        }
+        let conn = self.events("the events of the steps").await?;
+        let mut events = std::pin::pin!(user_events::of_funnel(conn, project.id, query, instants).await?);
+        while let Some((user, moment, value)) = events.try_next().await? {
+            fold.push(user, moment, value.as_deref());
+        }
+        Ok(fold.finish())
+    }
+
+    /// Feeds a funnel for which types are all that matters, from memory as far as that goes. `false`: there are more
+    /// events than memory has room for, and nothing was done.
+    async fn from_postings(
+        &mut self,
+        project: &Project,
+        marks: &BTreeMap<&EventType, u32>,
+        reach: &Range<DateTime<Utc>>,
+        fold: &mut FunnelFold<'_>,
+    ) -> Result<bool, StorageError> {
+        let types: Vec<&EventType> = marks.keys().copied().collect();
+        let Some(kept) = self.postings(project, &types, None, reach).await? else { return Ok(false) };
+        let of_types = marks.values().zip(&kept);
+        let parts = of_types.flat_map(|(marks, days)| days.iter().map(move |day| (*marks, day)));
+        let parts: Vec<(u32, &Posting)> = parts
+            .flat_map(|(marks, day)| day.by_value.iter().map(move |(_, posting)| (marks, posting)))
+            .collect();
+        let (from, to) = (reach.start.timestamp_micros(), reach.end.timestamp_micros());
+        posting::user_by_user(&parts, from, to, |user, moment| fold.push(user, moment, None));
+        Ok(true)
+    }
+
+    /// Hands over the selected events within `instants`, user by user.
+    ///
+    /// # Errors
+    /// When there are too many events, the database fails, or `take` does.
+    pub async fn user_by_user(
+        &mut self,
+        project: &Project,
+        events: &Selection,
+        instants: &Range<DateTime<Utc>>,
+        mut take: impl FnMut(UserEvent) -> Result<(), QueryFault>,
+    ) -> Result<(), AnalyticsError> {
+        self.afford(project, [&events.event], instants).await?;
+        let conn = self.events("the events, user by user").await?;
+        let mut rows = std::pin::pin!(user_events::of_everybody(conn, project.id, events, instants).await?);
+        while let Some(event) = rows.try_next().await? {
+            take(event)?;
+        }
+        Ok(())
+    }
+}
