@@ -1,7 +1,6 @@
 //! What a service's `main` needs before it can do its own work: configuration from the environment, telemetry, a
 //! lifecycle, and the health routes that operators watch.
 
-mod allocator;
 pub mod config;
 pub mod health;
 pub mod labels;

@@ -60,11 +60,7 @@ impl Modify for Credentials {
 
 /// Adds to every route what it shares with the others.
 pub(super) fn complete(mut document: utoipa::openapi::OpenApi) -> utoipa::openapi::OpenApi {
-    let methods = |path| {
-        let PathItem { get, post, patch, delete, .. } = path;
-        [get, post, patch, delete].into_iter().flatten()
-    };
-    for operation in document.paths.paths.values_mut().flat_map(methods) {
+    for operation in document.paths.paths.values_mut().flat_map(operations) {
         operation.parameters.get_or_insert_default().push(RefOr::T(project_header()));
         if asks(operation) {
             add_headers(operation);
@@ -74,6 +70,10 @@ pub(super) fn complete(mut document: utoipa::openapi::OpenApi) -> utoipa::openap
         }
     }
     document
+}
+
+fn operations(path: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    [&mut path.get, &mut path.post, &mut path.patch, &mut path.delete].into_iter().flatten()
 }
 
 /// Whether it is a question about events. The others are about what people keep, and describe themselves.
