@@ -107,7 +107,7 @@ impl DuplicateMemory {
         let key = key(project, window);
         // Until the end of this window and of the next.
         let expiry = self.window.as_secs().saturating_mul(2);
-        // Not a script: its interpreter would cost Redis as much as the set does.
+        // Not a script, which would be handed every member one by one only to pass them on.
         let mut addition = redis::pipe();
         addition.cmd("SADD").arg(&key).arg(events).ignore();
         addition.cmd("EXPIRE").arg(&key).arg(expiry).arg("NX").ignore();

@@ -36,7 +36,7 @@ async fn with_the_log_away_the_sender_is_told_to_try_again_and_the_retry_is_stor
 #[actix_web::test]
 async fn a_full_log_refuses_what_is_too_much_and_everything_accepted_is_stored() {
     let stage = Stage::with_a_log_of(1 << 20).await;
-    let body = |n: usize| {
+    let body = |n: i64| {
         let event = || {
             did("ada", "login", "2026-11-01T12:00:00Z")
                 .with("properties", json!({"n": n, "text": "x".repeat(2_000)}))
@@ -57,16 +57,16 @@ async fn a_full_log_refuses_what_is_too_much_and_everything_accepted_is_stored()
     };
     // Without a worker there is no room a moment later either.
     assert_eq!(stage.send(refused.clone()).send().await.unwrap().status(), 503);
-    assert_eq!(stage.messages_in_the_log().await, accepted as u64 / 50);
+    assert_eq!(stage.messages_in_the_log().await, u64::try_from(accepted / 50).unwrap());
 
     let _worker = stage.hire_a_worker().await;
     wait::until("the lag is back at zero", async || stage.messages_in_the_log().await == 0).await;
-    assert_eq!(stage.stored().await, accepted as i64);
+    assert_eq!(stage.stored().await, accepted);
     wait::until("the sender's next try is accepted", async || {
         stage.send(refused.clone()).send().await.unwrap().status() == 202
     })
     .await;
-    wait::until("it is stored", async || stage.stored().await == accepted as i64 + 50).await;
+    wait::until("it is stored", async || stage.stored().await == accepted + 50).await;
 }
 
 #[actix_web::test]
