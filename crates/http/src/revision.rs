@@ -41,7 +41,8 @@ impl Seen {
 /// That somebody else was faster.
 #[must_use]
 pub fn changed_meanwhile(current: &impl Serialize) -> Problem {
-    let detail = "it was changed meanwhile; `current` is its present state: look at it and try again with its ETag";
+    let detail =
+        "it was changed meanwhile; `current` is its present state: look at it and try again with its ETag";
     Problem::new(Code::ChangedMeanwhile, detail).showing(current)
 }
 
@@ -56,7 +57,8 @@ impl FromRequest for Seen {
 
 fn read(request: &HttpRequest) -> Result<Seen, Problem> {
     if !request.headers().contains_key(IfMatch::name()) {
-        let detail = "send `If-Match` with the ETag of the state that you have seen, so that nobody's change is lost";
+        let detail =
+            "send `If-Match` with the ETag of the state that you have seen, so that nobody's change is lost";
         return Err(Problem::new(Code::VersionRequired, detail));
     }
     let unreadable = |_error| Problem::new(Code::Malformed, "If-Match must be an ETag in quotes, or `*`");

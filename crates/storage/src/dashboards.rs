@@ -215,7 +215,11 @@ pub async fn remove(
 }
 
 /// Makes another version of it.
-async fn touch(conn: &mut AsyncPgConnection, id: DashboardId, now: DateTime<Utc>) -> Result<(), StorageError> {
+async fn touch(
+    conn: &mut AsyncPgConnection,
+    id: DashboardId,
+    now: DateTime<Utc>,
+) -> Result<(), StorageError> {
     diesel::update(dashboards::table.find(id.0))
         .set((dashboards::version.eq(dashboards::version + 1), dashboards::updated_at.eq(now)))
         .execute(conn)

@@ -28,7 +28,10 @@ mod tests {
 
     #[test]
     fn markdown_becomes_html() {
-        assert_eq!(to_html("# Week 47\n\n*Up* by **3 %**"), "<h1>Week 47</h1>\n<p><em>Up</em> by <strong>3 %</strong></p>\n");
+        assert_eq!(
+            to_html("# Week 47\n\n*Up* by **3 %**"),
+            "<h1>Week 47</h1>\n<p><em>Up</em> by <strong>3 %</strong></p>\n"
+        );
         assert!(to_html("|a|b|\n|-|-|\n|1|2|").contains("<td>1</td>"));
         assert!(to_html("~~gone~~").contains("<del>gone</del>"));
     }
@@ -51,7 +54,23 @@ mod tests {
             "<p onclick=alert(1) id=root class=admin>x</p>",
         ] {
             let html = to_html(attack).to_lowercase();
-            for word in ["<script", "onerror", "onload", "onclick", "<img", "<iframe", "<style", "style=", "<form", "<input", "<svg", "href=\"java", "href=\"data", "id=", "class="] {
+            for word in [
+                "<script",
+                "onerror",
+                "onload",
+                "onclick",
+                "<img",
+                "<iframe",
+                "<style",
+                "style=",
+                "<form",
+                "<input",
+                "<svg",
+                "href=\"java",
+                "href=\"data",
+                "id=",
+                "class=",
+            ] {
                 assert!(!html.contains(word), "{attack}\nbecame\n{html}");
             }
         }
@@ -60,6 +79,9 @@ mod tests {
     #[test]
     fn links_do_not_give_the_page_away() {
         let html = to_html("[docs](https://example.com)");
-        assert_eq!(html, "<p><a href=\"https://example.com\" rel=\"noopener noreferrer nofollow\">docs</a></p>\n");
+        assert_eq!(
+            html,
+            "<p><a href=\"https://example.com\" rel=\"noopener noreferrer nofollow\">docs</a></p>\n"
+        );
     }
 }

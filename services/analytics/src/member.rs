@@ -29,7 +29,10 @@ pub struct ProjectMember {
 impl ProjectMember {
     async fn of(request: &HttpRequest) -> Result<Self, Problem> {
         let Credentials::Token(token) = Credentials::read(request.headers())? else {
-            return Err(Problem::new(Code::Forbidden, "this is for people: sign in and send an access token"));
+            return Err(Problem::new(
+                Code::Forbidden,
+                "this is for people: sign in and send an access token",
+            ));
         };
         let verifier = request
             .app_data::<web::Data<TokenVerifier>>()
@@ -40,7 +43,8 @@ impl ProjectMember {
         })?;
         let project = project_of(&claims, project_header(request)?)?;
         let role = if claims.admin { Some(Role::Owner) } else { claims.roles.get(&project).copied() };
-        let role = role.ok_or_else(|| Problem::new(Code::NotFound, "there is no such project among yours"))?;
+        let role =
+            role.ok_or_else(|| Problem::new(Code::NotFound, "there is no such project among yours"))?;
         let member = Member { account: claims.account_id, role, system: claims.admin };
         Ok(Self { project, member })
     }

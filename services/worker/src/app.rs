@@ -18,9 +18,9 @@ use millrace_storage::database::{Database, PoolSettings};
 use crate::config::Config;
 use crate::enrichment::Enricher;
 use crate::enrichment::country::Countries;
-use crate::observed::Observed;
 use crate::jobs::runner::Runner;
 use crate::jobs::{Tools, schedule};
+use crate::observed::Observed;
 use crate::pipeline::Pipeline;
 use crate::{compaction, exhausted, lag, orders};
 

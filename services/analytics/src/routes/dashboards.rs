@@ -74,9 +74,16 @@ pub(super) async fn create(
     let mut conn = state.connection().await?;
     let layout = content.layout(&mut conn, &caller, &[]).await?;
     let (project, owner, now) = (caller.project, caller.member.account, (state.clock)());
-    let created =
-        dashboards::create(&mut conn, project, owner, name.as_str(), visibility, &layout.unwrap_or_default(), now)
-            .await;
+    let created = dashboards::create(
+        &mut conn,
+        project,
+        owner,
+        name.as_str(),
+        visibility,
+        &layout.unwrap_or_default(),
+        now,
+    )
+    .await;
     let dashboard = created.map_err(AnalyticsError::from)?;
     tell(&state, caller.project, news(&caller, &dashboard, NotificationKind::DashboardCreated)).await;
     Ok(HttpResponse::Created()
@@ -140,8 +147,10 @@ pub(super) async fn change(
     let present = DashboardView::read(&mut conn, &caller, dashboard).await?;
     seen.check(version, &present)?;
     let layout = content.layout(&mut conn, &caller, present.hidden()).await?;
-    let change =
-        Change { name: content.name.as_ref().map(|name| name.as_str()), visibility: content.visibility.map(Visibility::as_str) };
+    let change = Change {
+        name: content.name.as_ref().map(|name| name.as_str()),
+        visibility: content.visibility.map(Visibility::as_str),
+    };
     let now = (state.clock)();
     let changed =
         dashboards::change(&mut conn, caller.project, id, version, change, layout.as_deref(), now).await;
@@ -228,7 +237,6 @@ fn news_of_tile(
     insight: InsightId,
     kind: NotificationKind,
 ) -> Notification {
-    let about =
-        About { dashboard_id: Some(dashboard.id.0), insight_id: Some(insight.0), ..About::default() };
+    let about = About { dashboard_id: Some(dashboard.id.0), insight_id: Some(insight.0), ..About::default() };
     caller.news(kind, about, dashboard.kept)
 }

@@ -61,7 +61,8 @@ pub(super) async fn list(
         insights::page(&mut conn, project, member, &filter, order, page.after.clone(), page.probe()).await;
     let mut found = found.map_err(AnalyticsError::from)?;
     let next_cursor = page.cut(&mut found, |insight| insight.place(order));
-    Ok(HttpResponse::Ok().json(InsightList { data: found.into_iter().map(Into::into).collect(), next_cursor }))
+    Ok(HttpResponse::Ok()
+        .json(InsightList { data: found.into_iter().map(Into::into).collect(), next_cursor }))
 }
 
 /// Keep an insight

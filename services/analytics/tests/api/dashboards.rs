@@ -38,7 +38,8 @@ async fn insights_come_onto_a_dashboard_move_and_leave() {
         {"insight_id": churn, "x": 0, "y": 0, "width": 6, "height": 4},
         {"insight_id": orders, "x": 6, "y": 0, "width": 6, "height": 4},
     ]);
-    let moved = ada.patch(&stage, &path, &again.tag, json!({"name": "Growing", "layout": layout})).await.good();
+    let moved =
+        ada.patch(&stage, &path, &again.tag, json!({"name": "Growing", "layout": layout})).await.good();
     assert_eq!((titles(&moved), &moved.body["name"]), (vec!["Churn", "Orders"], &json!("Growing")));
     let late = ada.patch(&stage, &path, &both.tag, json!({"name": "Other"})).await;
     assert_eq!((late.status, &late.body["current"]), (412, &moved.body));
@@ -47,7 +48,10 @@ async fn insights_come_onto_a_dashboard_move_and_leave() {
     assert_eq!(titles(&left), ["Orders"]);
     assert_eq!(ada.delete(&stage, &format!("{path}/insights/{churn}"), None).await.status, 404);
     ada.delete(&stage, &format!("/api/v1/insights/{orders}"), Some("*")).await.good();
-    assert!(titles(&ada.get(&stage, &path).await.good()).is_empty(), "what is deleted is gone from here, too");
+    assert!(
+        titles(&ada.get(&stage, &path).await.good()).is_empty(),
+        "what is deleted is gone from here, too"
+    );
 
     let now = ada.get(&stage, &path).await.tag;
     assert_eq!(ada.delete(&stage, &path, Some(&now)).await.status, 204);
@@ -131,7 +135,11 @@ async fn a_layout_that_cannot_be_drawn_is_refused_by_field() {
     let tile = |x: u8, width: u8| json!({"insight_id": id, "x": x, "y": 0, "width": width, "height": 1});
     for layout in [json!([tile(0, 0)]), json!([tile(11, 2)]), json!([tile(0, 1), tile(1, 1)])] {
         let refused = ada.post(&stage, PATH, json!({"name": "D", "layout": layout})).await;
-        assert_eq!((refused.status, &refused.body["errors"][0]["field"]), (422, &json!("layout")), "{layout}");
+        assert_eq!(
+            (refused.status, &refused.body["errors"][0]["field"]),
+            (422, &json!("layout")),
+            "{layout}"
+        );
     }
     let made = ada.post(&stage, PATH, json!({"name": "D", "layout": [tile(3, 9)]})).await.good();
     assert_eq!(titles(&made), ["Orders"]);

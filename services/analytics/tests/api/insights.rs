@@ -17,7 +17,8 @@ async fn an_insight_is_kept_changed_and_deleted_and_the_team_hears_of_it() {
     let ada = Person::member(&stage, shop, "ada", Role::Editor).await;
     let mut heard = notifications::listen(&stage.broker().await, shop).await.unwrap();
 
-    let content = json!({"title": " Sign-ups ", "body": "Since the *new* page <script>x</script>", "tags": ["Growth"]});
+    let content =
+        json!({"title": " Sign-ups ", "body": "Since the *new* page <script>x</script>", "tags": ["Growth"]});
     let kept = ada.post(&stage, PATH, content).await.good();
     assert_eq!((kept.status, kept.tag.as_str()), (201, "\"1\""));
     assert_eq!(kept.body["title"], "Sign-ups");
@@ -107,7 +108,8 @@ async fn each_role_does_with_insights_what_it_may_and_no_more() {
     for (name, visibility, expected) in table {
         let caller = &callers.iter().find(|(called, _)| *called == name).unwrap().1;
         let other = if visibility == "project" { "private" } else { "project" };
-        let kept = author.post(&stage, PATH, json!({"title": "Orders", "visibility": visibility})).await.good();
+        let kept =
+            author.post(&stage, PATH, json!({"title": "Orders", "visibility": visibility})).await.good();
         let path = format!("{PATH}/{}", kept.id());
         let read = caller.get(&stage, &path).await.status;
         let change = caller.patch(&stage, &path, "*", json!({"title": "Changed"})).await.status;

@@ -57,6 +57,7 @@ impl Stage {
             stored_timeout: Duration::from_secs(10),
             duplicate_window: Duration::from_secs(600),
             body_budget: 64 << 20,
+            passes_addresses_on: None,
             streams: StreamLimits { events_bytes: 64 << 20, dead_letters_bytes: 16 << 20, replicas: 1 },
             shutdown_grace: Duration::from_secs(15),
         };

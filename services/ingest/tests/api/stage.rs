@@ -22,6 +22,7 @@ use millrace_testkit::nats::TestNats;
 use millrace_testkit::proxy::ChaosProxy;
 use millrace_testkit::redis::TestRedis;
 use millrace_testkit::story::project;
+use millrace_worker::jobs::JobSettings;
 use reqwest::{RequestBuilder, Response};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
@@ -170,6 +171,15 @@ impl Stage {
             compact_interval: Duration::from_secs(60),
             streams: self.streams,
             geoip_database: None,
+            exports: None,
+            jobs: JobSettings {
+                at_once: 0,
+                lease: Duration::from_secs(30),
+                poll: Duration::from_secs(2),
+                part_rows: 1,
+                files_kept: Duration::from_secs(3600),
+                maintenance: None,
+            },
             shutdown_grace: Duration::from_secs(10),
         };
         let process = Process { shutdown: shutdown.clone(), metrics: None };

@@ -44,9 +44,7 @@ async fn what_the_example_in_python_publishes_is_held_to_the_rules_and_stored_on
     assert_eq!((row.get(0), row.get(1)), (true, "ü"));
     let letters = dead_letters(&bench).await;
     assert!(
-        letters
-            .iter()
-            .all(|letter| letter.reason == "invalid" && letter.detail.starts_with("event_type ")),
+        letters.iter().all(|letter| letter.reason == "invalid" && letter.detail.starts_with("event_type ")),
         "{letters:?}"
     );
 }

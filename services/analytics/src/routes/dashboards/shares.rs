@@ -81,7 +81,8 @@ pub(in crate::routes) async fn list(
 ) -> Result<HttpResponse, Problem> {
     let mut conn = state.connection().await?;
     let dashboard = disposable(&mut conn, &caller, &id).await?;
-    let found = dashboard_shares::of_dashboard(&mut conn, dashboard.id).await.map_err(AnalyticsError::from)?;
+    let found =
+        dashboard_shares::of_dashboard(&mut conn, dashboard.id).await.map_err(AnalyticsError::from)?;
     Ok(HttpResponse::Ok().json(ShareList { data: found.into_iter().map(Into::into).collect() }))
 }
 

@@ -55,4 +55,3 @@ impl From<Sort> for Order {
         }
     }
 }
-

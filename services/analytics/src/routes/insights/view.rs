@@ -62,4 +62,3 @@ impl From<Insight> for InsightView {
         }
     }
 }
-

@@ -55,8 +55,12 @@ async fn an_export_whose_workers_are_killed_has_every_event_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_export_has_what_was_asked_for_and_people_hear_of_it() {
     let (bench, worker) = Bench::stocked(1_500).await;
-    let mut news =
-        bench.broker.client().subscribe(subjects::notification(bench.shop, NotificationKind::JobSucceeded)).await.unwrap();
+    let mut news = bench
+        .broker
+        .client()
+        .subscribe(subjects::notification(bench.shop, NotificationKind::JobSucceeded))
+        .await
+        .unwrap();
     let filter = json!({
         "format": "ndjson", "from": "2026-10-22T00:00:00Z", "to": "2026-10-30T10:07:00Z", "event_types": ["login"],
     });
