@@ -88,8 +88,8 @@ impl Probe {
         let (mut held, mut answer) = (Vec::with_capacity(connections), Vec::new());
         for _ in 0..connections {
             let mut stream = TcpStream::connect(self.address).await?;
-            stream.write_all(self.request.as_bytes()).await?;
-            read_answer(&mut stream, &mut answer).await?;
+            stream.write_all(&self.request).await?;
+            read_answer(&mut stream, &mut answer, self.expected).await?;
             held.push(stream);
         }
         Ok(held)

@@ -10,7 +10,7 @@ use crate::product::Product;
 use crate::report::{Limit, Report};
 
 const TIME: Duration = Duration::from_secs(10);
-const CONNECTIONS: usize = 64;
+const CONNECTIONS: u32 = 64;
 
 pub async fn measure(report: &mut Report) -> anyhow::Result<()> {
     let product = Product::start(&["auth", "ingest", "worker", "gateway"]).await?;
