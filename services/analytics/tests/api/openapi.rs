@@ -1,7 +1,11 @@
 //! The published document, pinned: a change to the API is a change to a file that reviewers see.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::Utc;
+use millrace_domain::ids::ProjectId;
+use millrace_domain::json_type::JsonType;
+use millrace_storage::event_properties::{self, Property, Seen};
 use serde_json::{Value, json};
 
 use crate::chronicle::{did, tell};
@@ -59,6 +63,13 @@ fn fields(prefix: &str, value: &Value, found: &mut BTreeSet<String>) {
     }
 }
 
+/// As the worker does.
+async fn notice(stage: &Stage, project: ProjectId, event_type: &str, name: &str, json_type: JsonType) {
+    let property = Property { project, event_type: event_type.to_owned(), name: name.to_owned(), json_type };
+    let seen = BTreeMap::from([(property, Seen { first: Utc::now(), last: Utc::now() })]);
+    event_properties::note(&mut *stage.connection().await, &seen).await.unwrap();
+}
+
 #[actix_web::test]
 async fn the_examples_look_like_answers() {
     let stage = Stage::set().await;
@@ -69,6 +80,7 @@ async fn the_examples_look_like_answers() {
         &[did("ada", "visit", "2026-11-01T12:00:00Z").with(json!({"plan": "pro"}))],
     )
     .await;
+    notice(&stage, project.id, "visit", "page", JsonType::String).await;
     let document: Value = serde_json::from_str(&document()).unwrap();
     for (path, item) in document["paths"].as_object().unwrap() {
         let (operation, answer) = if item["post"].is_object() {
