@@ -67,14 +67,13 @@ impl Crowd {
             let (ids, body) = batch(&mut rng, number, size);
             self.ledger.sends(&ids);
             let faint = rng.random_bool(FAINT);
-            while !self.deliver(&client, &body).await {
-                if faint {
-                    break;
-                }
+            let mut told = self.deliver(&client, &body).await;
+            while !told && !faint {
                 tokio::time::sleep(PAUSE.mul_f64(rng.random_range(0.5..1.5))).await;
+                told = self.deliver(&client, &body).await;
             }
             // One that gave up does not know.
-            if !faint {
+            if told {
                 self.ledger.is_told(&ids);
             }
             if rng.random_bool(REPEATED) {
