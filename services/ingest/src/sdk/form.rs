@@ -33,9 +33,34 @@ pub fn data(form: &[u8]) -> Result<Vec<u8>, SplitError> {
     }
     // Senders forget to escape the plus sign, which means a space where it stands in a form.
     let value = value.trim_end().replace([' ', '-'], "+").replace('_', "/");
-    BASE64
+    let bytes = BASE64
         .decode(value)
-        .map_err(|e| SplitError::Part("data", format!("must be JSON, or JSON in Base64: {e}")))
+        .map_err(|e| SplitError::Part("data", format!("must be JSON, or JSON in Base64: {e}")))?;
+    Ok(if std::str::from_utf8(&bytes).is_ok() { bytes } else { join_surrogates(&bytes) })
+}
+
+/// Mixpanel's SDK for browsers writes a character beyond 16 bits, such as an emoji, as two halves of three bytes each
+/// (CESU-8). Here they become the four bytes that it has in UTF-8; all else stays as it is.
+fn join_surrogates(bytes: &[u8]) -> Vec<u8> {
+    let mut joined = Vec::with_capacity(bytes.len());
+    let mut rest = bytes;
+    while let [first, after @ ..] = rest {
+        if let [0xED, a @ 0xA0..=0xAF, b @ 0x80..=0xBF, 0xED, c @ 0xB0..=0xBF, d @ 0x80..=0xBF, after @ ..] =
+            rest
+        {
+            let bits = |byte: &u8, mask: u8| u32::from(byte & mask);
+            let high = bits(a, 0x0F) << 6 | bits(b, 0x3F);
+            let low = bits(c, 0x0F) << 6 | bits(d, 0x3F);
+            if let Some(character) = char::from_u32(0x1_0000 + (high << 10 | low)) {
+                joined.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+                rest = after;
+                continue;
+            }
+        }
+        joined.push(*first);
+        rest = after;
+    }
+    joined
 }
 
 #[cfg(test)]
@@ -54,6 +79,16 @@ mod tests {
             "data=%7B%22a%22%3A%22%5Cu00fc%3F%3E%7E%22%7D",
         ] {
             assert_eq!(data(form.as_bytes()), Ok(json.clone()), "{form}");
+        }
+    }
+
+    #[test]
+    fn halves_of_a_character_are_joined_and_nothing_else_is() {
+        assert_eq!(join_surrogates(b"a\xED\xA0\xBD\xED\xB8\x80b"), "a\u{1F600}b".as_bytes());
+        for other in
+            [&b"\xED\xA0\xBD"[..], b"\xED\xB8\x80\xED\xA0\xBD", "\u{D7FF}\u{1F600}".as_bytes(), b"\xFF"]
+        {
+            assert_eq!(join_surrogates(other), other);
         }
     }
 
