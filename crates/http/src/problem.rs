@@ -108,9 +108,9 @@ pub struct FieldError {
 #[derive(Clone, Debug)]
 pub struct Problem {
     code: Code,
-    detail: String,
+    detail: Box<str>,
     errors: Vec<FieldError>,
-    current: Option<serde_json::Value>,
+    current: Option<Box<serde_json::Value>>,
     retry_after: Option<Duration>,
     quota: Option<Quota>,
 }
@@ -121,7 +121,7 @@ impl Problem {
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
         Self {
             code,
-            detail: detail.into(),
+            detail: detail.into().into_boxed_str(),
             errors: Vec::new(),
             current: None,
             retry_after: None,
@@ -169,7 +169,7 @@ impl Problem {
     /// Shows the present state of what it is about.
     #[must_use]
     pub fn showing(mut self, current: &impl Serialize) -> Self {
-        self.current = serde_json::to_value(current).ok();
+        self.current = serde_json::to_value(current).ok().map(Box::new);
         self
     }
 
@@ -223,8 +223,8 @@ pub struct ProblemBody {
     pub errors: Vec<FieldError>,
     /// With `changed_meanwhile`: the present state of what was to be changed.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub current: Option<serde_json::Value>,
+    #[schema(value_type = Option<Object>, nullable = false)]
+    pub current: Option<Box<serde_json::Value>>,
 }
 
 impl ResponseError for Problem {
@@ -237,9 +237,9 @@ impl ResponseError for Problem {
             kind: format!("urn:millrace:problem:{}", self.code.as_str()),
             title: self.code.title(),
             status: self.code.status().as_u16(),
-            detail: self.detail.clone(),
+            detail: self.detail.to_string(),
             code: self.code.as_str(),
-            message: self.detail.clone(),
+            message: self.detail.to_string(),
             request_id: RequestId::current().map(|id| id.to_string()).unwrap_or_default(),
             errors: self.errors.clone(),
             current: self.current.clone(),

@@ -72,7 +72,9 @@ impl Stage {
         ]))
         .unwrap();
         auth_config.bcrypt_cost = Cost::new(4).unwrap();
-        let app = Auth::build(auth_config, Process { shutdown: auth.clone(), metrics: None }).await.unwrap();
+        let app = Box::pin(Auth::build(auth_config, Process { shutdown: auth.clone(), metrics: None }))
+            .await
+            .unwrap();
         tokio::spawn(async move { app.run().await.map_err(|e| e.to_string()) });
 
         let nats_wire = ChaosProxy::before(nats.url()).await;
@@ -90,7 +92,7 @@ impl Stage {
             shutdown_grace: Duration::from_secs(15),
         };
         let process = Process { shutdown: everything.clone(), metrics: None };
-        let app = IngestApp::build(config, process).await.unwrap();
+        let app = Box::pin(IngestApp::build(config, process)).await.unwrap();
         let url = format!("http://{}", app.address().unwrap());
         tokio::spawn(async move { app.run().await.map_err(|e| e.to_string()) });
 
