@@ -127,7 +127,7 @@ pub async fn load(
     };
     let mut rows = statement
         .sql(" AS value, array_agg(user_no) AS users, array_agg(occurred_at) AS times")
-        .from_events(project, &instants)
+        .of_events(project, &instants)
         .sql(" AND event_type = ")
         .text(event_type.as_str())
         .sql(" GROUP BY 1, 2 LIMIT ")

@@ -117,7 +117,7 @@ fn events(
     selection: &Selection,
     instants: &Range<DateTime<Utc>>,
 ) -> Statement<'static> {
-    Statement::new("SELECT ").sql(columns).from_events(project, instants).and_selected(selection)
+    Statement::new("SELECT ").sql(columns).of_events(project, instants).and_selected(selection)
 }
 
 pub(crate) fn user_no(stored: i32) -> Result<UserNo, StorageError> {

@@ -56,7 +56,7 @@ impl<'a> Statement<'a> {
     }
 
     /// The rest of the statement from its `FROM` on: the events of a project within `instants`.
-    pub(crate) fn from_events(self, project: ProjectId, instants: &Range<DateTime<Utc>>) -> Self {
+    pub(crate) fn of_events(self, project: ProjectId, instants: &Range<DateTime<Utc>>) -> Self {
         self.sql(" FROM events WHERE project_id = ")
             .bind::<sql_types::Uuid, _>(project.0)
             .sql(" AND occurred_at >= ")
@@ -84,7 +84,7 @@ impl<'a> Statement<'a> {
     }
 
     /// Whether an event is selected.
-    pub(crate) fn is_selected(self, selection: &Selection) -> Self {
+    pub(crate) fn whether_selected(self, selection: &Selection) -> Self {
         self.sql("(true").and_selected(selection).sql(")")
     }
 

@@ -84,7 +84,7 @@ pub async fn values(
             .sql(if place > 0 { " UNION ALL SELECT " } else { "SELECT " })
             .property_text(&breakdown.property)
             .sql(" AS value, count(*) AS events")
-            .from_events(project, instants)
+            .of_events(project, instants)
             .and_selected(selection)
             .sql(" GROUP BY 1");
     }
@@ -143,7 +143,7 @@ pub async fn by_value(
         .sql(" AS value, count(*) AS events, ")
         .sql(users)
         .sql(" AS users")
-        .from_events(scope.project, scope.instants)
+        .of_events(scope.project, scope.instants)
         .and_selected(scope.events)
         .sql(" GROUP BY 1, 2 LIMIT ")
         .bind::<sql_types::BigInt, _>(i64::from(most) + 1);
@@ -181,7 +181,7 @@ pub async fn counts(
     let rows: Vec<Row> = scope
         .select()
         .sql(", count(*) AS count")
-        .from_events(scope.project, scope.instants)
+        .of_events(scope.project, scope.instants)
         .and_selected(scope.events)
         .sql(" GROUP BY 1, 2")
         .load(conn)
@@ -214,7 +214,7 @@ pub async fn users(
     let statement = scope
         .select()
         .sql(", array_agg(user_no) AS users")
-        .from_events(scope.project, scope.instants)
+        .of_events(scope.project, scope.instants)
         .and_selected(scope.events)
         .sql(" GROUP BY 1, 2");
     let mut rows = statement.stream::<Row>(conn).await?;
@@ -268,7 +268,7 @@ pub async fn statistics(
         .sql(", ")
         .property_number(property)
         .sql(" AS number")
-        .from_events(scope.project, scope.instants)
+        .of_events(scope.project, scope.instants)
         .and_selected(scope.events)
         .sql(") numbers GROUP BY GROUPING SETS ((point, place), (place))")
         .load(conn)

@@ -52,19 +52,21 @@ pub async fn of_funnel<'c>(
     );
     for (step, selection) in query.steps.iter().enumerate() {
         let mark = 1u32.checked_shl(u32::try_from(step).unwrap_or(u32::MAX)).unwrap_or(0);
-        statement =
-            statement.sql(" + CASE WHEN ").is_selected(selection).sql(&format!(" THEN {mark} ELSE 0 END"));
+        statement = statement
+            .sql(" + CASE WHEN ")
+            .whether_selected(selection)
+            .sql(&format!(" THEN {mark} ELSE 0 END"));
     }
     statement = statement.sql(" AS steps, CASE WHEN false");
     for selection in &query.exclusions {
-        statement = statement.sql(" OR ").is_selected(selection);
+        statement = statement.sql(" OR ").whether_selected(selection);
     }
     statement = statement.sql(&format!(" THEN {} ELSE 0 END AS excluded, ", Moment::EXCLUSION));
     statement = match &query.breakdown {
         None => statement.sql("NULL::text"),
         Some(breakdown) => statement.property_text(&breakdown.property),
     };
-    statement = statement.sql(" AS value").from_events(project, &(instants.start..end));
+    statement = statement.sql(" AS value").of_events(project, &(instants.start..end));
     if let Some(types) = types(query) {
         statement = statement
             .sql(" AND event_type = ANY(")
@@ -132,7 +134,7 @@ pub async fn of_everybody<'c>(
         session_id: Option<String>,
     }
     let rows = Statement::new("SELECT user_no, occurred_at, event_type, session_id")
-        .from_events(project, instants)
+        .of_events(project, instants)
         .and_selected(selection)
         .sql(USER_BY_USER)
         .stream::<Row>(conn)

@@ -66,7 +66,7 @@ pub async fn ask_query(
     query: Query,
     spelling: String,
 ) -> Result<HttpResponse, Problem> {
-    let recalled = Box::pin(answer_to(state, project, query, spelling, insists(request))).await;
+    let recalled = answer_to(state, project, query, spelling, insists(request)).await;
     let (answer, kept) = recalled.map_err(|error| Problem::from(&*error))?;
     Ok(answer.respond(request, kept))
 }
@@ -86,7 +86,7 @@ pub async fn answer_to(
     let asking = Asking::spelt(kind, project, months(&query), spelling).anew(anew || explain);
     let question = async move |reader: &mut Reader| answer(query, reader, project).await;
     let worked_out = work_out(state, kind, project, explain, question);
-    state.answers.recall(&asking, worked_out).await
+    Box::pin(state.answers.recall(&asking, worked_out)).await
 }
 
 /// Works out the answer to a question of the query language.

@@ -205,7 +205,7 @@ pub(crate) fn median_seconds(micros: &mut [i64]) -> Option<f64> {
     if micros.is_empty() {
         return None;
     }
-    let even = micros.len() % 2 == 0;
+    let even = micros.len().is_multiple_of(2);
     let (below, upper, _) = micros.select_nth_unstable(micros.len() / 2);
     let upper = *upper as f64;
     let median = match below.iter().max() {
