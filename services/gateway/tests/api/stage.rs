@@ -74,6 +74,9 @@ impl Stage {
             redis_url: "redis://127.0.0.1:1".to_owned(),
             statement_timeout: Duration::from_secs(20),
             answers_kept: Duration::from_secs(10),
+            query_events: 1_000_000,
+            memory: 16 << 20,
+            queries_per_project: 6,
             shutdown_grace: Duration::from_secs(25),
             clock: Utc::now,
         };
