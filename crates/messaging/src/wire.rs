@@ -402,7 +402,7 @@ mod tests {
 
     fn wire_bytes(users: &[&str]) -> Bytes {
         let users: Vec<String> = users.iter().map(|user| (*user).to_owned()).collect();
-        encode(&batch(&users), usize::MAX).remove(0).payload
+        encode(&batch(&users), &[], usize::MAX).remove(0).payload
     }
 
     #[test]

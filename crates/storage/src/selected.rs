@@ -84,7 +84,7 @@ impl<'a> Statement<'a> {
     }
 
     /// Whether an event is selected.
-    pub(crate) fn selected_by(self, selection: &Selection) -> Self {
+    pub(crate) fn whether_selected(self, selection: &Selection) -> Self {
         self.sql("(true").and_selected(selection).sql(")")
     }
 

@@ -52,12 +52,14 @@ pub async fn of_funnel<'c>(
     );
     for (step, selection) in query.steps.iter().enumerate() {
         let mark = 1u32.checked_shl(u32::try_from(step).unwrap_or(u32::MAX)).unwrap_or(0);
-        statement =
-            statement.sql(" + CASE WHEN ").selected_by(selection).sql(&format!(" THEN {mark} ELSE 0 END"));
+        statement = statement
+            .sql(" + CASE WHEN ")
+            .whether_selected(selection)
+            .sql(&format!(" THEN {mark} ELSE 0 END"));
     }
     statement = statement.sql(" AS steps, CASE WHEN false");
     for selection in &query.exclusions {
-        statement = statement.sql(" OR ").selected_by(selection);
+        statement = statement.sql(" OR ").whether_selected(selection);
     }
     statement = statement.sql(&format!(" THEN {} ELSE 0 END AS excluded, ", Moment::EXCLUSION));
     statement = match &query.breakdown {

@@ -41,7 +41,7 @@ async fn respond(state: State, question: QueryQuestion) -> Result<QueryAnswer, U
 async fn work_out(state: &State, question: QueryQuestion) -> Result<Box<RawValue>, Problem> {
     let spelling = serde_json::to_string(&question.query).map_err(|error| Problem::internal(&error))?;
     let query = Query::parse(question.query).map_err(AnalyticsError::from)?;
-    let recalled = Box::pin(answer_to(state, question.project_id, query, spelling, false)).await;
+    let recalled = answer_to(state, question.project_id, query, spelling, false).await;
     let (answer, _) = recalled.map_err(|error| Problem::from(&*error))?;
     if answer.size() > LARGEST {
         let reason = "the answer is larger than a message may be: ask for less";

@@ -67,7 +67,7 @@ impl Reader {
         }
         let mut fold = FunnelFold::new(query, instants.end.timestamp_micros());
         if let Some(marks) = query.marks_by_type()
-            && self.fold_postings(project, &marks, &reach, &mut fold).await?
+            && self.feed_from_memory(project, &marks, &reach, &mut fold).await?
         {
             return Ok(fold.finish());
         }
@@ -81,7 +81,7 @@ impl Reader {
 
     /// Feeds a funnel for which types are all that matters, from memory as far as that goes. `false`: there are more
     /// events than memory has room for, and nothing was done.
-    async fn fold_postings(
+    async fn feed_from_memory(
         &mut self,
         project: &Project,
         marks: &BTreeMap<&EventType, u32>,

@@ -35,7 +35,7 @@ async fn with_the_log_away_the_sender_is_told_to_try_again_and_the_retry_is_stor
 
 #[actix_web::test]
 async fn a_full_log_refuses_what_is_too_much_and_everything_accepted_is_stored() {
-    let stage = Stage::with_a_log_of(1 << 20).await;
+    let stage = Box::pin(Stage::with_a_log_of(1 << 20)).await;
     let body = |n: i64| {
         let event = || {
             did("ada", "login", "2026-11-01T12:00:00Z")

@@ -51,7 +51,7 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub(crate) async fn set() -> Self {
-        Self::with_a_log_of(LOG).await
+        Box::pin(Self::with_a_log_of(LOG)).await
     }
 
     /// With a log that holds so many bytes.
