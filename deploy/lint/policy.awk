@@ -6,6 +6,7 @@ FNR == 1 { file++ }
 file == 1 && /^\[/ { section = $1; list = "" }
 file == 1 && /^[a-z-]+ *=/ { list = $1 }
 file == 1 && section == "[licenses]" && list == "allow" { licences += remember(allowed) }
+file == 1 && section == "[licenses]" && list == "exceptions" && /crate/ { except() }
 file == 1 && section == "[bans]" && list == "deny" && /crate/ { bans += remember(banned) }
 file == 1 && section == "[sources]" && list == "allow-registry" { registries += remember(registry) }
 
@@ -16,7 +17,7 @@ file == 2 && /\t/ {
   if (half[2] ~ /\(\//) { members++; next }
   packages++
   if (package[1] in banned) refuse(package[1] " is banned")
-  if (!permitted(half[1])) refuse(package[1] " " package[2] ": licence '" half[1] "' is not allowed")
+  if (!permitted(half[1]) && excepted[package[1]] != half[1]) refuse(package[1] " " package[2] ": licence '" half[1] "' is not allowed")
 }
 
 file == 3 {
@@ -72,4 +73,10 @@ function licence(  value, name) {
   name = word[at++]
   if (word[at] == "WITH") { name = name " WITH " word[at + 1]; at += 2 }
   return name in allowed
+}
+
+# `{ crate = "NAME", allow = ["LICENCE"] }`, into `excepted`.
+function except(    part) {
+  split($0, part, "\"")
+  excepted[part[2]] = part[4]
 }
