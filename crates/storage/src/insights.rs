@@ -227,7 +227,7 @@ pub struct Filter<'a> {
     /// Those whose title or body holds these words, in any case.
     pub words: Option<&'a str>,
     /// Those with this tag.
-    pub tag: Option<&'a str>,
+    pub tag: Option<String>,
     /// Those of this account.
     pub owner: Option<AccountId>,
 }
@@ -258,7 +258,7 @@ pub async fn page(
         let pattern = containing(words);
         query = query.filter(insights::title.ilike(pattern.clone()).or(insights::body.ilike(pattern)));
     }
-    if let Some(tag) = filter.tag {
+    if let Some(tag) = &filter.tag {
         query = query.filter(insights::tags.contains(vec![tag]));
     }
     if let Some(AccountId(owner)) = filter.owner {

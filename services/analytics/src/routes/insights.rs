@@ -95,6 +95,8 @@ pub(super) async fn create(
 }
 
 /// An insight
+///
+/// Its `ETag` is what a change has to show.
 #[utoipa::path(
     operation_id = "show_insight",
     tag = "insights",

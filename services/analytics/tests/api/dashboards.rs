@@ -87,7 +87,8 @@ async fn each_role_does_with_dashboards_what_it_may_and_no_more() {
     let stage = Stage::set().await;
     let shop = stage.project("UTC").await.id;
     let author = Person::member(&stage, shop, "author", Role::Editor).await;
-    let stranger = Person::member(&stage, stage.project("UTC").await.id, "stranger", Role::Owner).await;
+    let stranger =
+        Person::member(&stage, stage.project("UTC").await.id, "stranger", Role::Owner).await.about(shop);
     let orders = insight(&stage, &author, "Orders", "project").await;
     let callers = [
         ("viewer", Person::member(&stage, shop, "viewer", Role::Viewer).await),

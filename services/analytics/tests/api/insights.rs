@@ -55,7 +55,7 @@ async fn nobody_overwrites_what_they_have_not_seen() {
     let second = bob.patch(&stage, &path, &kept.tag, json!({"title": "Orders in Rome"})).await;
     assert_eq!((second.status, &second.body["code"]), (412, &json!("changed_meanwhile")));
     assert_eq!(second.body["current"], first.body, "he sees what she wrote");
-    assert_eq!(bob.delete(&stage, &path, Some(&kept.tag)).await.status, 412);
+    assert_eq!(ada.delete(&stage, &path, Some(&kept.tag)).await.status, 412);
     let blind = bob.send(&stage, Method::PATCH, &path, None, Some(&json!({"title": "Mine"}))).await;
     assert_eq!((blind.status, &blind.body["code"]), (428, &json!("version_required")));
     let again = bob.patch(&stage, &path, &first.tag, json!({"title": "Orders in Rome"})).await;
@@ -76,7 +76,8 @@ async fn each_role_does_with_insights_what_it_may_and_no_more() {
     let project = stage.project("UTC").await;
     let shop = project.id;
     let owner = Person::member(&stage, shop, "author", Role::Editor).await;
-    let stranger = Person::member(&stage, stage.project("UTC").await.id, "stranger", Role::Owner).await;
+    let stranger =
+        Person::member(&stage, stage.project("UTC").await.id, "stranger", Role::Owner).await.about(shop);
     let callers = [
         ("author", owner),
         ("viewer", Person::member(&stage, shop, "viewer", Role::Viewer).await),

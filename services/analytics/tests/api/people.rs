@@ -28,6 +28,11 @@ impl Person {
         Self { id, project, token: sign_in(stage, &email).await }
     }
 
+    /// The same person, who asks about another project.
+    pub(crate) fn about(self, project: ProjectId) -> Self {
+        Self { project, ..self }
+    }
+
     /// Somebody with the system role, who is no member of anything.
     pub(crate) async fn system_admin(stage: &Stage, project: ProjectId) -> Self {
         let id = account(stage, "root@example.com", true).await;

@@ -100,5 +100,5 @@ async fn without_mail_an_address_cannot_be_changed() {
     let stage = Stage::set().await;
     let ada = stage.person("ada").await;
     let body = json!({"email": "ada@example.org", "password": PASSWORD});
-    assert_eq!(stage.post(EMAIL, &ada, body).await.0, 503);
+    assert_eq!(stage.post(EMAIL, &ada, body).await.0, 409);
 }

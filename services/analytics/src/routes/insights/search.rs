@@ -33,7 +33,11 @@ pub(super) struct Search {
 impl Search {
     /// Which insights are meant.
     pub(super) fn filter(&self) -> Filter<'_> {
-        Filter { words: self.q.as_deref(), tag: self.tag.as_deref().map(str::trim), owner: self.owner }
+        Filter {
+            words: self.q.as_deref(),
+            tag: self.tag.as_ref().map(|tag| tag.trim().to_lowercase()),
+            owner: self.owner,
+        }
     }
 }
 
