@@ -78,6 +78,7 @@ pub(super) async fn execute(desk: &mut Desk, command: JobsCommand) -> anyhow::Re
     match command {
         JobsCommand::List(args) => list(desk, &args).await,
         JobsCommand::Start(StartArgs { kind, project, parameters }) => {
+            check_project(kind, project)?;
             let task = Task::parse(kind, parameters.unwrap_or_default()).context("the parameters")?;
             start(desk, project, &task).await
         }
@@ -104,13 +105,16 @@ pub(super) async fn rebuild(desk: &mut Desk, args: &RebuildArgs) -> anyhow::Resu
     start(desk, Some(args.project), &Task::Rebuild).await
 }
 
-async fn start(desk: &mut Desk, project: Option<ProjectId>, task: &Task) -> anyhow::Result<()> {
-    let kind = task.kind();
+fn check_project(kind: Kind, project: Option<ProjectId>) -> anyhow::Result<()> {
     match (project, kind.started_by()) {
         (None, Some(_)) => bail!("a job of the kind {kind} needs a --project"),
         (Some(_), None) => bail!("a job of the kind {kind} is about the installation, not about a project"),
-        _ => {}
+        _ => Ok(()),
     }
+}
+
+async fn start(desk: &mut Desk, project: Option<ProjectId>, task: &Task) -> anyhow::Result<()> {
+    let kind = task.kind();
     ensure!(kind != Kind::Replay, "dead letters are replayed over the API");
     let job = jobs::create(&mut desk.conn, JobId::new(), project, task, None).await?;
     tell_workers(desk, &job).await;

@@ -59,6 +59,7 @@ impl Product {
             // Tests share an address, and ask faster than people do.
             ("MILLRACE_API_LIMIT", "off".to_owned()),
             ("MILLRACE_ADDRESS_LIMIT", "off".to_owned()),
+            ("MILLRACE_REGISTRATION_LIMIT", "1000000".to_owned()),
             ("MILLRACE_EVENTS_BYTES", "64MiB".to_owned()),
             ("MILLRACE_DEAD_LETTERS_BYTES", "16MiB".to_owned()),
             ("MILLRACE_EXPORTS", files.path().to_str().unwrap().to_owned()),

@@ -111,6 +111,10 @@ async fn look(reader: &Reader, filter: &Filter, limit: usize) -> Result<Found, M
 /// # Errors
 /// When the broker is away.
 pub async fn get(broker: &Broker, id: u64) -> Result<Option<Letter>, MessagingError> {
+    // Sequences begin with 1. The broker takes 0 for a question without one, and refuses it.
+    if id == 0 {
+        return Ok(None);
+    }
     let Some(stream) = stream(broker).await? else { return Ok(None) };
     match stream.get_raw_message(id).await {
         Ok(found) => {

@@ -64,7 +64,10 @@ pub(super) fn complete(mut document: utoipa::openapi::OpenApi) -> utoipa::openap
         operation.parameters.get_or_insert_default().push(RefOr::T(project_header()));
         if asks(operation) {
             add_headers(operation);
-            add_refusals(operation);
+            add_refusals(operation, &REFUSALS);
+            if operation.request_body.is_some() {
+                add_refusals(operation, &REFUSALS_OF_BODIES);
+            }
         } else {
             operation.security = Some(vec![SecurityRequirement::new::<_, [&str; 0], &str>("bearer", [])]);
         }
@@ -121,26 +124,35 @@ fn add_headers(operation: &mut Operation) {
     }
 }
 
-fn add_refusals(operation: &mut Operation) {
-    for (status, description) in [
-        ("401", "No credentials, or not live ones"),
-        ("403", "The key lacks the scope `read`, or belongs to another project than `X-Project-Id`"),
-        ("404", "The project does not exist, or is not the caller's"),
-        ("422", "A parameter cannot be used; `errors` says which and why"),
-        ("429", "Too many questions about the project are being answered"),
-        ("500", "A fault of the server; `request_id` leads to it in the log"),
-        ("503", "A dependency is away, or the question takes too long"),
-    ] {
+/// Why any question may be refused.
+const REFUSALS: [(&str, &str); 7] = [
+    ("401", "No credentials, or not live ones"),
+    ("403", "The key lacks the scope `read`, or belongs to another project than `X-Project-Id`"),
+    ("404", "The project does not exist, or is not the caller's"),
+    ("422", "A parameter cannot be used; `errors` says which and why"),
+    ("429", "Too many questions about the project are being answered"),
+    ("500", "A fault of the server; `request_id` leads to it in the log"),
+    ("503", "A dependency is away, or the question takes too long"),
+];
+/// Why a question in a body may be, too.
+const REFUSALS_OF_BODIES: [(&str, &str); 3] = [
+    ("400", "The body is not JSON"),
+    ("413", "The body has more than 64 KiB"),
+    ("415", "A media type or encoding that is not spoken here"),
+];
+
+fn add_refusals(operation: &mut Operation, refusals: &[(&str, &str)]) {
+    for (status, description) in refusals {
         let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("ProblemBody"))).build();
         let mut response = ResponseBuilder::new()
-            .description(description)
+            .description(*description)
             .content("application/problem+json", content)
             .build();
-        if matches!(status, "429" | "503") {
+        if matches!(*status, "429" | "503") {
             let wait = header(Type::Integer, "Seconds after which to try again");
             response.headers.insert("Retry-After".to_owned(), wait);
         }
-        operation.responses.responses.insert(status.to_owned(), RefOr::T(response));
+        operation.responses.responses.insert((*status).to_owned(), RefOr::T(response));
     }
 }
 

@@ -193,9 +193,18 @@ async fn what_an_insight_cannot_be_is_refused_by_field() {
         (json!({"title": "a", "tags": [""]}), "tags"),
         (json!({"title": "a", "visibility": "public"}), "visibility"),
         (json!({"title": "a", "colour": "red"}), "colour"),
+        (json!({"title": "a", "query": "SELECT 1"}), "query"),
+        (json!({"title": "a", "query": {"kind": "trend"}}), "query.kind"),
+        (json!({"title": "a", "query": {"kind": "trends", "to": "2026-11-01"}}), "query.from"),
     ] {
         let refused = ada.post(&stage, PATH, content.clone()).await;
         assert_eq!((refused.status, &refused.body["errors"][0]["field"]), (422, &json!(field)), "{content}");
     }
     assert_eq!(ada.get(&stage, &format!("{PATH}/nonsense")).await.status, 404);
+
+    let query = json!({"kind": "trends", "from": "2026-11-01", "to": "2026-11-30", "event_type": "order"});
+    let kept = ada.post(&stage, PATH, json!({"title": "Orders", "query": query})).await.good();
+    assert_eq!(kept.body["query"], query, "it is kept as it was written");
+    let note = ada.patch(&stage, &format!("{PATH}/{}", kept.id()), &kept.tag, json!({"query": null})).await;
+    assert_eq!(note.good().body["query"], Value::Null);
 }

@@ -1,5 +1,6 @@
 //! What an insight is made of, as it is sent.
 
+use millrace_domain::analytics::query::Query;
 use millrace_domain::text::Title;
 use millrace_domain::workspace::sharing::Visibility;
 use millrace_domain::workspace::text::{Markdown, Tags};
@@ -50,6 +51,9 @@ impl InsightContent {
         let wrong = |field: &str, fault: &dyn std::fmt::Display| {
             Problem::field(field, "invalid", format!("{field} {fault}"))
         };
+        if let Some(Some(query)) = &self.query {
+            check_query(query)?;
+        }
         let title = self.title.map(|title| Title::parse(title.trim())).transpose();
         let body = self.body.map(Markdown::parse).transpose();
         let tags = self.tags.map(|tags| Tags::parse(&tags)).transpose();
@@ -61,6 +65,17 @@ impl InsightContent {
             tags: tags.map_err(|fault| wrong("tags", &fault))?,
         })
     }
+}
+
+/// That the question could be asked.
+fn check_query(query: &Value) -> Result<(), Problem> {
+    let Value::Object(question) = query else {
+        return Err(Problem::field("query", "invalid", "query must be an object, or null for a note"));
+    };
+    Query::parse(question.clone()).map(drop).map_err(|fault| {
+        let fault = fault.within("query");
+        Problem::field(&fault.field, fault.code, fault.message)
+    })
 }
 
 impl Checked {

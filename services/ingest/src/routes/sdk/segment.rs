@@ -18,7 +18,7 @@ use crate::verdicts::{Refusal, Verdicts};
     request_body = serde_json::Value,
     responses(
         (status = 200, description = "The accepted messages are durable", body = Verdicts),
-        (status = 400, description = "The body cannot be read, or every message was refused", body = Refusal),
+        (status = 400, description = "The body cannot be read, or every message was refused", content((Refusal = "application/json"), (ProblemBody = "application/problem+json"))),
         (status = 401, description = "No key, or not a live one", body = ProblemBody, content_type = "application/problem+json"),
         (status = 403, description = "The key lacks the scope `ingest`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 413, description = "Too many bytes or messages", body = ProblemBody, content_type = "application/problem+json"),
@@ -46,7 +46,7 @@ pub(super) async fn send(
     request_body(content = String, content_type = "text/plain"),
     responses(
         (status = 200, description = "The accepted messages are durable", body = Verdicts),
-        (status = 400, description = "The body cannot be read, or every message was refused", body = Refusal),
+        (status = 400, description = "The body cannot be read, or every message was refused", content((Refusal = "application/json"), (ProblemBody = "application/problem+json"))),
         (status = 401, description = "No key, or not a live one", body = ProblemBody, content_type = "application/problem+json"),
         (status = 403, description = "The key lacks the scope `ingest`", body = ProblemBody, content_type = "application/problem+json"),
         (status = 413, description = "Too many bytes or messages", body = ProblemBody, content_type = "application/problem+json"),
