@@ -89,6 +89,6 @@ mod tests {
         assert_eq!(status(Some("\"6\""), 7), 412);
         assert_eq!(status(Some("W/\"7\""), 7), 412, "a weak tag says nothing about the whole");
         assert_eq!(status(None, 7), 428);
-        assert_eq!(status(Some("7"), 7), 400);
+        assert_eq!(status(Some("7"), 7), 412, "what is no tag is no version that was seen");
     }
 }
