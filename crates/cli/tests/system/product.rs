@@ -11,8 +11,9 @@ use millrace_storage::api_keys::{self, NewApiKey};
 use millrace_storage::database::{Database, PoolSettings};
 use millrace_testkit::database::TestDatabase;
 use millrace_testkit::nats::TestNats;
+use millrace_testkit::redis::TestRedis;
 use millrace_testkit::story::project;
-use millrace_testkit::{servers, wait};
+use millrace_testkit::wait;
 use serde_json::Value;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -27,6 +28,7 @@ pub(crate) struct Product {
     // Dropped after the services were asked to stop.
     _running: DropGuard,
     _nats: TestNats,
+    _redis: TestRedis,
     _files: tempfile::TempDir,
 }
 
@@ -46,20 +48,21 @@ macro_rules! start {
 impl Product {
     /// With an empty project whose days are days of `zone`.
     pub(crate) async fn start(zone: &'static str) -> Self {
-        let (database, nats) = tokio::join!(TestDatabase::create(), TestNats::isolated());
+        // A Redis of its own as well: sign-ins and registrations are counted by address, and tests share one.
+        let (database, nats, redis) =
+            tokio::join!(TestDatabase::create(), TestNats::isolated(), TestRedis::isolated());
         let project = project(&database.url(), zone).await;
         let files = tempfile::tempdir().unwrap();
         let shutdown = CancellationToken::new();
         let mut settings: Vec<(&str, String)> = vec![
             ("DATABASE_URL", database.url()),
             ("NATS_URL", nats.url().to_owned()),
-            ("REDIS_URL", servers::redis_url()),
+            ("REDIS_URL", redis.url().to_owned()),
             ("MILLRACE_BIND", "127.0.0.1:0".to_owned()),
             ("MILLRACE_MASTER_KEY", "0123456789abcdef".repeat(4)),
             // Tests share an address, and ask faster than people do.
             ("MILLRACE_API_LIMIT", "off".to_owned()),
             ("MILLRACE_ADDRESS_LIMIT", "off".to_owned()),
-            ("MILLRACE_REGISTRATION_LIMIT", "1000000".to_owned()),
             ("MILLRACE_EVENTS_BYTES", "64MiB".to_owned()),
             ("MILLRACE_DEAD_LETTERS_BYTES", "16MiB".to_owned()),
             ("MILLRACE_EXPORTS", files.path().to_str().unwrap().to_owned()),
@@ -94,6 +97,7 @@ impl Product {
             client: reqwest::Client::new(),
             _running: shutdown.drop_guard(),
             _nats: nats,
+            _redis: redis,
             _files: files,
             database,
             project,
