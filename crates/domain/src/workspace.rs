@@ -1,5 +1,6 @@
 //! What a team keeps: insights, and dashboards that show them.
 
 pub mod layout;
+pub mod question;
 pub mod sharing;
 pub mod text;

@@ -27,6 +27,7 @@ pub mod error;
 pub mod event_properties;
 pub mod export;
 pub mod external_identities;
+pub mod insight_results;
 pub mod insights;
 pub mod jobs;
 pub mod mail_tokens;

@@ -184,6 +184,15 @@ diesel::table! {
 }
 
 diesel::table! {
+    insight_results (insight_id) {
+        insight_id -> Uuid,
+        query -> Jsonb,
+        answer -> Text,
+        answered_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     dashboards (id) {
         id -> Uuid,
         project_id -> Uuid,
@@ -221,4 +230,4 @@ diesel::table! {
 diesel::allow_tables_to_appear_in_same_query!(projects, members, accounts);
 diesel::allow_tables_to_appear_in_same_query!(sessions, accounts, refresh_tokens, external_identities);
 diesel::allow_tables_to_appear_in_same_query!(mail_tokens, accounts);
-diesel::allow_tables_to_appear_in_same_query!(insights, dashboards, tiles, dashboard_shares);
+diesel::allow_tables_to_appear_in_same_query!(insights, insight_results, dashboards, tiles, dashboard_shares);

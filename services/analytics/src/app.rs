@@ -55,6 +55,11 @@ impl App {
         let settings =
             PoolSettings { statement_timeout: config.statement_timeout, ..PoolSettings::named("analytics") };
         let database = Database::new(&config.database_url, settings)?;
+        let workspace = if config.workspace_url == config.database_url {
+            database.clone()
+        } else {
+            Database::new(&config.workspace_url, PoolSettings::named("analytics"))?
+        };
         let revocations = RevocationCount::new(&config.redis_url)?;
         let health = {
             let (database, broker) = (database.clone(), broker.clone());
@@ -82,6 +87,7 @@ impl App {
         let limits = Limits { patience: config.statement_timeout, events: config.query_events };
         let state = State {
             database,
+            workspace,
             broker: broker.clone(),
             answers,
             rates: Rates::new(Some(&config.redis_url))?,
@@ -89,6 +95,7 @@ impl App {
             limits,
             postings,
             turns: Turns::new(config.queries_per_project),
+            trusted_proxies: config.trusted_proxies,
             clock: config.clock,
         };
         Ok(Self {

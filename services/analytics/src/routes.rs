@@ -11,6 +11,7 @@ mod denials;
 mod document;
 mod event_types;
 mod insights;
+mod last_result;
 mod properties;
 mod query;
 mod retention;
@@ -47,6 +48,8 @@ pub fn configure(service: &mut ServiceConfig<'_>) {
         .service(dashboards::show)
         .service(dashboards::change)
         .service(dashboards::remove)
+        .service(dashboards::data::show)
+        .service(dashboards::shared::show)
         .service(dashboards::insights::add)
         .service(dashboards::insights::remove)
         .service(dashboards::shares::list)

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use millrace_cache::limits::Limits as Rates;
 use millrace_domain::rate::Rate;
+use millrace_http::client_address::TrustedProxies;
 use millrace_messaging::broker::Broker;
 use millrace_messaging::project_tables::TableCopy;
 use millrace_storage::database::{Connection, Database};
@@ -16,8 +17,10 @@ use crate::turns::Turns;
 /// Shared by all workers of the server.
 #[derive(Clone, Debug)]
 pub struct State {
-    /// Where the events and their roll-ups are.
+    /// Where the events and their roll-ups are: a replica, if there is one.
     pub database: Database,
+    /// Where what people keep is.
+    pub workspace: Database,
     /// Where it is told what has changed.
     pub broker: Broker,
     /// Answers that were given a moment ago.
@@ -32,16 +35,18 @@ pub struct State {
     pub postings: Postings,
     /// Who is being answered.
     pub turns: Turns,
+    /// Whose word on where a request came from is taken.
+    pub trusted_proxies: TrustedProxies,
     /// What time it is.
     pub clock: fn() -> DateTime<Utc>,
 }
 
 impl State {
-    /// A connection to the database.
+    /// A connection to what people keep.
     ///
     /// # Errors
     /// When it is away, or all connections are in use.
     pub async fn connection(&self) -> Result<Connection, AnalyticsError> {
-        Ok(self.database.connection().await?)
+        Ok(self.workspace.connection().await?)
     }
 }

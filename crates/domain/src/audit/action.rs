@@ -133,6 +133,10 @@ actions! {
     SigningKeyRotated, "signing_key.rotated", Success;
     /// The lock of an account was ended.
     AttemptsUnlocked, "attempts.unlocked", Success;
+    /// There is a new link through which anybody reads a dashboard.
+    ShareCreated, "share.created", Success;
+    /// A link opens nothing any more.
+    ShareRevoked, "share.revoked", Success;
     /// Dead letters were put back into the log.
     DeadLettersReplayed, "dead_letters.replayed", Success;
     /// Dead letters were deleted.

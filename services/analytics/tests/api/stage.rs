@@ -10,6 +10,7 @@ use millrace_auth::app::App as Auth;
 use millrace_cache::data_versions::DataVersions;
 use millrace_domain::access::Scope;
 use millrace_domain::ids::ProjectId;
+use millrace_http::client_address::TrustedProxies;
 use millrace_messaging::broker::Broker;
 use millrace_runtime::config::Env;
 use millrace_runtime::launch::Process;
@@ -98,6 +99,7 @@ impl Stage {
             bind: ANY_PORT,
             redis_url: if wired { redis_wire.url(redis.url()) } else { redis.url().to_owned() },
             database_url: if wired { database_wire.url(&database.url()) } else { database.url() },
+            workspace_url: if wired { database_wire.url(&database.url()) } else { database.url() },
             nats_url: if wired { nats_wire.url(nats.url()) } else { nats.url().to_owned() },
             replicas: 1,
             statement_timeout: Duration::from_secs(if wired { 1 } else { 20 }),
@@ -105,6 +107,7 @@ impl Stage {
             query_events: 1_000,
             memory: 64 << 20,
             queries_per_project: 6,
+            trusted_proxies: TrustedProxies::loopback(),
             shutdown_grace: Duration::from_secs(25),
             clock,
         };
