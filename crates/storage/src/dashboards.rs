@@ -183,7 +183,8 @@ pub async fn add(
 ) -> Result<Added, StorageError> {
     conn.transaction(async |conn| {
         // Whoever adds another waits for this row, and then sees what is there.
-        touch(conn, id, now).await?;
+        let row = dashboards::table.find(id.0).select(dashboards::id).for_update();
+        row.first::<Uuid>(conn).await.optional()?;
         let tiles = tiles::of_dashboard(conn, id).await?;
         if tiles.iter().any(|tile| tile.insight == insight) {
             return Ok(Added::Already);
@@ -193,6 +194,7 @@ pub async fn add(
         }
         let place = layout::Place::below(&tiles);
         tiles::put(conn, id, &[Tile { insight, place }]).await?;
+        touch(conn, id, now).await?;
         Ok(Added::Yes)
     })
     .await

@@ -11,6 +11,7 @@ use millrace_http::authorized::Authenticator;
 use millrace_http::serve::serve;
 use millrace_messaging::broker::Broker;
 use millrace_messaging::keys::KeyResolver;
+use millrace_messaging::notifications;
 use millrace_messaging::project_tables::{API_LIMITS, TableCopy};
 use millrace_messaging::tokens::TokenVerifier;
 use millrace_runtime::health::{self, Health};
@@ -29,7 +30,7 @@ use crate::services;
 use crate::state::State;
 use crate::turns::Turns;
 
-/// How long the broker may take to acknowledge; analytics asks it questions and publishes nothing.
+/// How long the broker may take to acknowledge; analytics tells it of what people keep.
 const PUBLISH_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Analytics, ready to run.
@@ -38,6 +39,7 @@ pub struct App {
     listener: TcpListener,
     state: State,
     broker: Broker,
+    replicas: usize,
     revocations: RevocationCount,
     health: Arc<Health>,
     process: Process,
@@ -102,6 +104,7 @@ impl App {
             listener,
             state,
             broker,
+            replicas: config.replicas,
             revocations,
             health: Arc::new(health),
             process,
@@ -140,6 +143,8 @@ impl App {
         let authenticator: Arc<dyn Authenticator> = Arc::new(BrokerAuthenticator::new(keys, tokens));
         let answering = services::answer(self.broker.clone(), self.state.clone(), shutdown.clone());
         components.spawn("questions of services", answering);
+        let prepared = notifications::prepare(self.broker.clone(), self.replicas, shutdown.clone());
+        components.spawn("notifications", prepared);
         let (state, health) = (web::Data::new(self.state), web::Data::from(self.health));
         let configure = move |service: &mut web::ServiceConfig| {
             service

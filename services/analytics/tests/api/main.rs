@@ -25,6 +25,7 @@ mod files;
 mod funnels;
 mod generated;
 mod insights;
+mod killed;
 mod language;
 mod limits;
 mod openapi;

@@ -16,7 +16,7 @@ const PASSWORD: &str = "correct horse battery staple";
 pub(crate) struct Person {
     pub(crate) id: AccountId,
     project: ProjectId,
-    token: String,
+    pub(crate) token: String,
 }
 
 impl Person {

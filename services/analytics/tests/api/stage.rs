@@ -184,6 +184,11 @@ impl Stage {
         self.client.request(method, format!("{}{path}", self.url))
     }
 
+    /// Where Redis is.
+    pub(crate) fn redis_url(&self) -> &str {
+        self.redis.url()
+    }
+
     /// The broker, to hear what is told.
     pub(crate) async fn broker(&self) -> Broker {
         Broker::connect(self.nats.url(), "story", Duration::from_secs(3)).await.unwrap()

@@ -6,9 +6,10 @@ use utoipa::{IntoParams, IntoResponses, OpenApi as _};
 use uuid::Uuid;
 
 use super::tickets;
+use crate::notifications::since;
 
 #[derive(utoipa::OpenApi)]
-#[openapi(paths(tickets::give, live, notifications))]
+#[openapi(paths(tickets::give, since::list, live, notifications))]
 struct Document;
 
 /// The description.

@@ -103,10 +103,15 @@ impl Stage {
         }
     }
 
+    /// Where auth is.
+    pub(crate) fn auth_url(&self) -> String {
+        format!("http://{}", self.auth)
+    }
+
     /// The settings of a gateway in front. Whoever else is behind it shows what it was sent.
     pub(crate) fn settings(&self, everybody_else: SocketAddr) -> Config {
         let mut settings = settings(everybody_else);
-        settings.origins.auth = format!("http://{}", self.auth).parse().unwrap();
+        settings.origins.auth = self.auth_url().parse().unwrap();
         settings.origins.analytics = format!("http://{}", self.analytics).parse().unwrap();
         settings.nats_url = self.nats.url().to_owned();
         settings

@@ -9,8 +9,6 @@ use millrace_http::problem::{Code, Problem};
 use millrace_storage::dashboards::{self, Added, Dashboard};
 use millrace_storage::database::Connection;
 use millrace_storage::insights::Insight;
-use utoipa::IntoParams;
-use uuid::Uuid;
 
 use super::view::DashboardView;
 use crate::errors::AnalyticsError;
@@ -20,24 +18,16 @@ use crate::news::tell;
 use crate::routes::denials::NoAccess;
 use crate::state::State;
 
-/// Which insight, on which dashboard.
-#[derive(IntoParams)]
-#[into_params(parameter_in = Path)]
-#[expect(dead_code, reason = "describes; the ids are looked up as they are written")]
-struct Tile {
-    /// The dashboard
-    id: Uuid,
-    /// The insight
-    insight_id: Uuid,
-}
-
 /// Put an insight on a dashboard
 ///
 /// Below what is there. One that is there already stays where it is. For editors of the project, and above.
 #[utoipa::path(
     operation_id = "add_insight_to_dashboard",
     tag = "dashboards",
-    params(Tile),
+    params(
+        ("id" = Uuid, Path, description = "The dashboard"),
+        ("insight_id" = Uuid, Path, description = "The insight"),
+    ),
     responses((status = 200, description = "The dashboard", body = DashboardView), NoAccess),
 )]
 #[post("/api/v1/dashboards/{id}/insights/{insight_id}")]
@@ -68,7 +58,10 @@ pub(in crate::routes) async fn add(
 #[utoipa::path(
     operation_id = "remove_insight_from_dashboard",
     tag = "dashboards",
-    params(Tile),
+    params(
+        ("id" = Uuid, Path, description = "The dashboard"),
+        ("insight_id" = Uuid, Path, description = "The insight"),
+    ),
     responses((status = 200, description = "The dashboard", body = DashboardView), NoAccess),
 )]
 #[delete("/api/v1/dashboards/{id}/insights/{insight_id}")]

@@ -4,7 +4,7 @@ use actix_web::{HttpRequest, HttpResponse, get, web};
 use millrace_cache::limits::Allowance;
 use millrace_domain::rate::{Period, Rate};
 use millrace_domain::workspace::sharing::Visibility;
-use millrace_http::credentials::Credentials;
+use millrace_http::credentials;
 use millrace_http::problem::{Code, Problem};
 use millrace_security::share_token::ShareToken;
 use millrace_storage::{dashboard_shares, dashboards};
@@ -35,8 +35,8 @@ pub(in crate::routes) async fn show(
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
     let no_link = || Problem::new(Code::Unauthenticated, "the link is unknown, revoked or expired");
-    let Credentials::Token(token) = Credentials::read(request.headers())? else { return Err(no_link()) };
-    let hash = ShareToken::parse(&token).ok_or_else(no_link)?.hash();
+    let token = credentials::bearer(request.headers()).and_then(ShareToken::parse);
+    let hash = token.ok_or_else(no_link)?.hash();
     let mut conn = state.connection().await?;
     let opened = dashboard_shares::opens(&mut conn, &hash, (state.clock)()).await;
     let (project, id) = opened.map_err(AnalyticsError::from)?.ok_or_else(no_link)?;
