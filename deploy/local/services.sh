@@ -45,6 +45,9 @@ service_environment() {
     # Where links in mails lead, and whether session cookies are for TLS alone: the gateway must think the same.
     export "MILLRACE_PUBLIC_URL=$(public_url)"
     ;;
+  analytics)
+    export "MILLRACE_TRUSTED_PROXIES=127.0.0.1,::1${MILLRACE_TRUSTED_PROXIES:+,$MILLRACE_TRUSTED_PROXIES}"
+    ;;
   ingest)
     unset DATABASE_URL
     export "MILLRACE_TRUSTED_PROXIES=127.0.0.1,::1${MILLRACE_TRUSTED_PROXIES:+,$MILLRACE_TRUSTED_PROXIES}"

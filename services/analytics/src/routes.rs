@@ -16,6 +16,7 @@ mod properties;
 mod query;
 mod retention;
 mod schema;
+mod templates;
 mod top_events;
 mod trends;
 mod users;
@@ -43,6 +44,8 @@ pub fn configure(service: &mut ServiceConfig<'_>) {
         .service(insights::show)
         .service(insights::change)
         .service(insights::remove)
+        .service(templates::list)
+        .service(templates::create)
         .service(dashboards::list)
         .service(dashboards::create)
         .service(dashboards::show)

@@ -23,7 +23,8 @@ mod standing;
 mod view;
 
 use content::DashboardContent;
-use view::{DashboardList, DashboardSummary, DashboardView};
+pub(super) use view::DashboardView;
+use view::{DashboardList, DashboardSummary};
 
 /// Dashboards of the project
 ///

@@ -37,5 +37,6 @@ mod schema;
 mod services;
 mod snapshots;
 mod stage;
+mod templates;
 mod trends;
 mod users;
