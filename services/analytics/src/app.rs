@@ -20,6 +20,7 @@ use millrace_runtime::lifecycle::Components;
 use millrace_storage::database::{Database, PoolSettings};
 use utoipa_actix_web::service_config::ServiceConfig;
 
+use crate::alerts;
 use crate::authenticator::BrokerAuthenticator;
 use crate::config::Config;
 use crate::kept::KeptAnswers;
@@ -97,6 +98,8 @@ impl App {
             limits,
             postings,
             turns: Turns::new(config.queries_per_project),
+            webhooks: config.webhooks,
+            mails: config.mails,
             trusted_proxies: config.trusted_proxies,
             clock: config.clock,
         };
@@ -145,6 +148,14 @@ impl App {
         components.spawn("questions of services", answering);
         let prepared = notifications::prepare(self.broker.clone(), self.replicas, shutdown.clone());
         components.spawn("notifications", prepared);
+        let state = self.state.clone();
+        components
+            .spawn("alerts", alerts::follow(state, "looking", alerts::evaluation::next, shutdown.clone()));
+        let state = self.state.clone();
+        components.spawn(
+            "alert deliveries",
+            alerts::follow(state, "telling", alerts::telling::next, shutdown.clone()),
+        );
         let (state, health) = (web::Data::new(self.state), web::Data::from(self.health));
         let configure = move |service: &mut web::ServiceConfig| {
             service

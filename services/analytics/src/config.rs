@@ -8,6 +8,9 @@ use chrono::{DateTime, Utc};
 use millrace_http::client_address::TrustedProxies;
 use millrace_runtime::config::{ConfigError, Env};
 
+use crate::alerts::telling;
+use crate::alerts::webhook::Webhooks;
+
 /// The settings of analytics.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -33,6 +36,11 @@ pub struct Config {
     pub memory: u64,
     /// `MILLRACE_QUERIES_PER_PROJECT`: how many questions about one project may be worked on at once.
     pub queries_per_project: u32,
+    /// `MILLRACE_WEBHOOK_PRIVATE`: whether alerts may be posted to private addresses. `MILLRACE_WEBHOOK_TIMEOUT`: how long
+    /// a receiver may take.
+    pub webhooks: Webhooks,
+    /// `MILLRACE_ALERT_MAILS`: whether auth has a mail server to hand the mails of alerts to.
+    pub mails: bool,
     /// `MILLRACE_TRUSTED_PROXIES`: networks whose word on where a request came from is taken.
     pub trusted_proxies: TrustedProxies,
     /// `MILLRACE_SHUTDOWN_GRACE`: how long requests in hand may take once the service is asked to stop.
@@ -59,6 +67,15 @@ impl Config {
         let query_events = env.or("MILLRACE_QUERY_EVENTS", 50_000_000);
         let memory = env.bytes("MILLRACE_QUERY_MEMORY", ByteSize::mib(256));
         let queries_per_project = env.or("MILLRACE_QUERIES_PER_PROJECT", 6);
+        let webhooks = Webhooks {
+            private_allowed: env.or("MILLRACE_WEBHOOK_PRIVATE", false),
+            patience: env.duration("MILLRACE_WEBHOOK_TIMEOUT", Duration::from_secs(10)),
+        };
+        let mails = env.or("MILLRACE_ALERT_MAILS", false);
+        env.law(
+            webhooks.patience <= telling::LONGEST_PATIENCE,
+            "MILLRACE_WEBHOOK_TIMEOUT must be at most 25s: after a minute another process takes up what is told",
+        );
         let trusted_proxies = env.or("MILLRACE_TRUSTED_PROXIES", TrustedProxies::loopback());
         let shutdown_grace = env.duration("MILLRACE_SHUTDOWN_GRACE", Duration::from_secs(30));
         env.law(
@@ -88,6 +105,8 @@ impl Config {
                 query_events,
                 memory,
                 queries_per_project,
+                webhooks,
+                mails,
                 trusted_proxies,
                 shutdown_grace,
                 clock: Utc::now,

@@ -7,6 +7,7 @@
 //!
 //! This service never writes events.
 
+pub mod alerts;
 pub mod answer;
 pub mod api_limit;
 pub mod app;

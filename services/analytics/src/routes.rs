@@ -6,6 +6,7 @@ use utoipa_actix_web::AppExt;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 mod active_users;
+mod alerts;
 mod dashboards;
 mod denials;
 mod document;
@@ -44,6 +45,13 @@ pub fn configure(service: &mut ServiceConfig<'_>) {
         .service(insights::show)
         .service(insights::change)
         .service(insights::remove)
+        .service(alerts::list)
+        .service(alerts::create)
+        .service(alerts::show)
+        .service(alerts::change)
+        .service(alerts::remove)
+        .service(alerts::new_secret)
+        .service(alerts::history::list)
         .service(templates::list)
         .service(templates::create)
         .service(dashboards::list)

@@ -8,6 +8,7 @@ use millrace_messaging::broker::Broker;
 use millrace_messaging::project_tables::TableCopy;
 use millrace_storage::database::{Connection, Database};
 
+use crate::alerts::webhook::Webhooks;
 use crate::errors::AnalyticsError;
 use crate::kept::KeptAnswers;
 use crate::postings::Postings;
@@ -35,6 +36,10 @@ pub struct State {
     pub postings: Postings,
     /// Who is being answered.
     pub turns: Turns,
+    /// Where alerts may be posted.
+    pub webhooks: Webhooks,
+    /// Whether there is a mail server for them.
+    pub mails: bool,
     /// Whose word on where a request came from is taken.
     pub trusted_proxies: TrustedProxies,
     /// What time it is.

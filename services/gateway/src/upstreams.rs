@@ -34,6 +34,7 @@ pub const ROUTES: &[(&str, Upstream)] = &[
     ("/api/v1/insights", Analytics),
     ("/api/v1/dashboards", Analytics),
     ("/api/v1/dashboard-templates", Analytics),
+    ("/api/v1/alerts", Analytics),
     ("/api/v1/shared", Analytics),
     ("/api/v1/query", Analytics),
     ("/api/v1/users", Analytics),

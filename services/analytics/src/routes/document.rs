@@ -30,6 +30,7 @@ use crate::questions::stickiness::StickinessAnswer;
         (name = "statistics", description = "Who was active, what happened, who came back"),
         (name = "insights", description = "Questions that people keep, and notes"),
         (name = "dashboards", description = "Insights on one page, for the team and by link for others"),
+        (name = "alerts", description = "What looks out for the numbers of insights"),
         (name = "shared", description = "What links show to whoever has one"),
         (name = "queries", description = "Every question, in one language"),
         (name = "users", description = "Who they are and what they did"),
@@ -43,7 +44,7 @@ use crate::questions::stickiness::StickinessAnswer;
 pub(super) struct Document;
 
 /// The tags of what people keep.
-const KEPT: [&str; 2] = ["insights", "dashboards"];
+const KEPT: [&str; 3] = ["insights", "dashboards", "alerts"];
 
 struct Credentials;
 

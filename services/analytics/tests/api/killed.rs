@@ -16,7 +16,7 @@ use crate::people::Person;
 use crate::stage::Stage;
 
 /// A replica of its own process, and where it is.
-async fn replica(stage: &Stage) -> (Child, String) {
+pub(crate) async fn replica(stage: &Stage) -> (Child, String) {
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let process = Command::new(env!("CARGO_BIN_EXE_millrace-analytics"))
         .env_clear()
@@ -24,6 +24,7 @@ async fn replica(stage: &Stage) -> (Child, String) {
         .env("DATABASE_URL", stage.database.url())
         .env("NATS_URL", stage.nats.url())
         .env("REDIS_URL", stage.redis_url())
+        .env("MILLRACE_WEBHOOK_PRIVATE", "true")
         .stdout(Stdio::null())
         .kill_on_drop(true)
         .spawn()

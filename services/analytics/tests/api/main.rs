@@ -11,6 +11,7 @@
 )]
 
 mod access;
+mod alerts;
 mod api_limits;
 mod asked;
 mod caching;
@@ -33,6 +34,7 @@ mod parameters;
 mod people;
 mod periods;
 mod questions;
+mod receiver;
 mod schema;
 mod services;
 mod snapshots;

@@ -56,7 +56,7 @@ fn every_operation_explains_itself() {
 
 /// Whether it is a question about events, and not about what people keep.
 fn asks(operation: &Value) -> bool {
-    !["insights", "dashboards", "shared"].iter().any(|kept| operation["tags"] == json!([kept]))
+    !["insights", "dashboards", "alerts", "shared"].iter().any(|kept| operation["tags"] == json!([kept]))
 }
 
 /// The names of the fields, all the way down; of an array, those of its first element.

@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use millrace_analytics::alerts::webhook::Webhooks;
 use millrace_analytics::app::App;
 use millrace_analytics::config::Config;
 use millrace_auth::app::App as Auth;
@@ -107,6 +108,8 @@ impl Stage {
             query_events: 1_000,
             memory: 64 << 20,
             queries_per_project: 6,
+            webhooks: Webhooks { private_allowed: true, patience: Duration::from_secs(5) },
+            mails: false,
             trusted_proxies: TrustedProxies::loopback(),
             shutdown_grace: Duration::from_secs(25),
             clock,

@@ -83,6 +83,11 @@ impl Stage {
             query_events: 1_000_000,
             memory: 16 << 20,
             queries_per_project: 6,
+            webhooks: millrace_analytics::alerts::webhook::Webhooks {
+                private_allowed: true,
+                patience: Duration::from_secs(5),
+            },
+            mails: false,
             trusted_proxies: TrustedProxies::loopback(),
             shutdown_grace: Duration::from_secs(25),
             clock: Utc::now,
