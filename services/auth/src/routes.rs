@@ -78,8 +78,8 @@ pub fn configure(service: &mut ServiceConfig<'_>) {
         .service(jobs::create)
         .service(jobs::upload::import)
         .service(jobs::show)
-        .service(jobs::cancel)
-        .service(jobs::resume)
+        .service(jobs::interruption::cancel)
+        .service(jobs::interruption::resume)
         .service(jobs::download::download)
         .service(audit::list);
 }
