@@ -15,7 +15,7 @@ use millrace_messaging::stored::Stored;
 use millrace_messaging::wire::{self, Decoded};
 use millrace_messaging::{streams, subjects, trace};
 use millrace_runtime::labels::CappedLabels;
-use millrace_storage::append::{Appender, NewEvent};
+use millrace_storage::append::{Appended, Appender, NewEvent};
 use rand::seq::SliceRandom;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
@@ -26,7 +26,7 @@ use crate::dead_letters::{self, INVALID, REFUSED, UNKNOWN_PROJECT, UNREADABLE};
 use crate::enrichment::Enricher;
 use crate::observed::Observed;
 use crate::settle::settle;
-use crate::store::{Outcome, StoreError, store};
+use crate::store::{StoreError, store};
 use crate::work::{Work, extend, give_back, keep};
 
 /// Deliveries after which a message is suspected of taking its workers with it. The others of its pull must not share
@@ -135,7 +135,7 @@ impl Pipeline {
                 never = keep(&works, self.pull.ack_wait / 3) => match never {},
             };
             match stored {
-                Ok(outcome) => {
+                Ok(appended) => {
                     metrics::histogram!("worker_batch_events")
                         .record(u32::try_from(events.len()).unwrap_or(u32::MAX));
                     metrics::histogram!("worker_batch_duration_seconds").record(started.elapsed());
@@ -143,7 +143,7 @@ impl Pipeline {
                         self.observed.notice(batch.project_id, &batch.events, Utc::now());
                     }
                     self.renew_versions(&works).await;
-                    return self.finish(&works, outcome, failing_since).await;
+                    return self.finish(&works, appended, failing_since).await;
                 }
                 Err(StoreError::UnknownProject(project)) => {
                     let (unknown, known): (Vec<_>, Vec<_>) =
@@ -188,20 +188,19 @@ impl Pipeline {
     async fn finish(
         &self,
         works: &[Work],
-        outcome: Outcome,
+        appended: Appended,
         failing_since: DateTime<Utc>,
     ) -> Result<(), MessagingError> {
-        let Outcome { appended, refused } = outcome;
         let mut dead: BTreeMap<u64, u64> = BTreeMap::new();
         let places: Vec<(&Work, usize)> = works
             .iter()
             .flat_map(|work| (0..work.decoded.batch.events.len()).map(move |index| (work, index)))
             .collect();
-        for (place, words) in refused {
-            let Some((work, index)) = places.get(place) else { continue };
+        for refusal in &appended.refused {
+            let Some((work, index)) = places.get(refusal.place) else { continue };
             let source = work.decoded.sources.get(*index).cloned().flatten();
             if let Some(payload) = dead_letters::alone(&work.decoded.batch, *index, source.as_deref()) {
-                let letter = DeadLetter { payload, reason: REFUSED, detail: words, source };
+                let letter = DeadLetter { payload, reason: REFUSED, detail: refusal.words.clone(), source };
                 dead_letters::put(&self.broker, Lineage::of(&work.delivery, failing_since), letter).await?;
                 *dead.entry(work.delivery.stream_seq).or_default() += 1;
             }
