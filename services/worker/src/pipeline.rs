@@ -22,11 +22,12 @@ use tracing::Instrument;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 use crate::backoff::Backoff;
-use crate::dead_letters::{self, INVALID, REFUSED, UNKNOWN_PROJECT, UNREADABLE};
+use crate::dead_letters::{self, REFUSED, UNKNOWN_PROJECT, UNREADABLE};
 use crate::enrichment::Enricher;
 use crate::observed::Observed;
 use crate::settle::settle;
 use crate::store::{StoreError, store};
+use crate::strict::Strict;
 use crate::work::{Work, extend, give_back, keep};
 
 /// Deliveries after which a message is suspected of taking its workers with it. The others of its pull must not share
@@ -48,6 +49,8 @@ pub struct Pipeline {
     pub appender: Appender,
     /// What tells analytics that its answers are old.
     pub versions: DataVersions,
+    /// What holds them against the schemas of their types.
+    pub strict: Arc<Strict>,
     /// What adds to events.
     pub enricher: Enricher,
     /// What notices their properties.
@@ -65,6 +68,7 @@ impl Pipeline {
     /// Never: whatever fails is tried again.
     pub async fn run(mut self) -> Result<(), MessagingError> {
         let mut backoff = Backoff::default();
+        self.shutdown.run_until_cancelled(self.strict.until_known()).await;
         while !self.shutdown.is_cancelled() {
             // Not raced against the shutdown: dropping a pull would strand messages that are on their way.
             let progress = match self.consumer.pull().await {
@@ -112,13 +116,8 @@ impl Pipeline {
         let mut works = Vec::with_capacity(deliveries.len());
         for delivery in deliveries {
             match wire::decode(delivery.payload()) {
-                Ok(mut decoded)
-                    if subjects::project_in(delivery.subject()) == Some(decoded.batch.project_id) =>
-                {
-                    for (event, source) in decoded.batch.events.iter_mut().zip(&decoded.sources) {
-                        self.enricher.enrich(event, source.as_deref());
-                    }
-                    works.push(Work { delivery, decoded });
+                Ok(decoded) if subjects::project_in(delivery.subject()) == Some(decoded.batch.project_id) => {
+                    works.push(self.prepare(delivery, decoded));
                 }
                 Ok(_) => {
                     let detail = "the subject names another project".to_owned();
@@ -172,6 +171,18 @@ impl Pipeline {
         Ok(())
     }
 
+    /// Takes out the events that will not be stored, and adds to the others what follows from them: a schema is about
+    /// what was sent.
+    fn prepare(&self, delivery: Delivery, mut decoded: Decoded) -> Work {
+        let invalid = std::mem::take(&mut decoded.invalid).into_iter();
+        let mut dead: Vec<DeadLetter> = invalid.map(dead_letters::invalid).collect();
+        dead.extend(self.strict.set_aside(&mut decoded));
+        for (event, source) in decoded.batch.events.iter_mut().zip(&decoded.sources) {
+            self.enricher.enrich(event, source.as_deref());
+        }
+        Work { delivery, decoded, dead }
+    }
+
     /// Says that there are more events, also when all of them were stored before: whoever stored them may have ended
     /// before it could say so. Nobody is told that they are stored before it is said.
     async fn renew_versions(&self, works: &[Work]) {
@@ -206,14 +217,9 @@ impl Pipeline {
             }
         }
         for work in works {
-            for invalid in &work.decoded.invalid {
-                let letter = DeadLetter {
-                    payload: invalid.payload.clone(),
-                    reason: INVALID,
-                    detail: invalid.fault.to_string(),
-                    source: invalid.source.clone(),
-                };
-                dead_letters::put(&self.broker, Lineage::of(&work.delivery, failing_since), letter).await?;
+            for letter in &work.dead {
+                let from = Lineage::of(&work.delivery, failing_since);
+                dead_letters::put(&self.broker, from, letter.clone()).await?;
                 *dead.entry(work.delivery.stream_seq).or_default() += 1;
             }
         }
@@ -226,7 +232,7 @@ impl Pipeline {
             let seq = work.delivery.stream_seq;
             let stored = appended.by_message.get(&seq).copied().unwrap_or_default();
             let dead = dead.get(&seq).copied().unwrap_or_default();
-            let sent = work.decoded.batch.events.len() + work.decoded.invalid.len();
+            let sent = work.decoded.batch.events.len() + work.dead.len();
             let duplicates = u64::try_from(sent).unwrap_or(u64::MAX).saturating_sub(stored + dead);
             settle(&self.broker, &work.delivery, Stored { stored, duplicates, dead }).await?;
         }

@@ -49,6 +49,9 @@ pub struct Replay {
     /// Those with this reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Those with an event of this type.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event_type: Option<String>,
     /// Those not before this instant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<DateTime<Utc>>,
@@ -79,7 +82,7 @@ impl Task {
         Ok(match kind {
             Kind::Import => Self::Import(read::<Import>(parameters)?.checked()?),
             Kind::Export => Self::Export(read::<Export>(parameters)?.checked()?),
-            Kind::Replay => Self::Replay(read(parameters)?),
+            Kind::Replay => Self::Replay(read::<Replay>(parameters)?.checked()?),
             Kind::DeleteUser => Self::DeleteUser(read::<DeleteUser>(parameters)?.checked()?),
             Kind::Rebuild => read(parameters).map(|Nothing {}| Self::Rebuild)?,
             Kind::Retention | Kind::Compaction | Kind::Compression | Kind::Statistics | Kind::Cleanup => {
@@ -120,6 +123,23 @@ fn read<T: DeserializeOwned>(parameters: Value) -> Result<T, TaskFault> {
     serde_json::from_value(parameters).map_err(|error| TaskFault::Shape(error.to_string()))
 }
 
+impl Replay {
+    fn checked(self) -> Result<Self, TaskFault> {
+        in_order(self.from, self.to)?;
+        Ok(self)
+    }
+}
+
+/// That a time ends after it begins.
+fn in_order(from: Option<DateTime<Utc>>, to: Option<DateTime<Utc>>) -> Result<(), TaskFault> {
+    match (from, to) {
+        (Some(from), Some(to)) if from >= to => {
+            Err(TaskFault::Field("to", "must be after `from`".to_owned()))
+        }
+        _ => Ok(()),
+    }
+}
+
 impl DeleteUser {
     fn checked(self) -> Result<Self, TaskFault> {
         UserId::parse(&self.user_id).map_err(|fault| TaskFault::Field("user_id", fault.to_string()))?;
@@ -140,7 +160,7 @@ mod tests {
                 json!({"format": "parquet", "from": "2026-11-01T00:00:00Z", "event_types": ["login"]}),
             ),
             (Kind::Import, json!({"file": "events.csv.gz", "map": {"ts": "occurred_at"}})),
-            (Kind::Replay, json!({"reason": "refused"})),
+            (Kind::Replay, json!({"reason": "refused", "event_type": "login"})),
             (Kind::DeleteUser, json!({"user_id": "ada"})),
             (Kind::Rebuild, Value::Null),
             (Kind::Statistics, json!({})),
@@ -156,6 +176,8 @@ mod tests {
         let fault = |kind, parameters| Task::parse(kind, parameters).unwrap_err().to_string();
         let times = json!({"format": "csv", "from": "2026-11-02T00:00:00Z", "to": "2026-11-01T00:00:00Z"});
         assert!(fault(Kind::Export, times).contains("to "));
+        let times = json!({"from": "2026-11-02T00:00:00Z", "to": "2026-11-02T00:00:00Z"});
+        assert!(fault(Kind::Replay, times).contains("to "));
         assert!(fault(Kind::Export, json!({})).contains("format"));
         assert!(
             fault(Kind::Export, json!({"format": "parquet", "compression": "gzip"})).contains("compression")

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::TaskFault;
+use super::{TaskFault, in_order};
 use crate::text::{EventType, UserId};
 
 /// How an export is written.
@@ -96,11 +96,7 @@ pub struct Export {
 
 impl Export {
     pub(super) fn checked(self) -> Result<Self, TaskFault> {
-        if let (Some(from), Some(to)) = (self.from, self.to)
-            && from >= to
-        {
-            return Err(TaskFault::Field("to", "must be after `from`".to_owned()));
-        }
+        in_order(self.from, self.to)?;
         if self.format == ExportFormat::Parquet && self.compression != Compression::None {
             return Err(TaskFault::Field("compression", "is for csv and ndjson".to_owned()));
         }

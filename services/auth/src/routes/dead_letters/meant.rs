@@ -19,7 +19,7 @@ pub(super) struct Meant {
     /// The project whose events they are. System admins alone need not name one.
     #[param(value_type = Option<Uuid>, nullable = false)]
     project_id: Option<String>,
-    /// Why they are dead: `unreadable`, `unknown_project`, `invalid`, `refused` or `exhausted`.
+    /// Why they are dead: `unreadable`, `unknown_project`, `invalid`, `schema_violation`, `refused` or `exhausted`.
     #[param(nullable = false, example = "refused")]
     reason: Option<String>,
     /// What happened.
