@@ -107,6 +107,9 @@ pub struct Details {
     /// How many dead letters were replayed or deleted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dead_letters: Option<u64>,
+    /// The event type whose schema it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event_type: Option<ShortText>,
     /// What a key may do.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scopes: Option<Vec<Scope>>,

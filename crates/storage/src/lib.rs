@@ -26,6 +26,7 @@ pub mod database;
 pub mod erasure;
 pub mod error;
 pub mod event_properties;
+pub mod event_schemas;
 pub mod export;
 pub mod external_identities;
 pub mod insight_results;

@@ -287,6 +287,16 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    event_schemas (project_id, event_type) {
+        project_id -> Uuid,
+        event_type -> Text,
+        schema -> Jsonb,
+        revision -> Uuid,
+        changed_at -> Timestamptz,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(projects, members, accounts);
 diesel::allow_tables_to_appear_in_same_query!(sessions, accounts, refresh_tokens, external_identities);
 diesel::allow_tables_to_appear_in_same_query!(mail_tokens, accounts);

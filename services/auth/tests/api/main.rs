@@ -10,6 +10,7 @@ mod audit;
 mod browser_sessions;
 mod dead_letters;
 mod email_change;
+mod event_schemas;
 mod faults;
 mod identities;
 mod keys;
