@@ -15,7 +15,7 @@ use crate::browser_session::{self, BrowserSessions};
 use crate::cors;
 use crate::limits::{self, RouteClass};
 use crate::live;
-use crate::notifications;
+use crate::notifications::{self, since};
 use crate::proxy::Proxy;
 use crate::sockets::{Sockets, tickets};
 use crate::state::State;
@@ -93,8 +93,13 @@ fn configure_sockets(service: &mut web::ServiceConfig, state: &Arc<State>, socke
     ] {
         service.service(web::resource(path).route(opens).wrap(limit()));
     }
-    let tickets = web::resource("/api/v1/live/tickets").route(web::post().to(tickets::give)).wrap(limit());
-    service.service(tickets.wrap(Condition::new(state.cors_api.some(), cors::policy(&state.cors_api))));
+    for (path, answers) in [
+        ("/api/v1/live/tickets", web::post().to(tickets::give)),
+        ("/api/v1/notifications", web::get().to(since::list)),
+    ] {
+        let resource = web::resource(path).route(answers).wrap(limit());
+        service.service(resource.wrap(Condition::new(state.cors_api.some(), cors::policy(&state.cors_api))));
+    }
 }
 
 /// What this is, for someone who opens the address in a browser.

@@ -138,7 +138,7 @@ pub(super) async fn schema(
     let next_cursor = page.cut(&mut found, |summary| (summary.event_type.clone(), summary.name.clone()));
     let data = found.into_iter().map(PropertyRow::from).collect();
     // What was noticed is read anew each time: nothing tells when it is old.
-    let answer =
-        Answer::of(&SchemaAnswer { data, strict, next_cursor }, Source::RollUp).map_err(AnalyticsError::from)?;
+    let answer = Answer::of(&SchemaAnswer { data, strict, next_cursor }, Source::RollUp)
+        .map_err(AnalyticsError::from)?;
     Ok(answer.respond(&request, false))
 }
