@@ -14,6 +14,7 @@
 
 pub mod accounts;
 pub mod activity;
+pub mod alerts;
 pub mod api_keys;
 pub mod append;
 pub mod audit;
@@ -28,6 +29,7 @@ pub mod event_properties;
 pub mod event_schemas;
 pub mod export;
 pub mod external_identities;
+pub mod insight_results;
 pub mod insights;
 pub mod jobs;
 pub mod mail_tokens;
@@ -47,6 +49,7 @@ mod selected;
 pub mod sessions;
 pub mod signing_keys;
 pub mod snapshot;
+pub mod starting_dashboards;
 pub mod tiles;
 pub mod trends;
 pub mod user_events;

@@ -135,6 +135,10 @@ actions! {
     SigningKeyRotated, "signing_key.rotated", Success;
     /// The lock of an account was ended.
     AttemptsUnlocked, "attempts.unlocked", Success;
+    /// There is a new link through which anybody reads a dashboard.
+    ShareCreated, "share.created", Success;
+    /// A link opens nothing any more.
+    ShareRevoked, "share.revoked", Success;
     /// An event type has a schema that its events must keep, or another one.
     EventSchemaChanged, "event_schema.changed", Success;
     /// An event type has no schema any more.

@@ -30,6 +30,8 @@ use crate::questions::stickiness::StickinessAnswer;
         (name = "statistics", description = "Who was active, what happened, who came back"),
         (name = "insights", description = "Questions that people keep, and notes"),
         (name = "dashboards", description = "Insights on one page, for the team and by link for others"),
+        (name = "alerts", description = "What looks out for the numbers of insights"),
+        (name = "shared", description = "What links show to whoever has one"),
         (name = "queries", description = "Every question, in one language"),
         (name = "users", description = "Who they are and what they did"),
     ),
@@ -42,7 +44,7 @@ use crate::questions::stickiness::StickinessAnswer;
 pub(super) struct Document;
 
 /// The tags of what people keep.
-const KEPT: [&str; 2] = ["insights", "dashboards"];
+const KEPT: [&str; 3] = ["insights", "dashboards", "alerts"];
 
 struct Credentials;
 
@@ -54,6 +56,8 @@ impl Modify for Credentials {
         let header = ApiKeyValue::with_description("X-Api-Key", "An API key with the scope `read`");
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("bearer", SecurityScheme::Http(bearer.build()));
+        let link = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("The token of a link"));
+        components.add_security_scheme("share_link", SecurityScheme::Http(link.build()));
         components.add_security_scheme("x_api_key", SecurityScheme::ApiKey(ApiKey::Header(header)));
     }
 }
@@ -61,8 +65,13 @@ impl Modify for Credentials {
 /// Adds to every route what it shares with the others.
 pub(super) fn complete(mut document: utoipa::openapi::OpenApi) -> utoipa::openapi::OpenApi {
     for operation in document.paths.paths.values_mut().flat_map(operations) {
+        if has_tag(operation, &["shared"]) {
+            operation.security = Some(vec![SecurityRequirement::new::<_, [&str; 0], &str>("share_link", [])]);
+            continue;
+        }
         operation.parameters.get_or_insert_default().push(RefOr::T(project_header()));
-        if asks(operation) {
+        // The others are about what people keep, and describe themselves.
+        if !has_tag(operation, &KEPT) {
             add_headers(operation);
             add_refusals(operation, &REFUSALS);
             if operation.request_body.is_some() {
@@ -79,10 +88,8 @@ fn operations(path: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
     [&mut path.get, &mut path.post, &mut path.patch, &mut path.delete].into_iter().flatten()
 }
 
-/// Whether it is a question about events. The others are about what people keep, and describe themselves.
-fn asks(operation: &Operation) -> bool {
-    let kept = |tag: &String| KEPT.contains(&tag.as_str());
-    !operation.tags.iter().flatten().any(kept)
+fn has_tag(operation: &Operation, tags: &[&str]) -> bool {
+    operation.tags.iter().flatten().any(|tag| tags.contains(&tag.as_str()))
 }
 
 fn project_header() -> Parameter {

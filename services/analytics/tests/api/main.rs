@@ -11,10 +11,12 @@
 )]
 
 mod access;
+mod alerts;
 mod api_limits;
 mod asked;
 mod caching;
 mod chronicle;
+mod dashboard_data;
 mod dashboards;
 mod definition;
 mod event_types;
@@ -24,6 +26,7 @@ mod files;
 mod funnels;
 mod generated;
 mod insights;
+mod killed;
 mod language;
 mod limits;
 mod openapi;
@@ -31,9 +34,11 @@ mod parameters;
 mod people;
 mod periods;
 mod questions;
+mod receiver;
 mod schema;
 mod services;
 mod snapshots;
 mod stage;
+mod templates;
 mod trends;
 mod users;

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on should end")]
 
 mod accounts;
+mod alert_mails;
 mod answers;
 mod attempts;
 mod audit;
