@@ -10,7 +10,7 @@ use crate::schema::{DRAFT, SchemaFault};
 pub(crate) const MAX_DEPTH: usize = 32;
 
 /// Values in a schema whose references stand for what they refer to.
-pub(crate) const MAX_PARTS: usize = 10_000;
+pub(crate) const MAX_PARTS: usize = 2_000;
 
 /// Keywords that name parts of a schema, or lead to them, in ways that are not followed here.
 const UNFOLLOWED: [&str; 7] =

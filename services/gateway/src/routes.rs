@@ -38,8 +38,7 @@ pub fn configure(
     service
         .route("/", web::get().to(welcome))
         .route(API_DOCUMENT, web::get().to(move || std::future::ready(describe(document.clone()))))
-        .route("/docs", web::get().to(|| async { Redirect::to(DOCUMENTATION).permanent() }))
-        .service(swagger);
+        .route("/docs", web::get().to(|| async { Redirect::to(DOCUMENTATION).permanent() }));
     configure_sockets(service, state, sockets);
     let proxy = |upstream| Rc::new(Proxy::new(upstream, Arc::clone(state)));
     let proxies = PerUpstream::each(proxy);
@@ -75,6 +74,8 @@ pub fn configure(
             // Outside the limits: a preflight costs nothing, and a page may read why it was refused.
             .wrap(Condition::new(origins.some(), cors))
     });
+    // Last: it is found by a regular expression, which others need not be held against.
+    service.service(swagger);
 }
 
 /// Mounts the routes of what is told while it happens.

@@ -36,7 +36,7 @@ struct Known {
 /// What is known of schemas. Shared by the pipelines.
 #[derive(Debug, Default)]
 pub struct Strict {
-    known: watch::Sender<Option<Known>>,
+    known: watch::Sender<Option<Arc<Known>>>,
 }
 
 impl Strict {
@@ -49,7 +49,8 @@ impl Strict {
     /// Takes the events that break their schema out of a batch, as dead letters.
     #[must_use]
     pub fn set_aside(&self, decoded: &mut Decoded) -> Vec<DeadLetter> {
-        let known = self.known.borrow();
+        // A copy of the reference: whoever renews what is known must not wait until events are looked at.
+        let known = self.known.borrow().clone();
         let of_project = known.as_ref().and_then(|known| known.projects.get(&decoded.batch.project_id));
         let Some(types) = of_project else { return Vec::new() };
         let violation = |event: &Event| {
@@ -96,19 +97,20 @@ impl Strict {
     async fn renew(&self, database: &Database) -> Result<(), StorageError> {
         let mut conn = database.connection().await?;
         let revisions = event_schemas::revisions(&mut conn).await?;
-        if self.known.borrow().as_ref().is_some_and(|known| known.revisions == revisions) {
+        let before = self.known.borrow().clone();
+        if before.as_ref().is_some_and(|known| known.revisions == revisions) {
             return Ok(());
         }
         let all = event_schemas::all(&mut conn).await?;
         drop(conn);
-        self.known.send_modify(|known| *known = Some(Known::of(all, known.take().unwrap_or_default())));
+        self.known.send_replace(Some(Arc::new(Known::of(all, &before.unwrap_or_default()))));
         Ok(())
     }
 }
 
 impl Known {
     /// Makes ready what is not yet.
-    fn of(schemas: Vec<EventSchema>, before: Self) -> Self {
+    fn of(schemas: Vec<EventSchema>, before: &Self) -> Self {
         let mut known = Self::default();
         for EventSchema { project, event_type, schema, revision, .. } in schemas {
             let same = before.projects.get(&project).and_then(|types| types.get(&event_type));

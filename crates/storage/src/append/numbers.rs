@@ -63,6 +63,7 @@ async fn number(
     for attempt in 1.. {
         // The next number first: what is numbered behind it is noticed under the lock.
         let (next, found) = tokio::try_join!(
+            biased;
             next_number(client, &statements.next_number, project),
             look_up(client, statements, project, &new)
         )?;
