@@ -17,6 +17,7 @@ pub mod activity;
 pub mod api_keys;
 pub mod append;
 pub mod audit;
+pub mod cohorts;
 pub mod compaction;
 pub mod counts;
 pub mod dashboard_shares;

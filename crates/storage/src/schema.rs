@@ -218,6 +218,19 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    cohorts (id) {
+        id -> Uuid,
+        project_id -> Uuid,
+        name -> Text,
+        definition -> Jsonb,
+        owner_id -> Nullable<Uuid>,
+        version -> BigInt,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(projects, members, accounts);
 diesel::allow_tables_to_appear_in_same_query!(sessions, accounts, refresh_tokens, external_identities);
 diesel::allow_tables_to_appear_in_same_query!(mail_tokens, accounts);

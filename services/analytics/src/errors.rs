@@ -36,6 +36,9 @@ pub enum AnalyticsError {
     /// Nobody of that name did anything.
     #[error("the project has no events of such a user")]
     NoUser,
+    /// There is no such cohort, or it is another project's.
+    #[error("there is no such cohort")]
+    NoCohort,
     /// The credentials outlived their project.
     #[error("the project does not exist")]
     NoProject,
@@ -71,7 +74,7 @@ impl From<&AnalyticsError> for Problem {
                 "the question takes longer than one may: ask for less time, or for fewer events with a filter",
             ),
             AnalyticsError::Refused(cause) => Self::field(cause.field(), cause.code(), cause.to_string()),
-            AnalyticsError::NoProject | AnalyticsError::NoUser => {
+            AnalyticsError::NoProject | AnalyticsError::NoUser | AnalyticsError::NoCohort => {
                 Self::new(Code::NotFound, error.to_string())
             }
             AnalyticsError::Storage(StorageError::Unavailable(cause)) => {

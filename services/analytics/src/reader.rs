@@ -15,6 +15,7 @@ use crate::plan::Source;
 use crate::postings::Postings;
 
 mod active;
+mod cohorts;
 mod counted;
 mod in_memory;
 mod in_order;

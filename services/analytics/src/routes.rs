@@ -6,6 +6,7 @@ use utoipa_actix_web::AppExt;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 mod active_users;
+mod cohorts;
 mod dashboards;
 mod denials;
 mod document;
@@ -37,6 +38,12 @@ pub fn configure(service: &mut ServiceConfig<'_>) {
         .service(users::user)
         .service(users::events)
         .service(schema::schema)
+        .service(cohorts::list)
+        .service(cohorts::create)
+        .service(cohorts::show)
+        .service(cohorts::change)
+        .service(cohorts::remove)
+        .service(cohorts::members)
         .service(insights::list)
         .service(insights::create)
         .service(insights::show)

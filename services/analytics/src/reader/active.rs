@@ -31,14 +31,18 @@ impl Reader {
         zone: TimeZone,
         interval: Interval,
     ) -> Result<Activity, StorageError> {
-        let parted = match events.is_plain() {
-            true => plan::days(project.timezone, zone, instants),
-            false => Parted::of_events(instants),
+        let audience = events.audience();
+        let parted = match audience {
+            Some(_) => plan::days(project.timezone, zone, instants),
+            None => Parted::of_events(instants),
         };
         let mut found = Activity::default();
         if let Some(days) = parted.held {
             let conn = self.roll_ups("activity sets").await?;
             found = activity::load(conn, project.id, &events.event, days, interval).await?;
+            if let Some(audience) = audience {
+                found.narrow(&audience);
+            }
         }
         for rest in &parted.rest {
             let conn = self.events("the users of events").await?;
@@ -57,14 +61,16 @@ impl Reader {
         events: &Selection,
         end: DateTime<Utc>,
     ) -> Result<RoaringBitmap, StorageError> {
-        let parted = match events.is_plain() {
-            true => plan::history(project.timezone, end),
-            false => Parted { held: None, rest: vec![DateTime::UNIX_EPOCH..end] },
+        let audience = events.audience();
+        let parted = match audience {
+            Some(_) => plan::history(project.timezone, end),
+            None => Parted { held: None, rest: vec![DateTime::UNIX_EPOCH..end] },
         };
         let mut seen = RoaringBitmap::new();
         if let Some(day) = parted.held {
             let conn = self.roll_ups("activity sets of the past").await?;
-            seen |= activity::users_before(conn, project.id, &events.event, day).await?;
+            let held = activity::users_before(conn, project.id, &events.event, day).await?;
+            seen |= audience.as_ref().map_or_else(RoaringBitmap::new, |audience| audience.among(held));
         }
         for rest in &parted.rest {
             let conn = self.events("the users of events of the past").await?;
@@ -84,9 +90,11 @@ impl Reader {
         filter: Option<&Filter>,
         instants: &Range<DateTime<Utc>>,
     ) -> Result<Vec<u64>, StorageError> {
-        let parted = match filter {
-            None => plan::users(project.timezone, instants),
-            Some(_) => Parted::of_events(instants),
+        let all = Selection { event: EventSelector::Any, filter: filter.cloned() };
+        let audience = all.audience();
+        let parted = match audience {
+            Some(_) => plan::users(project.timezone, instants),
+            None => Parted::of_events(instants),
         };
         let mut sets = BTreeMap::new();
         if let Some(days) = parted.held {
@@ -95,9 +103,9 @@ impl Reader {
         }
         let mut users = Vec::new();
         for event_type in types {
-            let mut set = sets.remove(event_type.as_str()).unwrap_or_default();
-            let events =
-                Selection { event: EventSelector::Type(event_type.clone()), filter: filter.cloned() };
+            let held = sets.remove(event_type.as_str()).unwrap_or_default();
+            let mut set = audience.as_ref().map_or_else(RoaringBitmap::new, |audience| audience.among(held));
+            let events = Selection { event: EventSelector::Type(event_type.clone()), ..all.clone() };
             for rest in &parted.rest {
                 let conn = self.events("the users of events").await?;
                 set |= raw::users(conn, project.id, &events, rest).await?;

@@ -15,6 +15,7 @@ mod api_limits;
 mod asked;
 mod caching;
 mod chronicle;
+mod cohorts;
 mod dashboards;
 mod definition;
 mod event_types;
