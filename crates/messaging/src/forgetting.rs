@@ -1,6 +1,7 @@
 //! Forgetting a user: what the broker still holds of theirs.
 
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, pull};
+use async_nats::jetstream::stream::Stream;
 use futures_util::StreamExt;
 use millrace_domain::ids::ProjectId;
 use millrace_domain::text::UserId;
@@ -31,21 +32,17 @@ pub async fn is_settled(broker: &Broker, sequence: u64) -> Result<bool, Messagin
     Ok(state.messages == 0 || state.first_sequence > sequence)
 }
 
-/// Deletes the dead letters of a project that have something of a user in them, and returns how many. One that cannot
-/// be read is deleted, too, if the user's name is anywhere in its bytes.
+/// The sequences of the dead letters of a project that have something of a user in them. One that cannot be read is
+/// among them, too, if the user's name is anywhere in its bytes.
 ///
 /// # Errors
-/// When the broker is away; what was deleted stays deleted.
-pub async fn delete_dead_letters(
+/// When the broker is away.
+pub async fn dead_letters_of(
     broker: &Broker,
     project: ProjectId,
     user: &UserId,
-) -> Result<u64, MessagingError> {
-    let stream = broker
-        .jetstream
-        .get_stream(subjects::DEAD_LETTERS_STREAM)
-        .await
-        .map_err(MessagingError::unavailable)?;
+) -> Result<Vec<u64>, MessagingError> {
+    let stream = dead_letters(broker).await?;
     let config = pull::Config {
         filter_subject: subjects::dead_letters(project),
         deliver_policy: DeliverPolicy::All,
@@ -55,7 +52,7 @@ pub async fn delete_dead_letters(
     };
     let consumer = stream.create_consumer(config).await.map_err(MessagingError::unavailable)?;
     let mut waiting = consumer.cached_info().num_pending;
-    let mut deleted = 0;
+    let mut found = Vec::new();
     while waiting > 0 {
         let mut page = consumer
             .fetch()
@@ -70,14 +67,28 @@ pub async fn delete_dead_letters(
             let info = message.info().map_err(MessagingError::unavailable)?;
             waiting = info.pending;
             if wire::mentions(&message.payload, user) {
-                let sequence = info.stream_sequence;
-                stream.delete_message(sequence).await.map_err(MessagingError::unavailable)?;
-                deleted += 1;
+                found.push(info.stream_sequence);
             }
         }
         if seen == 0 {
             break;
         }
     }
-    Ok(deleted)
+    Ok(found)
+}
+
+/// Deletes dead letters.
+///
+/// # Errors
+/// When the broker is away; what was deleted stays deleted.
+pub async fn delete_dead_letters(broker: &Broker, sequences: &[u64]) -> Result<(), MessagingError> {
+    let stream = dead_letters(broker).await?;
+    for sequence in sequences {
+        stream.delete_message(*sequence).await.map_err(MessagingError::unavailable)?;
+    }
+    Ok(())
+}
+
+async fn dead_letters(broker: &Broker) -> Result<Stream, MessagingError> {
+    broker.jetstream.get_stream(subjects::DEAD_LETTERS_STREAM).await.map_err(MessagingError::unavailable)
 }

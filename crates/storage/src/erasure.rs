@@ -82,11 +82,32 @@ pub struct Deleted {
     pub between: Option<(DateTime<Utc>, DateTime<Utc>)>,
 }
 
-/// Deletes at most `limit` of a user's events, the oldest first, and takes them off the counts, in one transaction.
+/// Deletes at most `limit` of a user's events, the oldest first, takes them off the counts, and notes what `note` makes
+/// of it, in one transaction: a count of nothing that stayed behind would be found by nobody.
 ///
 /// # Errors
-/// When the database fails.
+/// When the database fails, or the job is not held.
 pub async fn delete_events(
+    conn: &mut AsyncPgConnection,
+    project: ProjectId,
+    user: UserNo,
+    limit: i64,
+    held: Holding,
+    note: impl Fn(&Deleted) -> (Value, Progress) + Send + Sync,
+) -> Result<Deleted, StorageError> {
+    conn.transaction(async |conn| {
+        let deleted = take_off(conn, project, user, limit).await?;
+        if let Some((first, last)) = deleted.between {
+            sweep_counts(conn, project, first, last).await?;
+        }
+        let (checkpoint, progress) = note(&deleted);
+        Note { held, checkpoint: &checkpoint, progress }.write(conn).await?;
+        Ok(deleted)
+    })
+    .await
+}
+
+async fn take_off(
     conn: &mut AsyncPgConnection,
     project: ProjectId,
     user: UserNo,
@@ -126,9 +147,6 @@ pub async fn delete_events(
     .bind::<BigInt, _>(limit)
     .get_result(conn)
     .await?;
-    if let (Some(first), Some(last)) = (row.first, row.last) {
-        sweep_counts(conn, project, first, last).await?;
-    }
     Ok(Deleted { events: row.events.unsigned_abs(), between: row.first.zip(row.last) })
 }
 

@@ -15,7 +15,8 @@ use millrace_domain::jobs::task::DeleteUser;
 use millrace_domain::jobs::{Progress, Report};
 use millrace_domain::text::UserId;
 use millrace_messaging::forgetting;
-use millrace_storage::{compaction, erasure, jobs};
+use millrace_storage::erasure::{self, Deleted};
+use millrace_storage::{compaction, jobs};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -30,7 +31,7 @@ const BATCH_SETS: i64 = 200;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How far a deletion is.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Checkpoint {
     /// The user's row is gone; the number it had, if there was one.
     row_deleted: bool,
@@ -40,6 +41,7 @@ struct Checkpoint {
     /// The last set that was looked at.
     set: Option<(String, NaiveDate)>,
     sets_deleted: bool,
+    /// How many there were before the first of them was deleted.
     dead_letters: u64,
 }
 
@@ -65,8 +67,7 @@ pub async fn run(work: &Work, user: &DeleteUser) -> Result<Report, JobError> {
         delete_events(work, project, number, &mut at).await?;
         delete_from_sets(work, project, number, &mut at).await?;
     }
-    at.dead_letters += forgetting::delete_dead_letters(&work.tools.broker, project, &name).await?;
-    work.note(&at, Progress { done: at.events, total: Some(at.events) }).await?;
+    delete_dead_letters(work, project, &name, &mut at).await?;
     let files = delete_files(work, project).await?;
     let mut conn = work.tools.connection().await?;
     jobs::forget_user(&mut conn, project, name.as_str(), work.job.id).await?;
@@ -95,15 +96,25 @@ async fn delete_events(
     at: &mut Checkpoint,
 ) -> Result<(), JobError> {
     while !at.events_deleted {
+        let after = |deleted: &Deleted| Checkpoint {
+            events: at.events + deleted.events,
+            events_deleted: deleted.events == 0,
+            ..at.clone()
+        };
+        let note = |deleted: &Deleted| {
+            let after = after(deleted);
+            let progress = Progress { done: after.events, total: None };
+            (error::json(&after).unwrap_or_default(), progress)
+        };
         let mut conn = work.tools.connection().await?;
-        let deleted = erasure::delete_events(&mut conn, project, number, BATCH_EVENTS).await?;
+        let deleted =
+            erasure::delete_events(&mut conn, project, number, BATCH_EVENTS, work.hold.holding, note).await?;
         drop(conn);
-        at.events += deleted.events;
-        match deleted.between {
-            Some((first, last)) => renew_versions(work, project, first, last).await,
-            None => at.events_deleted = true,
+        if let Some((first, last)) = deleted.between {
+            renew_versions(work, project, first, last).await;
         }
-        work.note(at, Progress { done: at.events, total: None }).await?;
+        *at = after(&deleted);
+        work.hold.tell(Progress { done: at.events, total: None }).await;
     }
     Ok(())
 }
@@ -140,6 +151,19 @@ async fn delete_from_sets(
         work.note(at, Progress { done: at.events, total: Some(at.events) }).await?;
     }
     Ok(())
+}
+
+async fn delete_dead_letters(
+    work: &Work,
+    project: ProjectId,
+    name: &UserId,
+    at: &mut Checkpoint,
+) -> Result<(), JobError> {
+    let theirs = forgetting::dead_letters_of(&work.tools.broker, project, name).await?;
+    // An attempt that follows a killed one finds only what that has left.
+    at.dead_letters = at.dead_letters.max(theirs.len() as u64);
+    work.note(at, Progress { done: at.events, total: Some(at.events) }).await?;
+    Ok(forgetting::delete_dead_letters(&work.tools.broker, &theirs).await?)
 }
 
 /// Deletes the files of the project's jobs that have ended, because nobody knows who is in them.

@@ -42,7 +42,6 @@ async fn user_no(bench: &Bench, user: &str) -> i32 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "fails in about one run of two, with workers killed in the middle; why is not known"]
 async fn nothing_of_a_deleted_user_is_anywhere() {
     let (bench, worker) = Bench::stocked(600).await;
     let visit = |day: u32, hour: u32| {
