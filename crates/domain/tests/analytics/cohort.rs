@@ -10,7 +10,8 @@ const USERS: u32 = 12;
 
 /// A rule over users, and for each of its leaves who fits it.
 fn any_rule() -> impl Strategy<Value = Rule> {
-    let leaf = prop::collection::btree_set(0..USERS, 0..8).prop_map(|users| Rule::Leaf(users.into_iter().collect()));
+    let leaf =
+        prop::collection::btree_set(0..USERS, 0..8).prop_map(|users| Rule::Leaf(users.into_iter().collect()));
     leaf.prop_recursive(4, 16, 3, |part| {
         prop_oneof![
             prop::collection::vec(part.clone(), 1..4).prop_map(Rule::And),
