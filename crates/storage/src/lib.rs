@@ -47,6 +47,7 @@ mod selected;
 pub mod sessions;
 pub mod signing_keys;
 pub mod snapshot;
+pub mod sql;
 pub mod tiles;
 pub mod trends;
 pub mod user_events;

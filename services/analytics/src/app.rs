@@ -26,6 +26,7 @@ use crate::postings::Postings;
 use crate::reader::Limits;
 use crate::routes;
 use crate::services;
+use crate::sql::desk::Desk;
 use crate::state::State;
 use crate::turns::Turns;
 
@@ -80,7 +81,10 @@ impl App {
         let answers = KeptAnswers::new(&config.redis_url, config.answers_kept, for_answers)?;
         let postings = Postings::new(config.memory - for_answers);
         let limits = Limits { patience: config.statement_timeout, events: config.query_events };
+        let desk =
+            |url: &String| Desk::new(url, config.sql_connections, config.sql_per_project, config.sql_timeout);
         let state = State {
+            sql: config.sql_database_url.as_ref().map(desk).transpose()?,
             database,
             broker: broker.clone(),
             answers,

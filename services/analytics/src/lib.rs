@@ -23,5 +23,6 @@ pub mod questions;
 pub mod reader;
 pub mod routes;
 pub mod services;
+pub mod sql;
 pub mod state;
 pub mod turns;

@@ -16,6 +16,7 @@ mod properties;
 mod query;
 mod retention;
 mod schema;
+mod sql;
 mod top_events;
 mod trends;
 mod users;
@@ -32,6 +33,7 @@ pub fn configure(service: &mut ServiceConfig<'_>) {
         .service(retention::retention)
         .service(trends::trends)
         .service(query::query)
+        .service(sql::sql)
         .service(event_types::event_types)
         .service(properties::properties)
         .service(users::users)

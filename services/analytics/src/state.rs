@@ -11,6 +11,7 @@ use crate::errors::AnalyticsError;
 use crate::kept::KeptAnswers;
 use crate::postings::Postings;
 use crate::reader::Limits;
+use crate::sql::desk::Desk;
 use crate::turns::Turns;
 
 /// Shared by all workers of the server.
@@ -32,6 +33,8 @@ pub struct State {
     pub postings: Postings,
     /// Who is being answered.
     pub turns: Turns,
+    /// Where statements in SQL are asked, if anywhere.
+    pub sql: Option<Desk>,
     /// What time it is.
     pub clock: fn() -> DateTime<Utc>,
 }

@@ -183,7 +183,7 @@ pub(super) async fn remove(
 /// How many users, and who they are, by their ids. For API keys as well.
 #[utoipa::path(
     operation_id = "cohort_members",
-    tag = "cohorts",
+    tag = "users",
     params(("id" = Uuid, Path, description = "The cohort"), Paging),
     responses(
         (

@@ -28,8 +28,10 @@ use crate::questions::stickiness::StickinessAnswer;
     ),
     tags(
         (name = "statistics", description = "Who was active, what happened, who came back"),
+        (name = "cohorts", description = "Saved sets of users, by what they did or by name"),
         (name = "insights", description = "Questions that people keep, and notes"),
         (name = "dashboards", description = "Insights on one page, for the team and by link for others"),
+        (name = "sql", description = "Whatever else there is to ask of a project's own events"),
         (name = "queries", description = "Every question, in one language"),
         (name = "users", description = "Who they are and what they did"),
     ),
@@ -42,7 +44,9 @@ use crate::questions::stickiness::StickinessAnswer;
 pub(super) struct Document;
 
 /// The tags of what people keep.
-const KEPT: [&str; 2] = ["insights", "dashboards"];
+const KEPT: [&str; 3] = ["cohorts", "insights", "dashboards"];
+/// The tag of what has answers of its own kind.
+const SQL: &str = "sql";
 
 struct Credentials;
 
@@ -68,7 +72,7 @@ pub(super) fn complete(mut document: utoipa::openapi::OpenApi) -> utoipa::openap
             if operation.request_body.is_some() {
                 add_refusals(operation, &REFUSALS_OF_BODIES);
             }
-        } else {
+        } else if !is_tagged(operation, &[SQL]) {
             operation.security = Some(vec![SecurityRequirement::new::<_, [&str; 0], &str>("bearer", [])]);
         }
     }
@@ -81,8 +85,11 @@ fn operations(path: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
 
 /// Whether it is a question about events. The others are about what people keep, and describe themselves.
 fn asks(operation: &Operation) -> bool {
-    let kept = |tag: &String| KEPT.contains(&tag.as_str());
-    !operation.tags.iter().flatten().any(kept)
+    !is_tagged(operation, &KEPT) && !is_tagged(operation, &[SQL])
+}
+
+fn is_tagged(operation: &Operation, tags: &[&str]) -> bool {
+    operation.tags.iter().flatten().any(|tag| tags.contains(&tag.as_str()))
 }
 
 fn project_header() -> Parameter {

@@ -35,6 +35,7 @@ mod questions;
 mod schema;
 mod services;
 mod snapshots;
+mod sql;
 mod stage;
 mod trends;
 mod users;
