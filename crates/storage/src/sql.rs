@@ -112,14 +112,19 @@ impl SqlDesk {
             .map_err(away)?;
         let alone = client.prepare(sql).await.map_err(|error| refused(&error, 0))?;
         let columns = columns(&alone)?;
+        // Two columns may have the same name, and one may have none.
+        let names: Vec<String> = (1..=columns.len()).map(|place| format!("c{place}")).collect();
+        let names = names.join(", ");
         let opening = format!(
             "SELECT CASE WHEN octet_length(line) <= {bytes} THEN line END FROM \
-             (SELECT json_build_array(asked.*)::text AS line FROM (\n",
+             (SELECT json_build_array({names})::text AS line FROM (\n",
             bytes = limits.bytes
         );
+        let renamed = if names.is_empty() { names } else { format!("({names})") };
         // What was one statement by itself is one in parentheses; a comment at its end ends with the line.
         let most = u64::from(limits.rows) + 1;
-        let whole = format!("{opening}{}\n) AS asked LIMIT {most}) AS lines", without_semicolon(sql));
+        let whole =
+            format!("{opening}{}\n) AS asked{renamed} LIMIT {most}) AS lines", without_semicolon(sql));
         let opening = opening.chars().count();
         let refused = |error: &tokio_postgres::Error| refused(error, opening);
         let whole = client.prepare(&whole).await.map_err(|error| refused(&error))?;

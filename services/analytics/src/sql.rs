@@ -19,10 +19,8 @@ use check::{Check, Refusal};
 
 /// The most characters of a statement.
 pub const MAX_CHARS: usize = 10_000;
-/// The most words and signs of one: a chain of operators takes a level of the stack for every two of them.
+/// The most words and signs of one: a chain of operators is as deep as it is long.
 pub const MAX_TOKENS: usize = 3_000;
-/// The stack for reading one: three times what such a chain takes in a build without optimisation.
-const STACK: usize = 64 << 20;
 
 /// Why a statement is not asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -45,19 +43,10 @@ pub enum Inadmissible {
 /// # Errors
 /// When it is not one that a project may ask.
 pub fn check(sql: &str) -> Result<(), Inadmissible> {
-    if sql.chars().count() > MAX_CHARS {
-        let reason = format!("a statement has at most {MAX_CHARS} characters");
-        return Err(Inadmissible::NotAllowed { reason, position: None });
-    }
-    std::thread::scope(|scope| {
-        let reader = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, || read(sql));
-        let unreadable = || Inadmissible::Unreadable("it is too much for this machine".to_owned());
-        reader.map_err(|_no_thread| unreadable())?.join().map_err(|_panicked| unreadable())?
-    })
-}
-
-fn read(sql: &str) -> Result<(), Inadmissible> {
     let refused = |reason: &str| Inadmissible::NotAllowed { reason: reason.to_owned(), position: None };
+    if sql.chars().count() > MAX_CHARS {
+        return Err(refused(&format!("a statement has at most {MAX_CHARS} characters")));
+    }
     let tokens = Tokenizer::new(&PostgreSqlDialect {}, sql).tokenize_with_location();
     let tokens = tokens.map_err(|error| Inadmissible::Unreadable(error.to_string()))?;
     let told = tokens.iter().filter(|token| !matches!(token.token, Token::Whitespace(_))).count();

@@ -40,6 +40,8 @@ struct CohortList {
 }
 
 /// Cohorts of the project
+///
+/// By name.
 #[utoipa::path(
     operation_id = "list_cohorts",
     tag = "cohorts",

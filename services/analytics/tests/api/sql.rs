@@ -40,7 +40,12 @@ impl Login {
 
     async fn gone(self) {
         let Self { owner, name, .. } = self;
-        owner.batch_execute(&format!("DROP OWNED BY {name}; DROP ROLE {name}")).await.unwrap();
+        owner
+            .batch_execute(&format!(
+                "GRANT {name} TO CURRENT_USER WITH INHERIT TRUE; DROP OWNED BY {name}; DROP ROLE {name}"
+            ))
+            .await
+            .unwrap();
     }
 }
 
@@ -104,7 +109,7 @@ async fn a_project_asks_of_its_own_events_in_sql() {
 
     for (sql, code, message, position) in [
         ("SELECT 'é', nothing FROM events", "refused", "column \"nothing\" does not exist", json!(13)),
-        ("SELECT FROM WHERE", "refused", "syntax error at or near \"WHERE\"", json!(13)),
+        ("SELECT (1 FROM events", "refused", "syntax error at or near \"FROM\"", json!(11)),
         ("SELECT 1 / (count(*) - 2) FROM events", "refused", "division by zero", Value::Null),
         (
             "SELECT date_trunc('eon', occurred_at) FROM events",
@@ -125,7 +130,7 @@ async fn a_project_asks_of_its_own_events_in_sql() {
             "SELECT md5(n::text) FROM generate_series(1, 10) n, generate_series(1, 10) m, pg_sleep(1)",
             "not_allowed",
             "the function pg_sleep",
-            json!(79),
+            json!(78),
         ),
     ] {
         let (status, refused) = problem(asking(&stage, &shop, &json!({ "sql": sql }))).await;
@@ -206,10 +211,8 @@ const ATTACKS: &[&str] = &[
     "SELECT 1) AS asked) AS lines; DROP TABLE public.events; --",
     "SELECT 1) AS asked LIMIT 1) AS lines --",
     "SELECT set_config('transaction_read_only', 'off', true)",
-    "SELECT set_config('work_mem', '1TB', false)",
     "SELECT query_to_xml('SELECT * FROM public.accounts', true, true, '')",
     "SELECT table_to_xml('public.events', true, true, '')",
-    "SELECT database_to_xml(true, true, '')",
     "SELECT cursor_to_xml('x', 1, true, true, '')",
     "SELECT project_sql.ticket('00000000-0000-0000-0000-000000000000')",
     "SELECT project_sql.ticket(NULL)",
@@ -232,11 +235,10 @@ const ATTACKS: &[&str] = &[
     "VACUUM",
     "ALTER ROLE current_user PASSWORD 'x'",
     "GRANT ALL ON SCHEMA public TO PUBLIC",
-    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename <> current_user AND backend_type = 'client backend'",
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename <> current_user",
     "SELECT pg_reload_conf()",
     "SELECT pg_switch_wal()",
     "SELECT pg_create_restore_point('x')",
-    "SELECT pg_logical_emit_message(false, 'x', 'x')",
     "SELECT nextval('public.activity_part')",
     "SELECT public.drop_chunks('public.events', older_than => now())",
     "SELECT public.add_job('x', '1h')",
@@ -254,6 +256,9 @@ const REFUSED_AT_THE_DOOR: &[&str] = &[
     "SELECT pg_advisory_lock(7205759403792793603)",
     "SELECT pg_try_advisory_xact_lock(7205759403792793603)",
     "SELECT current_setting('millrace.ticket')",
+    "SELECT pg_logical_emit_message(false, 'x', 'x')",
+    "SELECT database_to_xml(true, true, '')",
+    "SELECT set_config('work_mem', '1TB', false)",
     "SELECT set_config('millrace.ticket', 'x', true) FROM events",
     "SELECT * FROM pg_stat_activity",
     "SELECT * FROM pg_settings",
@@ -295,12 +300,14 @@ async fn nothing_gets_through_either_wall() {
     let desk = SqlDesk::new(&login.url).unwrap();
     let ticket = Ticket::of(&mut *stage.connection().await, shop.id).await.unwrap();
     let limits = SqlLimits { patience: Duration::from_millis(700), rows: 1_000, bytes: 1 << 20 };
+    let mut answered = Vec::new();
     for sql in ATTACKS {
-        match desk.ask(&ticket, sql, limits).await {
-            Err(SqlError::Refused { .. } | SqlError::TooSlow) => {}
-            other => panic!("{sql}: {other:?}"),
+        if !matches!(desk.ask(&ticket, sql, limits).await, Err(SqlError::Refused { .. } | SqlError::TooSlow))
+        {
+            answered.push(sql);
         }
     }
+    assert_eq!(answered, [&""; 0]);
     let seen = async |sql: &str| desk.ask(&ticket, sql, limits).await.map(|table| table.rows.join("\n"));
     for sql in [
         "SELECT * FROM project_sql.events",
@@ -311,6 +318,7 @@ async fn nothing_gets_through_either_wall() {
         "SELECT pg_sleep(60) FROM events WHERE user_id = 'bob'",
         "SELECT (properties->>'pin')::int FROM events WHERE event_type = 'transfer'",
         "SELECT query FROM pg_stat_activity",
+        "SELECT database_to_xml(true, true, '')",
         "SELECT * FROM pg_stats",
         "SELECT * FROM pg_settings",
         "SELECT e FROM events e",
