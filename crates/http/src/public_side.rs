@@ -65,13 +65,25 @@ pub struct PublicSide {
     pub trusted: TrustedProxies,
 }
 
+/// Marks the routes that a listener with TLS answers with.
+#[derive(Clone, Copy, Debug)]
+pub struct OverTls;
+
+impl OverTls {
+    /// Whether a request came over TLS to this process.
+    #[must_use]
+    pub fn is(request: &HttpRequest) -> bool {
+        request.app_data::<Self>().is_some()
+    }
+}
+
 impl PublicSide {
     /// Whether the browser speaks TLS to us, or to the proxy in front.
     #[must_use]
     pub fn is_secure(&self, request: &HttpRequest) -> bool {
         let configured = self.url.as_ref().is_some_and(|url| url.0.scheme() == "https");
         configured
-            || request.app_config().secure()
+            || OverTls::is(request)
             || self
                 .forwarded(request, &FORWARDED_PROTO)
                 .is_some_and(|proto| proto.eq_ignore_ascii_case("https"))

@@ -10,6 +10,8 @@ use actix_web::http::header::{
 };
 use actix_web::middleware::Next;
 
+use millrace_http::public_side::OverTls;
+
 use crate::routes;
 
 /// An answer of the API is data: shown as a page, it loads nothing, runs nothing, and is in nobody's frame.
@@ -37,7 +39,7 @@ pub async fn middleware<B: MessageBody>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<B>, Error> {
-    let secure = request.app_config().secure();
+    let secure = OverTls::is(request.request());
     let is_documentation = request.path().starts_with(routes::DOCUMENTATION);
     let mut answer = next.call(request).await?;
     let headers = answer.headers_mut();

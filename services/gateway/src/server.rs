@@ -7,11 +7,17 @@ use std::time::Duration;
 use actix_web::dev::Server;
 use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
+use millrace_http::public_side::OverTls;
 use millrace_http::serve::{KEEP_ALIVE, nothing_here, stop_when_cancelled};
 use millrace_http::{early_answer, observe, request_id};
 use rustls::ServerConfig;
 use socket2::SockRef;
 use tokio_util::sync::CancellationToken;
+
+mod encrypted;
+mod http2;
+
+use encrypted::Patience;
 
 use crate::state::State;
 use crate::{compression, screen, security_headers};
@@ -36,9 +42,10 @@ where
     SockRef::from(&listener).set_tcp_user_timeout(Some(state.upstream_timeout))?;
     let client_timeout = state.client_timeout;
     let trusted_proxies = state.trusted_proxies.clone();
-    let server = HttpServer::new(move || {
+    let over_tls = tls.as_ref().map(|_| OverTls);
+    let app = move || {
         let trusted_proxies = trusted_proxies.clone();
-        App::new()
+        let app = App::new()
             .configure(&routes)
             .default_service(web::to(nothing_here))
             .wrap(from_fn(early_answer::middleware))
@@ -46,17 +53,26 @@ where
             .wrap(from_fn(move |request, next| screen::middleware(trusted_proxies.clone(), request, next)))
             .wrap(from_fn(security_headers::middleware))
             .wrap(from_fn(observe::middleware))
-            .wrap(from_fn(request_id::middleware))
-    })
-    .client_request_timeout(client_timeout)
-    .keep_alive(KEEP_ALIVE)
-    .shutdown_timeout(grace.as_secs())
-    .disable_signals();
-    let server = match tls {
-        Some(tls) => server.tls_handshake_timeout(client_timeout).listen_rustls_0_23(listener, tls)?,
-        None => server.listen(listener)?,
+            .wrap(from_fn(request_id::middleware));
+        match over_tls {
+            Some(over_tls) => app.app_data(over_tls),
+            None => app,
+        }
     };
-    let server = server.run();
+    let stopping = shutdown.clone();
+    let server = match tls {
+        Some(tls) => {
+            let patience = Patience { client: client_timeout, grace };
+            encrypted::serve(listener, app, tls, patience, stopping)?
+        }
+        None => HttpServer::new(app)
+            .client_request_timeout(client_timeout)
+            .keep_alive(KEEP_ALIVE)
+            .shutdown_timeout(grace.as_secs())
+            .disable_signals()
+            .listen(listener)?
+            .run(),
+    };
     stop_when_cancelled(&server, shutdown);
     Ok(server)
 }

@@ -9,6 +9,7 @@ use std::net::{IpAddr, SocketAddr};
 use actix_web::HttpRequest;
 use hyper::header::{FORWARDED, HeaderMap, HeaderName, HeaderValue};
 use millrace_http::client_address::TrustedProxies;
+use millrace_http::public_side::OverTls;
 
 const FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -24,7 +25,7 @@ pub(super) fn stamp(headers: &mut HeaderMap, request: &HttpRequest, trusted: &Tr
     let authority = request.uri().authority().map(|authority| authority.as_str());
     let host =
         request.headers().get("host").and_then(|host| host.to_str().ok()).or(authority).unwrap_or_default();
-    let proto = if request.app_config().secure() { "https" } else { "http" };
+    let proto = if OverTls::is(request) { "https" } else { "http" };
     if !peer.is_some_and(|peer| trusted.contain(peer)) {
         for name in SYNONYMS {
             headers.remove(*name);

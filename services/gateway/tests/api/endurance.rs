@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use futures_util::future::join_all;
 use millrace_domain::access::Scope;
 use millrace_runtime::config::Env;
 use millrace_runtime::launch::Process;
@@ -247,7 +248,7 @@ async fn over_http_2_nothing_wears_it_out() {
     bystander.goes_on("rapid resets").await;
     door.endured("rapid resets");
 
-    frames().await.inflating_heads(100).await;
+    join_all((0..4).map(|_| async { frames().await.inflating_heads(400).await })).await;
     bystander.goes_on("heads that inflate").await;
     door.endured("heads that inflate");
 }

@@ -86,7 +86,7 @@ impl Frames {
     }
 
     /// Whether the other side ends the connection.
-    async fn ended(&mut self) -> bool {
+    pub(crate) async fn ended(&mut self) -> bool {
         self.hears(|kind, _| kind == GOAWAY).await;
         true
     }

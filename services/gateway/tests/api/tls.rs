@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
+use std::time::Duration;
 
 use millrace_gateway::tls::TlsFiles;
 use millrace_testkit::wait;
@@ -15,6 +16,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
 
 use crate::gateway::{DEADLINE, Gateway, nobody, settings};
+use crate::http2::Frames;
 use crate::upstream::Upstream;
 
 /// Somebody who signs certificates.
@@ -95,6 +97,16 @@ async fn both_versions_of_http_are_spoken_and_browsers_are_told_to_stay() {
     }
     let plain = reqwest::Client::builder().no_proxy().build().unwrap();
     assert!(plain.get(gateway.url("/api/v1/stats")).send().await.is_err(), "nothing is said without TLS");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_asks_nothing_is_let_go() {
+    let (upstream, authority, folder) = (Upstream::mirror(), Authority::new(), TempDir::new().unwrap());
+    let mut settings = settings(upstream.address);
+    settings.tls = Some(authority.sign_into(folder.path()));
+    settings.client_timeout = Duration::from_millis(300);
+    let gateway = Gateway::with(settings);
+    Frames::to(gateway.address, &authority).await.ended().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,6 +9,7 @@ use utoipa::openapi::OpenApi;
 
 mod amplitude;
 mod cloudevents;
+mod denials;
 mod mixpanel;
 mod posthog;
 mod request;

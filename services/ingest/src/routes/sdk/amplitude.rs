@@ -37,7 +37,6 @@ pub(super) async fn send(
     payload: web::Payload,
     state: web::Data<State>,
 ) -> HttpResponse {
-    let translate = |body: &[u8], now| Ok((translate(body, now)?, ()));
     match take(&request, payload, &state, true, translate).await {
         Ok(Taken { outcome: Outcome::Refused, verdicts, .. }) => {
             HttpResponse::BadRequest().json(Refused::from(verdicts))

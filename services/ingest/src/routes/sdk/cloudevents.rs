@@ -4,6 +4,7 @@ use actix_web::http::header::{ALLOW, CONTENT_TYPE, HeaderName};
 use actix_web::{HttpRequest, HttpResponse, web};
 use millrace_http::problem::{Code, Problem, ProblemBody};
 
+use super::denials::NotTaken;
 use super::request::{Taken, take};
 use crate::admit::Outcome;
 use crate::errors::IngestError;
@@ -29,13 +30,9 @@ const ALLOWED_RATE: HeaderName = HeaderName::from_static("webhook-allowed-rate")
     responses(
         (status = 202, description = "The accepted events are durable", body = Verdicts),
         (status = 400, description = "The body or a header cannot be read", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, description = "No key, or not a live one", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, description = "The key lacks the scope `ingest`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 413, description = "Too many bytes or events", body = ProblemBody, content_type = "application/problem+json"),
+        NotTaken,
         (status = 415, description = "A format other than JSON", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "Every event was refused", body = Verdicts),
-        (status = 429, description = "More events than the project may send; try again after `Retry-After`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "Not durable; try again after `Retry-After`", body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("ingest_key" = []), ("ingest_key_header" = [])),
 )]
@@ -48,7 +45,7 @@ pub(super) async fn send(
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let named = headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
     let mode = Mode::announced(content_type, named).map_err(IngestError::from)?;
-    let translate = move |body: &[u8], now| Ok((translate(body, &mode, now)?, ()));
+    let translate = move |body: &[u8], now| translate(body, &mode, now);
     let Taken { outcome, verdicts, .. } = take(&request, payload, &state, false, translate).await?;
     Ok(match outcome {
         Outcome::Refused => HttpResponse::UnprocessableEntity(),

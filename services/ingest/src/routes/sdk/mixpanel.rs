@@ -9,6 +9,7 @@ use serde_json::json;
 use url::form_urlencoded;
 use utoipa::ToSchema;
 
+use super::denials::OneOrZero;
 use super::request::{Taken, reworded, take};
 use crate::admit::Outcome;
 use crate::sdk::mixpanel::profiles::{self, Profile};
@@ -23,15 +24,7 @@ use crate::verdicts::{EventError, Verdicts};
 #[utoipa::path(
     post, path = "/track", tag = "SDKs", operation_id = "mixpanel_track",
     request_body = serde_json::Value,
-    responses(
-        (status = 200, description = "`1`: the accepted events are durable. `0`: every event was refused", body = String),
-        (status = 400, description = "`0`: the body cannot be read", body = String),
-        (status = 401, description = "`0`: no key, or not a live one", body = String),
-        (status = 403, description = "`0`: the key lacks the scope `ingest`, or the project does not list the page's origin", body = String),
-        (status = 413, description = "`0`: too many bytes or events", body = String),
-        (status = 429, description = "`0`: more events than the project may send; try again after `Retry-After`", body = String),
-        (status = 503, description = "`0`: not durable; try again after `Retry-After`", body = String),
-    ),
+    responses(OneOrZero),
     security(("body_key" = [])),
 )]
 pub(super) async fn track(
@@ -39,9 +32,7 @@ pub(super) async fn track(
     payload: web::Payload,
     state: web::Data<State>,
 ) -> HttpResponse {
-    let translate = |body: &[u8], now| Ok((translate(body, now)?, ()));
-    let answer = take(&request, payload, &state, false, translate).await;
-    short(&request, answer)
+    short(&request, take(&request, payload, &state, false, translate).await)
 }
 
 /// Mixpanel: events of any time
@@ -67,7 +58,6 @@ pub(super) async fn import(
     payload: web::Payload,
     state: web::Data<State>,
 ) -> HttpResponse {
-    let translate = |body: &[u8], now| Ok((translate(body, now)?, ()));
     let answer = take(&request, payload, &state, false, translate).await;
     let media = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if request.method() == Method::GET || media.starts_with("application/x-www-form-urlencoded") {
@@ -93,14 +83,7 @@ pub(super) async fn import(
 #[utoipa::path(
     post, path = "/engage", tag = "SDKs", operation_id = "mixpanel_engage",
     request_body = serde_json::Value,
-    responses(
-        (status = 200, description = "`1`: the accepted updates are durable. `0`: every one was refused", body = String),
-        (status = 400, description = "`0`: the body cannot be read", body = String),
-        (status = 401, description = "`0`: no key, or not a live one", body = String),
-        (status = 413, description = "`0`: too many bytes or updates", body = String),
-        (status = 429, description = "`0`: more events than the project may send; try again after `Retry-After`", body = String),
-        (status = 503, description = "`0`: not durable; try again after `Retry-After`", body = String),
-    ),
+    responses(OneOrZero),
     security(("body_key" = [])),
 )]
 pub(super) async fn engage(
@@ -108,9 +91,8 @@ pub(super) async fn engage(
     payload: web::Payload,
     state: web::Data<State>,
 ) -> HttpResponse {
-    let translate = |body: &[u8], now| Ok((profiles::translate(body, Profile::User, now)?, ()));
-    let answer = take(&request, payload, &state, false, translate).await;
-    short(&request, answer)
+    let translate = |body: &[u8], now| profiles::translate(body, Profile::User, now);
+    short(&request, take(&request, payload, &state, false, translate).await)
 }
 
 /// Mixpanel: what is known of groups
@@ -120,14 +102,7 @@ pub(super) async fn engage(
 #[utoipa::path(
     post, path = "/groups", tag = "SDKs", operation_id = "mixpanel_groups",
     request_body = serde_json::Value,
-    responses(
-        (status = 200, description = "`1`: the accepted updates are durable. `0`: every one was refused", body = String),
-        (status = 400, description = "`0`: the body cannot be read", body = String),
-        (status = 401, description = "`0`: no key, or not a live one", body = String),
-        (status = 413, description = "`0`: too many bytes or updates", body = String),
-        (status = 429, description = "`0`: more events than the project may send; try again after `Retry-After`", body = String),
-        (status = 503, description = "`0`: not durable; try again after `Retry-After`", body = String),
-    ),
+    responses(OneOrZero),
     security(("body_key" = [])),
 )]
 pub(super) async fn groups(
@@ -135,13 +110,12 @@ pub(super) async fn groups(
     payload: web::Payload,
     state: web::Data<State>,
 ) -> HttpResponse {
-    let translate = |body: &[u8], now| Ok((profiles::translate(body, Profile::Group, now)?, ()));
-    let answer = take(&request, payload, &state, false, translate).await;
-    short(&request, answer)
+    let translate = |body: &[u8], now| profiles::translate(body, Profile::Group, now);
+    short(&request, take(&request, payload, &state, false, translate).await)
 }
 
 /// `1` or `0`, or why.
-fn short(request: &HttpRequest, answer: Result<Taken<()>, Problem>) -> HttpResponse {
+fn short(request: &HttpRequest, answer: Result<Taken, Problem>) -> HttpResponse {
     let mut query = form_urlencoded::parse(request.query_string().as_bytes());
     let verbose = query.any(|(name, value)| name == "verbose" && value == "1");
     let says = |error: Option<&str>| match (verbose, error) {

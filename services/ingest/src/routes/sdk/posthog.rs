@@ -9,7 +9,8 @@ use serde::Serialize;
 use url::form_urlencoded;
 use utoipa::ToSchema;
 
-use super::request::{Taken, take};
+use super::denials::NotTaken;
+use super::request::{Taken, take, take_with};
 use crate::admit::Outcome;
 use crate::sdk::posthog::{translate, translate_v1};
 use crate::state::State;
@@ -29,11 +30,7 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("posthog-request-id");
         (status = 200, description = "The accepted events are durable", body = Captured),
         (status = 204, description = "The same, to a beacon"),
         (status = 400, description = "The body cannot be read, or every event was refused", content((Refusal = "application/json"), (ProblemBody = "application/problem+json"))),
-        (status = 401, description = "No key, or not a live one", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, description = "The key lacks the scope `ingest`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 413, description = "Too many bytes or events", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 429, description = "More events than the project may send; try again after `Retry-After`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "Not durable; try again after `Retry-After`", body = ProblemBody, content_type = "application/problem+json"),
+        NotTaken,
     ),
     security(("body_key" = [])),
 )]
@@ -42,7 +39,6 @@ pub(super) async fn capture(
     payload: web::Payload,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    let translate = |body: &[u8], now| Ok((translate(body, now)?, ()));
     let Taken { outcome, verdicts, .. } = take(&request, payload, &state, false, translate).await?;
     let mut query = form_urlencoded::parse(request.query_string().as_bytes());
     Ok(match outcome {
@@ -73,11 +69,7 @@ struct Captured {
     responses(
         (status = 200, description = "The accepted events are durable", body = Results),
         (status = 400, description = "The body cannot be read", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, description = "No key, or not a live one", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, description = "The key lacks the scope `ingest`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 413, description = "Too many bytes or events", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 429, description = "More events than the project may send; try again after `Retry-After`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "Not durable; try again after `Retry-After`", body = ProblemBody, content_type = "application/problem+json"),
+        NotTaken,
     ),
     security(("ingest_key" = [])),
 )]
@@ -88,7 +80,7 @@ pub(super) async fn capture_v1(
 ) -> Result<HttpResponse, Problem> {
     let library = request.headers().get(SDK_INFO).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let translate = move |body: &[u8], now| translate_v1(body, library.as_deref(), now);
-    let Taken { verdicts, also: uuids, .. } = take(&request, payload, &state, false, translate).await?;
+    let Taken { verdicts, also: uuids, .. } = take_with(&request, payload, &state, false, translate).await?;
     let dropped: HashMap<usize, String> =
         verdicts.errors.into_iter().map(|error| (error.index, error.message)).collect();
     let results = uuids

@@ -32,7 +32,7 @@ const QUERY_KEYS: &[&str] = &["writeKey", "api_key", "token", "access_token"];
 const GZIP_MAGIC: &[u8] = &[0x1f, 0x8b];
 
 /// What became of a request.
-pub(super) struct Taken<T> {
+pub(super) struct Taken<T = ()> {
     pub(super) outcome: Outcome,
     pub(super) verdicts: Verdicts,
     /// The size of the body, inflated.
@@ -42,7 +42,18 @@ pub(super) struct Taken<T> {
 }
 
 /// Takes a request whose events `translate` finds in its body.
-pub(super) async fn take<T: Send + 'static>(
+pub(super) async fn take(
+    request: &HttpRequest,
+    payload: web::Payload,
+    state: &State,
+    strict: bool,
+    translate: impl FnOnce(&[u8], DateTime<Utc>) -> Result<Call, SplitError> + Send + 'static,
+) -> Result<Taken, Problem> {
+    take_with(request, payload, state, strict, |body, now| Ok((translate(body, now)?, ()))).await
+}
+
+/// Takes a request in which `translate` finds more than events.
+pub(super) async fn take_with<T: Send + 'static>(
     request: &HttpRequest,
     payload: web::Payload,
     state: &State,

@@ -3,6 +3,7 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use millrace_http::problem::{Code, Problem, ProblemBody};
 
+use super::denials::NotTaken;
 use super::request::{Taken, take};
 use crate::admit::Outcome;
 use crate::sdk::segment::{Path, translate};
@@ -19,11 +20,7 @@ use crate::verdicts::{Refusal, Verdicts};
     responses(
         (status = 200, description = "The accepted messages are durable", body = Verdicts),
         (status = 400, description = "The body cannot be read, or every message was refused", content((Refusal = "application/json"), (ProblemBody = "application/problem+json"))),
-        (status = 401, description = "No key, or not a live one", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, description = "The key lacks the scope `ingest`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 413, description = "Too many bytes or messages", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 429, description = "More events than the project may send; try again after `Retry-After`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "Not durable; try again after `Retry-After`", body = ProblemBody, content_type = "application/problem+json"),
+        NotTaken,
     ),
     security(("write_key" = []), ("ingest_key" = [])),
 )]
@@ -47,11 +44,7 @@ pub(super) async fn send(
     responses(
         (status = 200, description = "The accepted messages are durable", body = Verdicts),
         (status = 400, description = "The body cannot be read, or every message was refused", content((Refusal = "application/json"), (ProblemBody = "application/problem+json"))),
-        (status = 401, description = "No key, or not a live one", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, description = "The key lacks the scope `ingest`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 413, description = "Too many bytes or messages", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 429, description = "More events than the project may send; try again after `Retry-After`", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "Not durable; try again after `Retry-After`", body = ProblemBody, content_type = "application/problem+json"),
+        NotTaken,
     ),
     security(("body_key" = [])),
 )]
@@ -69,7 +62,7 @@ async fn answer(
     state: &State,
     path: Path,
 ) -> Result<HttpResponse, Problem> {
-    let translate = move |body: &[u8], now| Ok((translate(body, path, now)?, ()));
+    let translate = move |body: &[u8], now| translate(body, path, now);
     let Taken { outcome, verdicts, .. } = take(request, payload, state, false, translate).await?;
     Ok(match outcome {
         Outcome::Refused => HttpResponse::BadRequest().json(Refusal::from(verdicts)),
