@@ -14,6 +14,7 @@
 
 pub mod accounts;
 pub mod activity;
+pub mod activity_editions;
 pub mod api_keys;
 pub mod append;
 pub mod audit;

@@ -22,6 +22,10 @@ pub use ticket::Ticket;
 const CONNECTING: Duration = Duration::from_secs(3);
 /// The most columns of an answer: a row is put together by a function, and PostgreSQL's take no more arguments.
 const MAX_COLUMNS: usize = 100;
+/// One of these names that is that of a function, but for those that make a value of another type of it.
+const A_FUNCTION: &str =
+    "SELECT proname::text FROM pg_catalog.pg_proc WHERE proname = ANY($1) AND provolatile <> 'i'
+     AND proname <> ALL('{date,time,timetz,timestamp,timestamptz,interval,text,name,xml,bpchar}') LIMIT 1";
 /// The memory of a sort or a hash table of a statement.
 const WORK_MEM: &str = "16MB";
 
@@ -70,6 +74,11 @@ pub enum SqlError {
     /// It takes longer than it may.
     #[error("the statement takes longer than it may")]
     TooSlow,
+    /// A name behind a dot is not that of a column.
+    #[error(
+        "the function {0} cannot be called here, and not by a dot: give a column of that name another one"
+    )]
+    NotAColumn(String),
     /// More columns than an answer may have.
     #[error("the answer has {0} columns, and may have {MAX_COLUMNS}")]
     TooWide(usize),
@@ -98,11 +107,18 @@ impl SqlDesk {
         Ok(Self { config })
     }
 
-    /// Asks a statement. It must be a single `SELECT`; whatever else it is, it can do no harm.
+    /// Asks a statement. It must be a single `SELECT`; whatever else it is, it can do no harm. `fields`: names in it that
+    /// must be those of columns, and not of functions that look at anything but their arguments.
     ///
     /// # Errors
     /// See [`SqlError`].
-    pub async fn ask(&self, ticket: &Ticket, sql: &str, limits: SqlLimits) -> Result<Table, SqlError> {
+    pub async fn ask(
+        &self,
+        ticket: &Ticket,
+        sql: &str,
+        fields: &[String],
+        limits: SqlLimits,
+    ) -> Result<Table, SqlError> {
         let (client, _driver) = self.connect(limits.patience).await?;
         // Statements of the extended protocol: each is one, or an error.
         client.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await.map_err(away)?;
@@ -110,6 +126,9 @@ impl SqlDesk {
             .execute("SELECT set_config('millrace.ticket', $1, true)", &[&ticket.as_str()])
             .await
             .map_err(away)?;
+        if let Some(function) = client.query_opt(A_FUNCTION, &[&fields]).await.map_err(away)? {
+            return Err(SqlError::NotAColumn(function.get(0)));
+        }
         let alone = client.prepare(sql).await.map_err(|error| refused(&error, 0))?;
         let columns = columns(&alone)?;
         // Two columns may have the same name, and one may have none.

@@ -22,6 +22,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use crate::authenticator::BrokerAuthenticator;
 use crate::config::Config;
 use crate::kept::KeptAnswers;
+use crate::kept_sets::KeptSets;
 use crate::postings::Postings;
 use crate::reader::Limits;
 use crate::routes;
@@ -76,10 +77,10 @@ impl App {
                     async move { revocations.ping().await.map_err(|e| e.to_string()) }
                 })
         };
-        // Answers are small, and many are alike.
-        let for_answers = config.memory / 4;
+        // Answers are small, and many are alike; a project has few sets.
+        let (for_answers, for_sets) = (config.memory / 4, config.memory / 4);
         let answers = KeptAnswers::new(&config.redis_url, config.answers_kept, for_answers)?;
-        let postings = Postings::new(config.memory - for_answers);
+        let postings = Postings::new(config.memory - for_answers - for_sets);
         let limits = Limits { patience: config.statement_timeout, events: config.query_events };
         let desk =
             |url: &String| Desk::new(url, config.sql_connections, config.sql_per_project, config.sql_timeout);
@@ -92,6 +93,7 @@ impl App {
             api_limits: TableCopy::new(API_LIMITS, broker.clone(), config.replicas),
             limits,
             postings,
+            sets: KeptSets::new(for_sets),
             turns: Turns::new(config.queries_per_project),
             clock: config.clock,
         };

@@ -98,6 +98,9 @@ impl From<&AnalyticsError> for Problem {
             AnalyticsError::Sql(SqlError::Refused { message, position }) => {
                 Self::field("sql", "refused", message.as_str()).at(*position)
             }
+            AnalyticsError::Sql(SqlError::NotAColumn(_)) => {
+                Self::field("sql", "not_allowed", error.to_string())
+            }
             AnalyticsError::Sql(SqlError::TooWide(_)) => {
                 Self::field("sql", "too_many_columns", error.to_string())
             }

@@ -14,6 +14,7 @@ pub mod authenticator;
 pub mod config;
 pub mod errors;
 pub mod kept;
+pub mod kept_sets;
 pub mod markdown;
 pub mod member;
 pub mod news;

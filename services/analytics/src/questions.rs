@@ -20,7 +20,7 @@ use crate::answer::Answer;
 use crate::api_limit;
 use crate::errors::AnalyticsError;
 use crate::kept::{Asking, insists};
-use crate::reader::Reader;
+use crate::reader::{Memory, Reader};
 use crate::state::State;
 
 pub mod active_users;
@@ -198,12 +198,13 @@ where
     let turn = state.turns.take(project).await?;
     let connection = state.database.connection().await?;
     let waited = started.elapsed();
-    let (now, limits, postings) = ((state.clock)(), state.limits, state.postings.clone());
+    let (now, limits) = ((state.clock)(), state.limits);
+    let memory = Memory { postings: state.postings.clone(), sets: state.sets.clone() };
     let (runtime, span) = (Handle::current(), Span::current());
     let explain = explain.then_some(waited);
     let work = move || {
         let read = async {
-            let reader = Reader::open(connection, now, limits, postings).await?;
+            let reader = Reader::open(connection, now, limits, memory).await?;
             read(reader, explain, question).await
         };
         let answer = span.in_scope(|| runtime.block_on(read));

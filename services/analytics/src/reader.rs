@@ -11,6 +11,7 @@ use millrace_storage::projects::{self, Project};
 use millrace_storage::snapshot::Snapshot;
 
 use crate::errors::AnalyticsError;
+use crate::kept_sets::KeptSets;
 use crate::plan::Source;
 use crate::postings::Postings;
 
@@ -52,6 +53,15 @@ pub struct Account {
     pub parts: Vec<Part>,
 }
 
+/// What was read for other questions.
+#[derive(Clone, Debug)]
+pub struct Memory {
+    /// Who did what when.
+    pub postings: Postings,
+    /// Who was active on which days.
+    pub sets: KeptSets,
+}
+
 /// A project's data as of one moment. It notes what it was read from.
 #[derive(Debug)]
 pub struct Reader {
@@ -59,7 +69,7 @@ pub struct Reader {
     now: DateTime<Utc>,
     opened: Instant,
     limits: Limits,
-    postings: Postings,
+    memory: Memory,
     source: Source,
     parts: Vec<Part>,
     reading: Option<(&'static str, Source, Instant)>,
@@ -74,7 +84,7 @@ impl Reader {
         connection: Connection,
         now: DateTime<Utc>,
         limits: Limits,
-        postings: Postings,
+        memory: Memory,
     ) -> Result<Self, StorageError> {
         let snapshot = Snapshot::open(connection).await?;
         Ok(Self {
@@ -82,7 +92,7 @@ impl Reader {
             now,
             opened: Instant::now(),
             limits,
-            postings,
+            memory,
             source: Source::default(),
             parts: Vec::new(),
             reading: None,

@@ -3,6 +3,7 @@
 //! Everything is refused that is not named here. This is the outer of two walls; the inner one is the database's own, which
 //! would keep other projects' rows and other tables from a statement that got through (`millrace_storage::sql`, ADR 55).
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{Ident, Statement, Visit};
@@ -38,11 +39,11 @@ pub enum Inadmissible {
     },
 }
 
-/// Checks a statement.
+/// Checks a statement, and gives the names in it that must be those of columns.
 ///
 /// # Errors
 /// When it is not one that a project may ask.
-pub fn check(sql: &str) -> Result<(), Inadmissible> {
+pub fn check(sql: &str) -> Result<BTreeSet<String>, Inadmissible> {
     let refused = |reason: &str| Inadmissible::NotAllowed { reason: reason.to_owned(), position: None };
     if sql.chars().count() > MAX_CHARS {
         return Err(refused(&format!("a statement has at most {MAX_CHARS} characters")));
@@ -61,8 +62,9 @@ pub fn check(sql: &str) -> Result<(), Inadmissible> {
         [] => return Err(refused("there is no statement")),
         _ => return Err(refused("one statement can be asked at a time")),
     };
-    match query.visit(&mut Check::of(query)) {
-        ControlFlow::Continue(()) => Ok(()),
+    let mut check = Check::of(query);
+    match query.visit(&mut check) {
+        ControlFlow::Continue(()) => Ok(check.behind_a_dot),
         ControlFlow::Break(Refusal { reason, at }) => {
             Err(Inadmissible::NotAllowed { reason, position: at.and_then(|at| position(sql, &at)) })
         }
@@ -105,7 +107,7 @@ mod tests {
             "SELECT CASE WHEN now() > current_timestamp - interval '1 day' THEN 1 ELSE 2 END /* nested /* comment */ */",
             "SELECT 'a' || E'\\n' || $$pg_sleep(1)$$, ARRAY[1, 2]::int[], extract(epoch FROM now())",
         ] {
-            assert_eq!(check(sql), Ok(()), "{sql}");
+            assert_eq!(check(sql).err(), None, "{sql}");
         }
     }
 
@@ -172,6 +174,7 @@ mod tests {
             "SELECT 1 FROM events GROUP BY ROLLUP (pg_sleep(1))",
             "SELECT 1 FROM events HAVING pg_sleep(1) IS NULL",
             "SELECT string_agg('a', pg_sleep(1)::text) FROM events",
+            "SELECT string_agg('a', '' ORDER BY pg_sleep(1)) FROM events",
             "SELECT 1 FROM events OFFSET pg_backend_pid()",
             "SELECT coalesce(NULL, pg_sleep(1))",
             "SELECT CASE pg_sleep(1) WHEN NULL THEN 1 END",
@@ -195,9 +198,19 @@ mod tests {
     }
 
     #[test]
+    fn what_may_be_a_function_behind_a_dot_is_told() {
+        let told = |sql| check(sql).unwrap().into_iter().collect::<Vec<_>>();
+        assert_eq!(
+            told("SELECT n.PG_sleep, (e).\"Lo_import\", e.x.y FROM events e, generate_series(1, 2) n"),
+            ["Lo_import", "pg_sleep", "x", "y"]
+        );
+        assert_eq!(told("SELECT a[1], e.* FROM events e ORDER BY e.user_id"), ["user_id"]);
+    }
+
+    #[test]
     fn a_deep_statement_is_answered() {
         let chain = |links| format!("SELECT 1{}", "+1".repeat(links));
-        assert_eq!(check(&chain(1_490)), Ok(()));
+        assert_eq!(check(&chain(1_490)).err(), None);
         assert!(refused(&chain(1_500)).0.contains("words and signs"));
         let nested = format!("SELECT {}1{}", "(".repeat(1_400), ")".repeat(1_400));
         assert!(matches!(check(&nested), Err(Inadmissible::Unreadable(_))));

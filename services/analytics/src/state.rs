@@ -9,6 +9,7 @@ use millrace_storage::database::{Connection, Database};
 
 use crate::errors::AnalyticsError;
 use crate::kept::KeptAnswers;
+use crate::kept_sets::KeptSets;
 use crate::postings::Postings;
 use crate::reader::Limits;
 use crate::sql::desk::Desk;
@@ -31,6 +32,8 @@ pub struct State {
     pub limits: Limits,
     /// Postings in memory.
     pub postings: Postings,
+    /// Activity sets in memory.
+    pub sets: KeptSets,
     /// Who is being answered.
     pub turns: Turns,
     /// Where statements in SQL are asked, if anywhere.

@@ -50,6 +50,11 @@ impl Activity {
 }
 
 impl Activity {
+    /// Adds users to a day.
+    pub fn add(&mut self, day: NaiveDate, users: &RoaringBitmap) {
+        *self.days.entry(day).or_default() |= users;
+    }
+
     /// Leaves only the users that are among these.
     pub fn narrow(&mut self, audience: &Audience) {
         for users in self.days.values_mut() {

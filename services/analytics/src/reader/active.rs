@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use millrace_domain::analytics::activity::Activity;
 use millrace_domain::analytics::event_selector::EventSelector;
 use millrace_domain::analytics::filter::{Filter, Selection};
 use millrace_domain::analytics::interval::Interval;
 use millrace_domain::analytics::time_zone::TimeZone;
 use millrace_domain::text::EventType;
+use millrace_storage::activity_editions::{self, EditionOfDay};
 use millrace_storage::error::StorageError;
 use millrace_storage::projects::Project;
 use millrace_storage::{activity, raw};
@@ -17,6 +18,12 @@ use roaring::RoaringBitmap;
 
 use super::Reader;
 use crate::plan::{self, Parted};
+
+/// No event is older than 1970, wherever it is.
+const BEGINNING: NaiveDate = match NaiveDate::from_ymd_opt(1969, 12, 31) {
+    Some(day) => day,
+    None => NaiveDate::MAX,
+};
 
 impl Reader {
     /// Who was active on the days of `zone` within `instants`: one set for each `interval` with any, on its first date.
@@ -38,8 +45,12 @@ impl Reader {
         };
         let mut found = Activity::default();
         if let Some(days) = parted.held {
-            let conn = self.roll_ups("activity sets").await?;
-            found = activity::load(conn, project.id, &events.event, days, interval).await?;
+            let types = [activity::column(events.event.event_type())];
+            let within = days.from()..days.end();
+            self.sets("activity sets", project, &types, within, |day, users| {
+                found.add(interval.start_of(day.day), users);
+            })
+            .await?;
             if let Some(audience) = audience {
                 found.narrow(&audience);
             }
@@ -68,8 +79,10 @@ impl Reader {
         };
         let mut seen = RoaringBitmap::new();
         if let Some(day) = parted.held {
-            let conn = self.roll_ups("activity sets of the past").await?;
-            let held = activity::users_before(conn, project.id, &events.event, day).await?;
+            let mut held = RoaringBitmap::new();
+            let types = [activity::column(events.event.event_type())];
+            let before = BEGINNING..day;
+            self.sets("activity sets of the past", project, &types, before, |_, users| held |= users).await?;
             seen |= audience.as_ref().map_or_else(RoaringBitmap::new, |audience| audience.among(held));
         }
         for rest in &parted.rest {
@@ -96,10 +109,14 @@ impl Reader {
             Some(_) => plan::users(project.timezone, instants),
             None => Parted::of_events(instants),
         };
-        let mut sets = BTreeMap::new();
+        let mut sets = BTreeMap::<String, RoaringBitmap>::new();
         if let Some(days) = parted.held {
-            let conn = self.roll_ups("activity sets").await?;
-            sets = activity::users_by_type(conn, project.id, types, days).await?;
+            let names: Vec<&str> = types.iter().map(EventType::as_str).collect();
+            let within = days.from()..days.end();
+            self.sets("activity sets", project, &names, within, |day, users| {
+                *sets.entry(day.event_type.clone()).or_default() |= users;
+            })
+            .await?;
         }
         let mut users = Vec::new();
         for event_type in types {
@@ -113,5 +130,24 @@ impl Reader {
             users.push(set.len());
         }
         Ok(users)
+    }
+    /// Hands over the set of each of these types and days that has one, in no order: from memory, or from the database.
+    async fn sets(
+        &mut self,
+        what: &'static str,
+        project: &Project,
+        types: &[&str],
+        days: Range<NaiveDate>,
+        mut take: impl FnMut(&EditionOfDay, &RoaringBitmap),
+    ) -> Result<(), StorageError> {
+        let kept = self.memory.sets.clone();
+        let conn = self.roll_ups(what).await?;
+        let mut missing = activity_editions::editions(conn, project.id, types, days.start, days.end).await?;
+        missing.retain(|day| !kept.with(project.id, day, |users| take(day, users)));
+        activity_editions::load(conn, project.id, &missing, |day, users| {
+            take(day, &users);
+            kept.put(project.id, day, users);
+        })
+        .await
     }
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    BinaryOperator, Expr, Function, FunctionArguments, Ident, ObjectName, Query, Select, SetExpr, Statement,
-    TableFactor, Visit, Visitor,
+    AccessExpr, BinaryOperator, Expr, Function, FunctionArguments, Ident, ObjectName, Query, Select, SetExpr,
+    Statement, TableFactor, Visit, Visitor,
 };
 
 use super::{functions, types};
@@ -47,6 +47,9 @@ impl Visitor for Names {
 /// Looks at every part of a statement.
 pub(super) struct Check {
     named: BTreeSet<String>,
+    /// The names behind a dot. Where there is no such column PostgreSQL calls a function of that name, with what stands before the
+    /// dot, and only PostgreSQL knows whether there is one: `SELECT n.pg_sleep FROM generate_series(1, 9) n`.
+    pub(super) behind_a_dot: BTreeSet<String>,
 }
 
 /// What is not allowed, and the name that it begins with.
@@ -64,7 +67,7 @@ impl Check {
     pub(super) fn of(query: &Query) -> Self {
         let mut names = Names::default();
         let _ = query.visit(&mut names);
-        Self { named: names.0 }
+        Self { named: names.0, behind_a_dot: BTreeSet::new() }
     }
 
     fn relation(&self, name: &ObjectName) -> ControlFlow<Refusal> {
@@ -154,6 +157,24 @@ impl Visitor for Check {
 
     fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<Refusal> {
         match expr {
+            Expr::CompoundIdentifier(parts) => {
+                self.behind_a_dot.extend(parts.iter().skip(1).map(folded));
+                ControlFlow::Continue(())
+            }
+            Expr::CompoundFieldAccess { access_chain, .. } => {
+                for access in access_chain {
+                    match access {
+                        AccessExpr::Subscript(_) => {}
+                        AccessExpr::Dot(Expr::Identifier(name)) => {
+                            self.behind_a_dot.insert(folded(name));
+                        }
+                        AccessExpr::Dot(_) => {
+                            return refuse("behind a dot stands the name of a column", None);
+                        }
+                    }
+                }
+                ControlFlow::Continue(())
+            }
             Expr::Function(function) => Self::function(function),
             Expr::Cast { data_type, .. } if !types::is_allowed(data_type) => {
                 refuse(format!("nothing can be made a {data_type} here"), None)

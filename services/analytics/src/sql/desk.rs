@@ -71,7 +71,7 @@ impl Desk {
             // PostgreSQL says best what is wrong with its language.
             self.asker.parse(sql, self.patience).await?;
         }
-        checked?;
+        let columns: Vec<String> = checked?.into_iter().collect();
         let started = Instant::now();
         let ticket = {
             let mut conn = state.connection().await?;
@@ -79,7 +79,7 @@ impl Desk {
             Ticket::of(&mut conn, project).await?
         };
         let limits = SqlLimits { patience: self.patience, rows, bytes: MAX_BYTES };
-        let table = self.asker.ask(&ticket, sql, limits).await?;
+        let table = self.asker.ask(&ticket, sql, &columns, limits).await?;
         metrics::histogram!("query_duration_seconds", "kind" => "sql", "source" => "raw")
             .record(started.elapsed());
         Ok(table)
