@@ -45,6 +45,10 @@ service_environment() {
     # Where links in mails lead, and whether session cookies are for TLS alone: the gateway must think the same.
     export "MILLRACE_PUBLIC_URL=$(public_url)"
     ;;
+  analytics)
+    [[ -z ${MILLRACE_SMTP_URL:-} ]] || export "MILLRACE_ALERT_MAILS=${MILLRACE_ALERT_MAILS:-true}"
+    export "MILLRACE_TRUSTED_PROXIES=127.0.0.1,::1${MILLRACE_TRUSTED_PROXIES:+,$MILLRACE_TRUSTED_PROXIES}"
+    ;;
   ingest)
     unset DATABASE_URL
     export "MILLRACE_TRUSTED_PROXIES=127.0.0.1,::1${MILLRACE_TRUSTED_PROXIES:+,$MILLRACE_TRUSTED_PROXIES}"

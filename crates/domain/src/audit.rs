@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::access::{Role, Scope};
 use crate::analytics::time_zone::TimeZone;
-use crate::ids::{AccountId, JobId, KeyId, ProjectId, SecurityEventId, SessionId};
+use crate::ids::{AccountId, DashboardId, JobId, KeyId, ProjectId, SecurityEventId, SessionId, ShareId};
 use crate::text::ShortText;
 
 pub mod action;
@@ -66,6 +66,8 @@ pub enum Target {
     Session(SessionId),
     /// Work that takes longer than a request.
     Job(JobId),
+    /// A link to a dashboard.
+    Share(ShareId),
     /// A key that signs access tokens, by its name.
     SigningKey(ShortText),
 }
@@ -105,10 +107,16 @@ pub struct Details {
     /// How many dead letters were replayed or deleted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dead_letters: Option<u64>,
+    /// The event type whose schema it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event_type: Option<ShortText>,
     /// What a key may do.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scopes: Option<Vec<Scope>>,
-    /// When a key stops working.
+    /// The dashboard that a link opens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dashboard_id: Option<DashboardId>,
+    /// When a key or a link stops working.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<DateTime<Utc>>,
     /// The key that replaces it.
@@ -207,6 +215,7 @@ impl Target {
             Self::ApiKey(_) => "api_key",
             Self::Session(_) => "session",
             Self::Job(_) => "job",
+            Self::Share(_) => "share",
             Self::SigningKey(_) => "signing_key",
         }
     }
@@ -220,6 +229,7 @@ impl Target {
             Self::ApiKey(id) => id.to_string(),
             Self::Session(id) => id.to_string(),
             Self::Job(id) => id.to_string(),
+            Self::Share(id) => id.to_string(),
             Self::SigningKey(name) => name.to_string(),
         }
     }

@@ -90,6 +90,14 @@ uuid_id!(
     ShareId
 );
 uuid_id!(
+    /// What looks out for an insight's number.
+    AlertId
+);
+uuid_id!(
+    /// A change of an alert's state, from which everybody who is to hear of it does.
+    AlertEventId
+);
+uuid_id!(
     /// Work that takes longer than a request.
     JobId
 );

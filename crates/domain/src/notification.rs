@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::ids::AccountId;
 
-/// Something that has happened to what people work with. It is told to whoever listens, and not kept.
+/// Something that has happened to what people work with. It is told to whoever listens, and kept for some days.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Notification {
     /// Its own: told twice, it is the same.

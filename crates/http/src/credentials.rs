@@ -26,10 +26,7 @@ impl Credentials {
         let unauthenticated = |detail: &str| Problem::new(Code::Unauthenticated, detail);
         let value = match (headers.get("x-api-key"), headers.get(AUTHORIZATION)) {
             (Some(key), _) => key.to_str().ok(),
-            (None, Some(header)) => header.to_str().ok().and_then(|text| {
-                let (scheme, rest) = text.split_once(' ')?;
-                scheme.eq_ignore_ascii_case("bearer").then_some(rest.trim())
-            }),
+            (None, Some(_)) => bearer(headers),
             (None, None) => {
                 let detail = "send an API key as `Authorization: Bearer <key>` or `X-Api-Key: <key>`";
                 return Err(unauthenticated(detail));
@@ -45,6 +42,13 @@ impl Credentials {
         }
         Err(unauthenticated("this is neither an API key nor an access token"))
     }
+}
+
+/// What is sent as `Authorization: Bearer …`, whatever it is.
+#[must_use]
+pub fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, rest) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(rest.trim())
 }
 
 impl FromRequest for Credentials {

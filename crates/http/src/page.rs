@@ -14,7 +14,7 @@ use crate::problem::Problem;
 const DEFAULT_LIMIT: u16 = 50;
 const MAX_LIMIT: u16 = 200;
 
-/// The parameters of a list that has no others.
+/// The parameters of every list.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -35,6 +35,18 @@ impl Paging {
     pub fn page<K: DeserializeOwned>(&self) -> Result<Page<K>, Problem> {
         Page::parse(self.limit.as_deref(), self.cursor.as_deref())
     }
+}
+
+/// The parameters of a list that is searched: what is wanted of it, and which page.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Paged<T> {
+    /// What is wanted. Its fields are text: a query string has no other values, and what is flattened is not parsed.
+    #[serde(flatten)]
+    pub wanted: T,
+    /// Which page.
+    #[serde(flatten)]
+    pub paging: Paging,
 }
 
 /// A page of a list whose entries are ordered by `K`.
@@ -112,6 +124,7 @@ mod tests {
 
     use super::*;
     use crate::problem::Code;
+    use crate::query;
 
     fn refused<K: DeserializeOwned + std::fmt::Debug>(limit: Option<&str>, cursor: Option<&str>) -> String {
         let problem = Page::<K>::parse(limit, cursor).unwrap_err();
@@ -137,6 +150,18 @@ mod tests {
         let page = Page::<String>::parse(Some("2"), None).unwrap();
         assert_eq!(page.cut(&mut vec!["a".to_owned(), "b".to_owned()], Clone::clone), None);
         assert_eq!(page.cut(&mut Vec::new(), Clone::clone), None);
+    }
+
+    #[test]
+    fn what_is_wanted_stands_beside_the_page_and_nothing_else_does() {
+        #[derive(Debug, Deserialize)]
+        struct Wanted {
+            colour: Option<String>,
+        }
+        let Paged::<Wanted> { wanted, paging } = query::parse("limit=7&colour=red").unwrap();
+        assert_eq!((wanted.colour.as_deref(), paging.page::<u8>().unwrap().limit()), (Some("red"), 7));
+        let refused = query::parse::<Paged<Wanted>>("color=red").unwrap_err();
+        assert!(refused.to_string().contains("color"), "{refused}");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload};
 use serde::de::DeserializeOwned;
+use std::fmt::Display;
 use std::future::{Ready, ready};
 
 use crate::problem::Problem;
@@ -18,6 +19,19 @@ impl<T: DeserializeOwned + 'static> FromRequest for Query<T> {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         ready(parse(request.query_string()).map(Self))
     }
+}
+
+/// Reads the text of one parameter, if it is there.
+///
+/// # Errors
+/// 422 that names the parameter and says what is wrong with it.
+pub fn parameter<T, E: Display>(
+    name: &str,
+    text: Option<&str>,
+    parse: impl FnOnce(&str) -> Result<T, E>,
+) -> Result<Option<T>, Problem> {
+    let parsed = text.map(parse).transpose();
+    parsed.map_err(|fault| Problem::field(name, "invalid", format!("{name}: {fault}")))
 }
 
 /// Reads `name=value&…`, the encoding of query strings and of forms.

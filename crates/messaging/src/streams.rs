@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType};
+use async_nats::jetstream::stream::{Config, DiscardPolicy, Republish, RetentionPolicy, StorageType};
 
 use crate::broker::Broker;
 use crate::error::MessagingError;
@@ -102,6 +102,34 @@ pub async fn ensure_jobs(broker: &Broker, replicas: usize) -> Result<(), Messagi
         ..base(JOBS_BYTES, replicas)
     };
     broker.jetstream.create_or_update_stream(jobs).await.map_err(MessagingError::unavailable)?;
+    Ok(())
+}
+
+/// What the stream of notifications may hold: some hundred thousand.
+const NOTIFICATIONS_BYTES: u64 = 64 << 20;
+/// How long somebody may be away and still be told what they missed.
+const NOTIFICATIONS_AGE: Duration = Duration::from_secs(3 * 24 * 3600);
+
+/// Creates the stream of notifications, or brings its limits up to date. Analytics does.
+///
+/// # Errors
+/// When the broker is away or refuses the configuration.
+pub async fn ensure_notifications(broker: &Broker, replicas: usize) -> Result<(), MessagingError> {
+    let notifications = Config {
+        name: subjects::NOTIFICATIONS_STREAM.to_owned(),
+        subjects: vec![subjects::NOTIFICATIONS_SUBJECTS.to_owned()],
+        retention: RetentionPolicy::Limits,
+        discard: DiscardPolicy::Old,
+        max_age: NOTIFICATIONS_AGE,
+        // Whoever hears of something can rely on finding it again, and knows where it stands.
+        republish: Some(Republish {
+            source: subjects::NOTIFICATIONS_SUBJECTS.to_owned(),
+            destination: subjects::TOLD_SUBJECTS.to_owned(),
+            headers_only: false,
+        }),
+        ..base(NOTIFICATIONS_BYTES, replicas)
+    };
+    broker.jetstream.create_or_update_stream(notifications).await.map_err(MessagingError::unavailable)?;
     Ok(())
 }
 

@@ -37,6 +37,13 @@ pub const JOBS_SUBJECTS: &str = "jobs.v1.*";
 /// The durable consumer that all workers share.
 pub const JOB_RUNNERS: &str = "job_runners";
 
+/// The stream of what was told to people who look at projects, for those who missed it.
+pub const NOTIFICATIONS_STREAM: &str = "NOTIFICATIONS";
+/// The subjects of [`NOTIFICATIONS_STREAM`].
+pub const NOTIFICATIONS_SUBJECTS: &str = "notify.v1.>";
+/// Where what is in [`NOTIFICATIONS_STREAM`] is told once it is there, with its sequence.
+pub const TOLD_SUBJECTS: &str = "told.v1.>";
+
 /// The table of how many events a second projects may send: a key-value bucket, under their ids.
 pub const EVENT_LIMITS_TABLE: &str = "event_limits";
 /// The same of how many questions a second may be asked of projects.
@@ -110,6 +117,12 @@ pub fn notification(project: ProjectId, kind: NotificationKind) -> String {
 #[must_use]
 pub fn notifications(project: ProjectId) -> String {
     format!("notify.v1.{project}.*")
+}
+
+/// The same, once it is in the stream.
+#[must_use]
+pub fn told(project: ProjectId) -> String {
+    format!("told.v1.{project}.*")
 }
 
 /// Where security events of an action's area go.

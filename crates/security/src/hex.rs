@@ -1,4 +1,15 @@
-//! 32 bytes as hexadecimal digits: hashes between services, the master key in the environment.
+//! Bytes as hexadecimal digits: hashes between services, the master key in the environment, signatures.
+
+use std::fmt::Write;
+
+/// Writes two digits a byte.
+pub(crate) fn encode(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // Writing to a string does not fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
 
 /// Reads exactly 64 hexadecimal digits.
 pub(crate) fn decode_32(text: &str) -> Option<[u8; 32]> {

@@ -16,3 +16,4 @@ pub mod share_token;
 pub mod signing_key;
 pub mod ticket;
 pub mod token;
+pub mod webhook_signature;

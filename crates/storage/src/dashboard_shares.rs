@@ -22,22 +22,17 @@ pub struct Share {
     pub expires_at: Option<DateTime<Utc>>,
 }
 
-type Row = (Uuid, Option<Uuid>, DateTime<Utc>, Option<DateTime<Utc>>);
-type Columns = (
-    dashboard_shares::id,
-    dashboard_shares::created_by,
-    dashboard_shares::created_at,
-    dashboard_shares::expires_at,
-);
-const COLUMNS: Columns = (
-    dashboard_shares::id,
-    dashboard_shares::created_by,
-    dashboard_shares::created_at,
-    dashboard_shares::expires_at,
-);
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = dashboard_shares)]
+struct Row {
+    id: Uuid,
+    created_by: Option<Uuid>,
+    created_at: DateTime<Utc>,
+    expires_at: Option<DateTime<Utc>>,
+}
 
 impl From<Row> for Share {
-    fn from((id, created_by, created_at, expires_at): Row) -> Self {
+    fn from(Row { id, created_by, created_at, expires_at }: Row) -> Self {
         Self { id: ShareId(id), created_by: created_by.map(AccountId), created_at, expires_at }
     }
 }
@@ -48,6 +43,7 @@ impl From<Row> for Share {
 /// [`StorageError::Missing`] when the dashboard is gone.
 pub async fn create(
     conn: &mut AsyncPgConnection,
+    id: ShareId,
     dashboard: DashboardId,
     by: AccountId,
     hash: &[u8; 32],
@@ -56,14 +52,14 @@ pub async fn create(
 ) -> Result<Share, StorageError> {
     let row: Row = diesel::insert_into(dashboard_shares::table)
         .values((
-            dashboard_shares::id.eq(ShareId::new().0),
+            dashboard_shares::id.eq(id.0),
             dashboard_shares::dashboard_id.eq(dashboard.0),
             dashboard_shares::hash.eq(hash.as_slice()),
             dashboard_shares::created_by.eq(by.0),
             dashboard_shares::created_at.eq(now),
             dashboard_shares::expires_at.eq(expires_at),
         ))
-        .returning(COLUMNS)
+        .returning(Row::as_returning())
         .get_result(conn)
         .await?;
     Ok(row.into())
@@ -80,7 +76,7 @@ pub async fn of_dashboard(
     let rows: Vec<Row> = dashboard_shares::table
         .filter(dashboard_shares::dashboard_id.eq(dashboard.0))
         .order((dashboard_shares::created_at, dashboard_shares::id))
-        .select(COLUMNS)
+        .select(Row::as_select())
         .load(conn)
         .await?;
     Ok(rows.into_iter().map(Into::into).collect())

@@ -32,33 +32,39 @@ pub struct Dashboard {
     pub updated_at: DateTime<Utc>,
 }
 
-type Row = (Uuid, Uuid, String, Option<Uuid>, String, i64, DateTime<Utc>, DateTime<Utc>);
-type Columns = (
-    dashboards::id,
-    dashboards::project_id,
-    dashboards::name,
-    dashboards::owner_id,
-    dashboards::visibility,
-    dashboards::version,
-    dashboards::created_at,
-    dashboards::updated_at,
-);
-const COLUMNS: Columns = (
-    dashboards::id,
-    dashboards::project_id,
-    dashboards::name,
-    dashboards::owner_id,
-    dashboards::visibility,
-    dashboards::version,
-    dashboards::created_at,
-    dashboards::updated_at,
-);
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = dashboards)]
+struct Row {
+    id: Uuid,
+    project_id: Uuid,
+    name: String,
+    owner_id: Option<Uuid>,
+    visibility: String,
+    version: i64,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+}
 
-fn parse(row: Row) -> Result<Dashboard, StorageError> {
-    let (id, project_id, name, owner, visibility, version, created_at, updated_at) = row;
-    let kept = Kept { owner: owner.map(AccountId), visibility: read_visibility(&visibility)? };
-    let (id, project_id) = (DashboardId(id), ProjectId(project_id));
-    Ok(Dashboard { id, project_id, name, kept, version, created_at, updated_at })
+impl TryFrom<Row> for Dashboard {
+    type Error = StorageError;
+
+    fn try_from(row: Row) -> Result<Self, StorageError> {
+        let Row { id, project_id, name, owner_id, visibility, version, created_at, updated_at } = row;
+        let kept = Kept { owner: owner_id.map(AccountId), visibility: read_visibility(&visibility)? };
+        let (id, project_id) = (DashboardId(id), ProjectId(project_id));
+        Ok(Self { id, project_id, name, kept, version, created_at, updated_at })
+    }
+}
+
+/// What a new dashboard is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct NewDashboard<'a> {
+    /// What it is called.
+    pub name: &'a str,
+    /// Who sees it.
+    pub visibility: Visibility,
+    /// What stands on it.
+    pub layout: &'a [Tile],
 }
 
 /// Makes a dashboard.
@@ -69,9 +75,7 @@ pub async fn create(
     conn: &mut AsyncPgConnection,
     project: ProjectId,
     owner: AccountId,
-    name: &str,
-    visibility: Visibility,
-    layout: &[Tile],
+    new: NewDashboard<'_>,
     now: DateTime<Utc>,
 ) -> Result<Dashboard, StorageError> {
     conn.transaction(async |conn| {
@@ -79,17 +83,17 @@ pub async fn create(
             .values((
                 dashboards::id.eq(DashboardId::new().0),
                 dashboards::project_id.eq(project.0),
-                dashboards::name.eq(name),
+                dashboards::name.eq(new.name),
                 dashboards::owner_id.eq(owner.0),
-                dashboards::visibility.eq(visibility.as_str()),
+                dashboards::visibility.eq(new.visibility.as_str()),
                 dashboards::created_at.eq(now),
                 dashboards::updated_at.eq(now),
             ))
-            .returning(COLUMNS)
+            .returning(Row::as_returning())
             .get_result(conn)
             .await?;
-        let dashboard = parse(row)?;
-        tiles::put(conn, dashboard.id, layout).await?;
+        let dashboard = Dashboard::try_from(row)?;
+        tiles::put(conn, dashboard.id, new.layout).await?;
         Ok(dashboard)
     })
     .await
@@ -107,11 +111,11 @@ pub async fn find(
     let row: Option<Row> = dashboards::table
         .find(id.0)
         .filter(dashboards::project_id.eq(project.0))
-        .select(COLUMNS)
+        .select(Row::as_select())
         .first(conn)
         .await
         .optional()?;
-    row.map(parse).transpose()
+    row.map(Dashboard::try_from).transpose()
 }
 
 /// What changes about a dashboard; `None` leaves it as it is.
@@ -144,14 +148,14 @@ pub async fn change(
     conn.transaction(async |conn| {
         let row: Option<Row> = diesel::update(unchanged)
             .set((change, dashboards::version.eq(version + 1), dashboards::updated_at.eq(now)))
-            .returning(COLUMNS)
+            .returning(Row::as_returning())
             .get_result(conn)
             .await
             .optional()?;
         if let (Some(_changed), Some(layout)) = (&row, layout) {
             tiles::replace(conn, id, layout).await?;
         }
-        row.map(parse).transpose()
+        row.map(Dashboard::try_from).transpose()
     })
     .await
 }
@@ -179,7 +183,8 @@ pub async fn add(
 ) -> Result<Added, StorageError> {
     conn.transaction(async |conn| {
         // Whoever adds another waits for this row, and then sees what is there.
-        touch(conn, id, now).await?;
+        let row = dashboards::table.find(id.0).select(dashboards::id).for_update();
+        row.first::<Uuid>(conn).await.optional()?;
         let tiles = tiles::of_dashboard(conn, id).await?;
         if tiles.iter().any(|tile| tile.insight == insight) {
             return Ok(Added::Already);
@@ -189,6 +194,7 @@ pub async fn add(
         }
         let place = layout::Place::below(&tiles);
         tiles::put(conn, id, &[Tile { insight, place }]).await?;
+        touch(conn, id, now).await?;
         Ok(Added::Yes)
     })
     .await
@@ -270,7 +276,7 @@ pub async fn page(
         .filter(dashboards::project_id.eq(project.0))
         .order((dashboards::name, dashboards::id))
         .limit(limit.into())
-        .select(COLUMNS)
+        .select(Row::as_select())
         .into_boxed();
     if !member.system {
         let own = dashboards::owner_id.eq(member.account.0).assume_not_null();
@@ -281,5 +287,5 @@ pub async fn page(
         query = query.filter(dashboards::name.gt(name).or(same_name));
     }
     let rows: Vec<Row> = query.load(conn).await?;
-    rows.into_iter().map(parse).collect()
+    rows.into_iter().map(Dashboard::try_from).collect()
 }

@@ -4,23 +4,23 @@
 //! own, and nothing is written for a job without it: a worker that was cut off for so long that another took over
 //! finds that its words do not count. Times are the database's, whatever the workers' clocks say.
 
-use std::time::Duration;
-
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{
-    Array, BigInt, Bool, Double, Integer, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid,
-};
-use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
+use diesel::sql_types::{BigInt, Jsonb, Nullable, Text, Uuid as SqlUuid};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use millrace_domain::ids::{AccountId, JobId, ProjectId};
 use millrace_domain::jobs::task::Task;
 use millrace_domain::jobs::{JobNews, Kind, Progress, Status};
 use serde_json::Value;
-use uuid::Uuid;
 
 use crate::error::StorageError;
 
+mod files;
 pub mod holding;
+mod row;
+
+pub use files::{files_are_gone, with_files, with_old_files};
+use row::{COLUMNS, Row, parse, parse_one};
 
 /// A job.
 #[derive(Clone, Debug)]
@@ -62,76 +62,6 @@ impl Job {
         let Self { id, kind, status, progress, .. } = *self;
         JobNews { id, kind, status, progress, error: self.error.clone().filter(|_| status == Status::Failed) }
     }
-}
-
-/// The columns of [`Row`].
-const COLUMNS: &str = "id, project_id, kind, parameters, status, created_by, created_at, started_at, finished_at, \
-                       attempts, done, total, checkpoint, result, error";
-
-#[derive(QueryableByName)]
-struct Row {
-    #[diesel(sql_type = SqlUuid)]
-    id: Uuid,
-    #[diesel(sql_type = Nullable<SqlUuid>)]
-    project_id: Option<Uuid>,
-    #[diesel(sql_type = Text)]
-    kind: String,
-    #[diesel(sql_type = Jsonb)]
-    parameters: Value,
-    #[diesel(sql_type = Text)]
-    status: String,
-    #[diesel(sql_type = Nullable<SqlUuid>)]
-    created_by: Option<Uuid>,
-    #[diesel(sql_type = Timestamptz)]
-    created_at: DateTime<Utc>,
-    #[diesel(sql_type = Nullable<Timestamptz>)]
-    started_at: Option<DateTime<Utc>>,
-    #[diesel(sql_type = Nullable<Timestamptz>)]
-    finished_at: Option<DateTime<Utc>>,
-    #[diesel(sql_type = Integer)]
-    attempts: i32,
-    #[diesel(sql_type = BigInt)]
-    done: i64,
-    #[diesel(sql_type = Nullable<BigInt>)]
-    total: Option<i64>,
-    #[diesel(sql_type = Nullable<Jsonb>)]
-    checkpoint: Option<Value>,
-    #[diesel(sql_type = Nullable<Jsonb>)]
-    result: Option<Value>,
-    #[diesel(sql_type = Nullable<Text>)]
-    error: Option<String>,
-}
-
-impl TryFrom<Row> for Job {
-    type Error = StorageError;
-
-    fn try_from(row: Row) -> Result<Self, StorageError> {
-        let corrupt = |error: &dyn std::fmt::Display| StorageError::Corrupt(format!("a job: {error}"));
-        Ok(Self {
-            id: JobId(row.id),
-            project_id: row.project_id.map(ProjectId),
-            kind: row.kind.parse().map_err(|e| corrupt(&e))?,
-            parameters: row.parameters,
-            status: row.status.parse().map_err(|e| corrupt(&e))?,
-            created_by: row.created_by.map(AccountId),
-            created_at: row.created_at,
-            started_at: row.started_at,
-            finished_at: row.finished_at,
-            attempts: row.attempts.unsigned_abs(),
-            progress: Progress { done: row.done.unsigned_abs(), total: row.total.map(i64::unsigned_abs) },
-            checkpoint: row.checkpoint,
-            result: row.result,
-            error: row.error,
-        })
-    }
-}
-
-fn parse(rows: Vec<Row>) -> Result<Vec<Job>, StorageError> {
-    rows.into_iter().map(Job::try_from).collect()
-}
-
-fn parse_one(row: Option<Row>) -> Result<Option<Job>, StorageError> {
-    row.map(Job::try_from).transpose()
 }
 
 /// Notes a job, to be worked on at once. `id` is the caller's choice, so that files can be stored under it before.
@@ -255,68 +185,6 @@ pub async fn resume(conn: &mut AsyncPgConnection, id: JobId) -> Result<Option<Jo
     parse_one(diesel::sql_query(sql).bind::<SqlUuid, _>(id.0).get_result(conn).await.optional()?)
 }
 
-/// The jobs that ended longer than `age` ago and whose files are still there.
-///
-/// # Errors
-/// When the database fails.
-pub async fn with_old_files(
-    conn: &mut AsyncPgConnection,
-    age: Duration,
-    limit: u16,
-) -> Result<Vec<Job>, StorageError> {
-    let sql = format!(
-        "SELECT {COLUMNS} FROM jobs
-         WHERE kind IN ('import', 'export') AND status IN ('succeeded', 'failed', 'cancelled')
-           AND finished_at < now() - make_interval(secs => $1) AND NOT coalesce(result ? 'files_deleted_at', false)
-         ORDER BY finished_at LIMIT $2"
-    );
-    let rows = diesel::sql_query(sql)
-        .bind::<Double, _>(age.as_secs_f64())
-        .bind::<BigInt, _>(i64::from(limit))
-        .load(conn)
-        .await?;
-    parse(rows)
-}
-
-/// The jobs of a project that ended and whose files are still there.
-///
-/// # Errors
-/// When the database fails.
-pub async fn with_files(
-    conn: &mut AsyncPgConnection,
-    project: ProjectId,
-    limit: u16,
-) -> Result<Vec<Job>, StorageError> {
-    let sql = format!(
-        "SELECT {COLUMNS} FROM jobs
-         WHERE project_id = $1 AND kind IN ('import', 'export') AND status IN ('succeeded', 'failed', 'cancelled')
-           AND NOT coalesce(result ? 'files_deleted_at', false)
-         ORDER BY id LIMIT $2"
-    );
-    let rows = diesel::sql_query(sql)
-        .bind::<SqlUuid, _>(project.0)
-        .bind::<BigInt, _>(i64::from(limit))
-        .load(conn)
-        .await?;
-    parse(rows)
-}
-
-/// Notes that a job's files are gone.
-///
-/// # Errors
-/// When the database fails.
-pub async fn files_are_gone(conn: &mut AsyncPgConnection, id: JobId) -> Result<(), StorageError> {
-    diesel::sql_query(
-        "UPDATE jobs SET checkpoint = NULL,
-             result = coalesce(result, '{}') || jsonb_build_object('files_deleted_at', to_json(now()))
-         WHERE id = $1",
-    )
-    .bind::<SqlUuid, _>(id.0)
-    .execute(conn)
-    .await?;
-    Ok(())
-}
-
 /// Takes a user's name out of what jobs of the project were told, `but` for one: the job that deletes the user must know
 /// whom until it is done.
 ///
@@ -338,48 +206,4 @@ pub async fn forget_user(
     .execute(conn)
     .await?;
     Ok(())
-}
-
-/// Takes the job in hand that is due longest, for as long as `lease`; nobody else does in that time.
-///
-/// # Errors
-/// When the database fails.
-pub async fn take(
-    conn: &mut AsyncPgConnection,
-    holder: Uuid,
-    lease: Duration,
-) -> Result<Option<Job>, StorageError> {
-    let exclusive: Vec<&str> =
-        Kind::ALL.iter().filter(|kind| kind.is_exclusive()).map(|kind| kind.as_str()).collect();
-    conn.transaction(async |conn| {
-        // One at a time: two that look at once must not both find that nobody works on the project.
-        diesel::sql_query("SELECT pg_advisory_xact_lock(7205759403792793604)").execute(conn).await?;
-        let sql = format!(
-            "UPDATE jobs SET status = 'running', holder = $1, due_at = now() + make_interval(secs => $2),
-                 attempts = attempts + 1, started_at = coalesce(started_at, now())
-             WHERE id = (SELECT id FROM jobs AS due
-                 WHERE status IN ('pending', 'running') AND due_at <= now() AND NOT (kind = ANY($3) AND EXISTS
-                     (SELECT FROM jobs AS held WHERE held.project_id = due.project_id AND held.kind = ANY($3)
-                         AND held.status = 'running' AND held.due_at > now()))
-                 ORDER BY due_at, id LIMIT 1)
-               -- Whoever holds it may have said so just now.
-               AND status IN ('pending', 'running') AND due_at <= now()
-             RETURNING {COLUMNS}"
-        );
-        let row = diesel::sql_query(sql)
-            .bind::<SqlUuid, _>(holder)
-            .bind::<Double, _>(lease.as_secs_f64())
-            .bind::<Array<Text>, _>(exclusive)
-            .get_result(conn)
-            .await
-            .optional()?;
-        parse_one(row)
-    })
-    .await
-}
-
-#[derive(QueryableByName)]
-struct Cancelling {
-    #[diesel(sql_type = Bool)]
-    cancelling: bool,
 }

@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
-use millrace_domain::ids::AccountId;
+use millrace_domain::ids::{AccountId, AlertEventId, ProjectId};
 use uuid::Uuid;
 
 use crate::error::StorageError;
@@ -27,6 +27,8 @@ pub enum Kind {
     Change,
     /// To say, at the old address, that an account has another one.
     Changed,
+    /// To say that an alert has fired or is over.
+    Alert,
 }
 
 impl Kind {
@@ -38,11 +40,12 @@ impl Kind {
             Self::Reset => "reset",
             Self::Change => "change",
             Self::Changed => "changed",
+            Self::Alert => "alert",
         }
     }
 
     fn parse(text: &str) -> Result<Self, StorageError> {
-        let all = [Self::Verify, Self::Reset, Self::Change, Self::Changed];
+        let all = [Self::Verify, Self::Reset, Self::Change, Self::Changed, Self::Alert];
         let found = all.into_iter().find(|kind| kind.as_str() == text);
         found.ok_or_else(|| StorageError::Corrupt(format!("`{text}` is no kind of mail")))
     }
@@ -70,6 +73,8 @@ pub struct Waiting {
     pub address: String,
     /// Whose it is; `None`: of whoever has the address, if anybody.
     pub account: Option<AccountId>,
+    /// What it tells of, if it is about an alert.
+    pub alert_event: Option<AlertEventId>,
     /// When it was last asked for.
     pub asked_at: DateTime<Utc>,
     /// How often it was taken in hand, this time included.
@@ -103,6 +108,45 @@ pub async fn ask(
     Ok(noted > 0)
 }
 
+/// That somebody's alert has fired or is over.
+#[derive(Clone, Copy, Debug)]
+pub struct AlertMail {
+    /// Whose alert it is.
+    pub owner: AccountId,
+    /// The project that they have to be a member of still.
+    pub project: ProjectId,
+    /// What has happened.
+    pub event: AlertEventId,
+}
+
+/// Notes that an alert's owner is to have a mail. `false` when they are no member any more, or have not proved that they
+/// read mail at their address.
+///
+/// # Errors
+/// [`StorageError::Missing`] when the event does not exist.
+pub async fn ask_for_alert(
+    conn: &mut AsyncPgConnection,
+    mail: AlertMail,
+    now: DateTime<Utc>,
+) -> Result<bool, StorageError> {
+    let noted = diesel::sql_query(
+        "INSERT INTO mails (id, kind, address, account_id, alert_event_id, asked_at, due_at)
+         SELECT $1, 'alert', accounts.email, accounts.id, $4, $5, $5 FROM accounts
+          WHERE accounts.id = $2 AND accounts.email_verified_at IS NOT NULL
+            AND (accounts.is_admin
+                 OR EXISTS (SELECT FROM members WHERE project_id = $3 AND account_id = accounts.id))
+         ON CONFLICT ON CONSTRAINT mails_once DO UPDATE SET asked_at = excluded.asked_at",
+    )
+    .bind::<SqlUuid, _>(Uuid::now_v7())
+    .bind::<SqlUuid, _>(mail.owner.0)
+    .bind::<SqlUuid, _>(mail.project.0)
+    .bind::<SqlUuid, _>(mail.event.0)
+    .bind::<Timestamptz, _>(now)
+    .execute(conn)
+    .await?;
+    Ok(noted > 0)
+}
+
 /// Takes the mail in hand that is due longest, for as long as `hold`; nobody else does in that time.
 ///
 /// # Errors
@@ -112,7 +156,7 @@ pub async fn take(
     now: DateTime<Utc>,
     hold: TimeDelta,
 ) -> Result<Option<Waiting>, StorageError> {
-    type Row = (Uuid, String, String, Option<Uuid>, DateTime<Utc>, i32);
+    type Row = (Uuid, String, String, Option<Uuid>, Option<Uuid>, DateTime<Utc>, i32);
     conn.transaction(async |conn| {
         let due: Option<Row> = mails::table
             .filter(mails::due_at.le(now))
@@ -122,6 +166,7 @@ pub async fn take(
                 mails::kind,
                 mails::address,
                 mails::account_id,
+                mails::alert_event_id,
                 mails::asked_at,
                 mails::attempts,
             ))
@@ -130,7 +175,7 @@ pub async fn take(
             .first(conn)
             .await
             .optional()?;
-        let Some((id, kind, address, account, asked_at, attempts)) = due else { return Ok(None) };
+        let Some((id, kind, address, account, event, asked_at, attempts)) = due else { return Ok(None) };
         let attempts = attempts.saturating_add(1);
         diesel::update(mails::table.find(id))
             .set((mails::due_at.eq(now + hold), mails::attempts.eq(attempts)))
@@ -141,6 +186,7 @@ pub async fn take(
             kind: Kind::parse(&kind)?,
             address,
             account: account.map(AccountId),
+            alert_event: event.map(AlertEventId),
             asked_at,
             attempts: attempts.unsigned_abs(),
         }))

@@ -103,6 +103,7 @@ diesel::table! {
         asked_at -> Timestamptz,
         attempts -> Integer,
         due_at -> Timestamptz,
+        alert_event_id -> Nullable<Uuid>,
     }
 }
 
@@ -184,6 +185,74 @@ diesel::table! {
 }
 
 diesel::table! {
+    alerts (id) {
+        id -> Uuid,
+        project_id -> Uuid,
+        insight_id -> Uuid,
+        name -> Text,
+        owner_id -> Nullable<Uuid>,
+        visibility -> Text,
+        condition -> Jsonb,
+        times -> SmallInt,
+        every_seconds -> Integer,
+        enabled -> Bool,
+        by_mail -> Bool,
+        webhook_url -> Nullable<Text>,
+        webhook_secret -> Nullable<Text>,
+        version -> BigInt,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    alert_states (alert_id) {
+        alert_id -> Uuid,
+        firing -> Bool,
+        against -> SmallInt,
+        number -> Nullable<Double>,
+        previous -> Nullable<Double>,
+        error -> Nullable<Text>,
+        evaluated_at -> Nullable<Timestamptz>,
+        due_at -> Timestamptz,
+        holder -> Nullable<Uuid>,
+    }
+}
+
+diesel::table! {
+    alert_events (id) {
+        id -> Uuid,
+        alert_id -> Uuid,
+        kind -> Text,
+        number -> Nullable<Double>,
+        previous -> Nullable<Double>,
+        occurred_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    alert_deliveries (id) {
+        id -> Uuid,
+        event_id -> Uuid,
+        channel -> Text,
+        status -> Text,
+        attempts -> Integer,
+        error -> Nullable<Text>,
+        due_at -> Timestamptz,
+        settled_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    insight_results (insight_id) {
+        insight_id -> Uuid,
+        query -> Jsonb,
+        answer -> Text,
+        answered_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     dashboards (id) {
         id -> Uuid,
         project_id -> Uuid,
@@ -231,7 +300,18 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    event_schemas (project_id, event_type) {
+        project_id -> Uuid,
+        event_type -> Text,
+        schema -> Jsonb,
+        revision -> Uuid,
+        changed_at -> Timestamptz,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(projects, members, accounts);
 diesel::allow_tables_to_appear_in_same_query!(sessions, accounts, refresh_tokens, external_identities);
 diesel::allow_tables_to_appear_in_same_query!(mail_tokens, accounts);
-diesel::allow_tables_to_appear_in_same_query!(insights, dashboards, tiles, dashboard_shares);
+diesel::allow_tables_to_appear_in_same_query!(insights, insight_results, dashboards, tiles, dashboard_shares);
+diesel::allow_tables_to_appear_in_same_query!(alerts, alert_states, alert_events, alert_deliveries);

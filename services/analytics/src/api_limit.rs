@@ -3,6 +3,7 @@
 
 use millrace_cache::limits::Allowance;
 use millrace_domain::ids::ProjectId;
+use millrace_domain::rate::Rate;
 use millrace_http::problem::Problem;
 use millrace_http::quota::Quota;
 
@@ -11,18 +12,30 @@ use crate::state::State;
 /// What it is called in metrics and headers.
 const POLICY: &str = "project";
 
-/// Takes a question from what may be asked.
+/// Takes a question from what may be asked of a project.
 ///
 /// # Errors
 /// 429 with the time to wait.
 pub async fn check(state: &State, project: ProjectId) -> Result<(), Problem> {
     let Some(rate) = state.api_limits.of(project).map(|rate| *rate) else { return Ok(()) };
-    let outcome = state.rates.take(&[Allowance::of_project(POLICY, project, rate)], 1).await;
+    let detail = || format!("{rate} questions may be asked of this project: wait before you ask again");
+    take(state, POLICY, Allowance::of_project(POLICY, project, rate), rate, detail).await
+}
+
+/// Takes one from an allowance.
+///
+/// # Errors
+/// 429 with the time to wait.
+pub async fn take(
+    state: &State,
+    policy: &'static str,
+    allowance: Allowance,
+    rate: Rate,
+    detail: impl FnOnce() -> String,
+) -> Result<(), Problem> {
+    let outcome = state.rates.take(&[allowance], 1).await;
     match (outcome.refused, outcome.standings.first()) {
-        (Some(_), Some(standing)) => {
-            let detail = format!("{rate} questions may be asked of this project: wait before you ask again");
-            Err(Problem::too_many(Quota::of(POLICY, rate), detail, standing.wait))
-        }
+        (Some(_), Some(standing)) => Err(Problem::too_many(Quota::of(policy, rate), detail(), standing.wait)),
         _ => Ok(()),
     }
 }

@@ -11,6 +11,7 @@ use millrace_http::authorized::Authenticator;
 use millrace_http::serve::serve;
 use millrace_messaging::broker::Broker;
 use millrace_messaging::keys::KeyResolver;
+use millrace_messaging::notifications;
 use millrace_messaging::project_tables::{API_LIMITS, TableCopy};
 use millrace_messaging::tokens::TokenVerifier;
 use millrace_runtime::health::{self, Health};
@@ -19,6 +20,7 @@ use millrace_runtime::lifecycle::Components;
 use millrace_storage::database::{Database, PoolSettings};
 use utoipa_actix_web::service_config::ServiceConfig;
 
+use crate::alerts;
 use crate::authenticator::BrokerAuthenticator;
 use crate::config::Config;
 use crate::kept::KeptAnswers;
@@ -31,7 +33,7 @@ use crate::sql::desk::Desk;
 use crate::state::State;
 use crate::turns::Turns;
 
-/// How long the broker may take to acknowledge; analytics asks it questions and publishes nothing.
+/// How long the broker may take to acknowledge; analytics tells it of what people keep.
 const PUBLISH_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Analytics, ready to run.
@@ -40,6 +42,7 @@ pub struct App {
     listener: TcpListener,
     state: State,
     broker: Broker,
+    replicas: usize,
     revocations: RevocationCount,
     health: Arc<Health>,
     process: Process,
@@ -57,6 +60,11 @@ impl App {
         let settings =
             PoolSettings { statement_timeout: config.statement_timeout, ..PoolSettings::named("analytics") };
         let database = Database::new(&config.database_url, settings)?;
+        let workspace = if config.workspace_url == config.database_url {
+            database.clone()
+        } else {
+            Database::new(&config.workspace_url, PoolSettings::named("analytics"))?
+        };
         let revocations = RevocationCount::new(&config.redis_url)?;
         let health = {
             let (database, broker) = (database.clone(), broker.clone());
@@ -87,6 +95,7 @@ impl App {
         let state = State {
             sql: config.sql_database_url.as_ref().map(desk).transpose()?,
             database,
+            workspace,
             broker: broker.clone(),
             answers,
             rates: Rates::new(Some(&config.redis_url))?,
@@ -95,12 +104,16 @@ impl App {
             postings,
             sets: KeptSets::new(for_sets),
             turns: Turns::new(config.queries_per_project),
+            webhooks: config.webhooks,
+            mails: config.mails,
+            trusted_proxies: config.trusted_proxies,
             clock: config.clock,
         };
         Ok(Self {
             listener,
             state,
             broker,
+            replicas: config.replicas,
             revocations,
             health: Arc::new(health),
             process,
@@ -139,6 +152,16 @@ impl App {
         let authenticator: Arc<dyn Authenticator> = Arc::new(BrokerAuthenticator::new(keys, tokens));
         let answering = services::answer(self.broker.clone(), self.state.clone(), shutdown.clone());
         components.spawn("questions of services", answering);
+        let prepared = notifications::prepare(self.broker.clone(), self.replicas, shutdown.clone());
+        components.spawn("notifications", prepared);
+        let state = self.state.clone();
+        components
+            .spawn("alerts", alerts::follow(state, "looking", alerts::evaluation::next, shutdown.clone()));
+        let state = self.state.clone();
+        components.spawn(
+            "alert deliveries",
+            alerts::follow(state, "telling", alerts::telling::next, shutdown.clone()),
+        );
         let (state, health) = (web::Data::new(self.state), web::Data::from(self.health));
         let configure = move |service: &mut web::ServiceConfig| {
             service

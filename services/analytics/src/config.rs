@@ -5,7 +5,11 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 use chrono::{DateTime, Utc};
+use millrace_http::client_address::TrustedProxies;
 use millrace_runtime::config::{ConfigError, Env};
+
+use crate::alerts::telling;
+use crate::alerts::webhook::Webhooks;
 
 /// The settings of analytics.
 #[derive(Clone, Debug)]
@@ -22,6 +26,8 @@ pub struct Config {
     pub sql_connections: u32,
     /// `MILLRACE_SQL_PER_PROJECT`: how many of them about one project.
     pub sql_per_project: u32,
+    /// `DATABASE_URL`, where what people keep is written; a replica takes no writes.
+    pub workspace_url: String,
     /// `NATS_URL`.
     pub nats_url: String,
     /// `REDIS_URL`.
@@ -38,6 +44,13 @@ pub struct Config {
     pub memory: u64,
     /// `MILLRACE_QUERIES_PER_PROJECT`: how many questions about one project may be worked on at once.
     pub queries_per_project: u32,
+    /// `MILLRACE_WEBHOOK_PRIVATE`: whether alerts may be posted to private addresses. `MILLRACE_WEBHOOK_TIMEOUT`: how long
+    /// a receiver may take.
+    pub webhooks: Webhooks,
+    /// `MILLRACE_ALERT_MAILS`: whether auth has a mail server to hand the mails of alerts to.
+    pub mails: bool,
+    /// `MILLRACE_TRUSTED_PROXIES`: networks whose word on where a request came from is taken.
+    pub trusted_proxies: TrustedProxies,
     /// `MILLRACE_SHUTDOWN_GRACE`: how long requests in hand may take once the service is asked to stop.
     pub shutdown_grace: Duration,
     /// What time it is, which decides what is complete. Not from the environment: tests stop it.
@@ -52,7 +65,8 @@ impl Config {
     pub fn from_env(mut env: Env) -> Result<Self, ConfigError> {
         let bind = env.or("MILLRACE_BIND", SocketAddr::from((Ipv4Addr::LOCALHOST, 8084)));
         let replica: Option<String> = env.optional("ANALYTICS_DATABASE_URL");
-        let database_url = replica.or_else(|| env.required("DATABASE_URL"));
+        let workspace_url: Option<String> = env.required("DATABASE_URL");
+        let database_url = replica.or_else(|| workspace_url.clone());
         let sql_database_url = env.optional("ANALYTICS_SQL_DATABASE_URL");
         let sql_timeout = env.duration("MILLRACE_SQL_TIMEOUT", Duration::from_secs(10));
         let sql_connections = env.or("MILLRACE_SQL_CONNECTIONS", 4);
@@ -65,6 +79,16 @@ impl Config {
         let query_events = env.or("MILLRACE_QUERY_EVENTS", 50_000_000);
         let memory = env.bytes("MILLRACE_QUERY_MEMORY", ByteSize::mib(256));
         let queries_per_project = env.or("MILLRACE_QUERIES_PER_PROJECT", 6);
+        let webhooks = Webhooks {
+            private_allowed: env.or("MILLRACE_WEBHOOK_PRIVATE", false),
+            patience: env.duration("MILLRACE_WEBHOOK_TIMEOUT", Duration::from_secs(10)),
+        };
+        let mails = env.or("MILLRACE_ALERT_MAILS", false);
+        env.law(
+            webhooks.patience <= telling::LONGEST_PATIENCE,
+            "MILLRACE_WEBHOOK_TIMEOUT must be at most 25s: after a minute another process takes up what is told",
+        );
+        let trusted_proxies = env.or("MILLRACE_TRUSTED_PROXIES", TrustedProxies::loopback());
         let shutdown_grace = env.duration("MILLRACE_SHUTDOWN_GRACE", Duration::from_secs(30));
         env.law(
             statement_timeout >= Duration::from_millis(1),
@@ -95,6 +119,7 @@ impl Config {
                 sql_timeout,
                 sql_connections,
                 sql_per_project,
+                workspace_url: workspace_url?,
                 nats_url: nats_url?,
                 redis_url: redis_url?,
                 replicas,
@@ -103,6 +128,9 @@ impl Config {
                 query_events,
                 memory,
                 queries_per_project,
+                webhooks,
+                mails,
+                trusted_proxies,
                 shutdown_grace,
                 clock: Utc::now,
             })

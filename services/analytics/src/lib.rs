@@ -7,12 +7,16 @@
 //!
 //! This service never writes events.
 
+pub mod alerts;
 pub mod answer;
 pub mod api_limit;
 pub mod app;
+pub mod audit;
 pub mod authenticator;
 pub mod config;
 pub mod errors;
+pub mod insight_answers;
+mod keepsake;
 pub mod kept;
 pub mod kept_sets;
 pub mod markdown;

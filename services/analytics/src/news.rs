@@ -1,14 +1,23 @@
 //! Telling whoever looks at the project what has happened.
 
+use std::time::Duration;
+
 use millrace_domain::ids::ProjectId;
 use millrace_domain::notification::Notification;
+use millrace_messaging::error::MessagingError;
 use millrace_messaging::notifications::notify;
 
 use crate::state::State;
 
-/// Tells it. What was to be told has happened all the same, so a broker that is away fails nobody.
+/// How long a request waits for the broker.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Tells it. When this returns, it is kept for those who were not there, unless the broker is away: what was to be told
+/// has happened all the same, so that fails nobody.
 pub async fn tell(state: &State, project: ProjectId, notification: Notification) {
-    if let Err(error) = notify(&state.broker, project, &notification).await {
+    let late = |_elapsed| Err(MessagingError::Unavailable(format!("no answer in {PATIENCE:?}")));
+    let told = tokio::time::timeout(PATIENCE, notify(&state.broker, project, &notification)).await;
+    if let Err(error) = told.unwrap_or_else(late) {
         metrics::counter!("dependency_failures_total", "dependency" => "nats").increment(1);
         tracing::warn!(%error, kind = notification.kind.as_str(), "nobody was told");
     }

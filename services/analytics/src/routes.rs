@@ -6,17 +6,20 @@ use utoipa_actix_web::AppExt;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 mod active_users;
+mod alerts;
 mod cohorts;
 mod dashboards;
 mod denials;
 mod document;
 mod event_types;
 mod insights;
+mod last_result;
 mod properties;
 mod query;
 mod retention;
 mod schema;
 mod sql;
+mod templates;
 mod top_events;
 mod trends;
 mod users;
@@ -51,11 +54,22 @@ pub fn configure(service: &mut ServiceConfig<'_>) {
         .service(insights::show)
         .service(insights::change)
         .service(insights::remove)
+        .service(alerts::list)
+        .service(alerts::create)
+        .service(alerts::show)
+        .service(alerts::change)
+        .service(alerts::remove)
+        .service(alerts::new_secret)
+        .service(alerts::history::list)
+        .service(templates::list)
+        .service(templates::create)
         .service(dashboards::list)
         .service(dashboards::create)
         .service(dashboards::show)
         .service(dashboards::change)
         .service(dashboards::remove)
+        .service(dashboards::data::show)
+        .service(dashboards::shared::show)
         .service(dashboards::insights::add)
         .service(dashboards::insights::remove)
         .service(dashboards::shares::list)

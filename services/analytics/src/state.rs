@@ -3,10 +3,12 @@
 use chrono::{DateTime, Utc};
 use millrace_cache::limits::Limits as Rates;
 use millrace_domain::rate::Rate;
+use millrace_http::client_address::TrustedProxies;
 use millrace_messaging::broker::Broker;
 use millrace_messaging::project_tables::TableCopy;
 use millrace_storage::database::{Connection, Database};
 
+use crate::alerts::webhook::Webhooks;
 use crate::errors::AnalyticsError;
 use crate::kept::KeptAnswers;
 use crate::kept_sets::KeptSets;
@@ -18,8 +20,10 @@ use crate::turns::Turns;
 /// Shared by all workers of the server.
 #[derive(Clone, Debug)]
 pub struct State {
-    /// Where the events and their roll-ups are.
+    /// Where the events and their roll-ups are: a replica, if there is one.
     pub database: Database,
+    /// Where what people keep is.
+    pub workspace: Database,
     /// Where it is told what has changed.
     pub broker: Broker,
     /// Answers that were given a moment ago.
@@ -38,16 +42,22 @@ pub struct State {
     pub turns: Turns,
     /// Where statements in SQL are asked, if anywhere.
     pub sql: Option<Desk>,
+    /// Where alerts may be posted.
+    pub webhooks: Webhooks,
+    /// Whether there is a mail server for them.
+    pub mails: bool,
+    /// Whose word on where a request came from is taken.
+    pub trusted_proxies: TrustedProxies,
     /// What time it is.
     pub clock: fn() -> DateTime<Utc>,
 }
 
 impl State {
-    /// A connection to the database.
+    /// A connection to what people keep.
     ///
     /// # Errors
     /// When it is away, or all connections are in use.
     pub async fn connection(&self) -> Result<Connection, AnalyticsError> {
-        Ok(self.database.connection().await?)
+        Ok(self.workspace.connection().await?)
     }
 }

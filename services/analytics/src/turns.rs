@@ -39,6 +39,12 @@ impl Turns {
         turn.map_err(|_elapsed| busy())?.map_err(|_never_closed| busy())
     }
 
+    /// Half of the questions about a project that are worked on at once, and at least one.
+    #[must_use]
+    pub fn half(&self) -> usize {
+        usize::try_from(self.limit / 2).unwrap_or(1).max(1)
+    }
+
     fn of(&self, project: ProjectId) -> Arc<Semaphore> {
         let mut projects = self.projects.lock().unwrap_or_else(PoisonError::into_inner);
         if projects.len() >= MANY {

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 
-use actix_web::{FromRequest, HttpRequest, dev::Payload, web};
+use actix_web::{FromRequest, HttpRequest, dev::Payload};
 use millrace_domain::audit::action::Action;
 use millrace_domain::audit::{Actor, Origin, SecurityEvent};
 use millrace_domain::ids::SessionId;
@@ -60,9 +60,7 @@ impl FromRequest for Caller {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let request = request.clone();
         Box::pin(async move {
-            let state = request
-                .app_data::<web::Data<State>>()
-                .ok_or_else(|| Problem::internal(&"this service has no state"))?;
+            let state = State::of(&request)?;
             let token = token(Credentials::read(request.headers())?)?;
             let origin = audit::origin(state, &request);
             Ok(Self { origin, ..Self::by_token(state, &token).await? })

@@ -78,6 +78,7 @@ pub async fn start(
     let action = match task.kind() {
         Kind::Export => Some(Action::ExportStarted),
         Kind::DeleteUser => Some(Action::UserDeletionStarted),
+        Kind::Replay => Some(Action::ReplayStarted),
         _ => None,
     };
     if let (Some(action), Some(project)) = (action, project) {

@@ -6,7 +6,7 @@ use std::future::Future;
 use std::marker::PhantomData;
 use std::pin::Pin;
 
-use actix_web::{FromRequest, HttpRequest, dev::Payload, web};
+use actix_web::{FromRequest, HttpRequest, dev::Payload};
 use millrace_domain::access::Role;
 use millrace_domain::audit::action::Action;
 use millrace_domain::audit::{Details, SecurityEvent, Target};
@@ -126,6 +126,25 @@ impl<R: RequiredRole> ProjectAccess<R> {
     }
 }
 
+/// Lets owners and admins of the project that a parameter names pass, and system admins also when none is named.
+///
+/// # Errors
+/// 403 for others who name none; else as [`ProjectAccess::of`].
+pub async fn admit(
+    state: &State,
+    caller: Caller,
+    project: Option<ProjectId>,
+    request: &HttpRequest,
+) -> Result<Caller, Problem> {
+    if caller.claims.admin {
+        return Ok(caller);
+    }
+    let project = project.ok_or_else(|| {
+        Problem::new(Code::Forbidden, "only system admins see everything: name a project in `project_id`")
+    })?;
+    Ok(ProjectAccess::<AtLeastAdmin>::of(state, caller, project, request).await?.caller)
+}
+
 /// The project that a request is about whose path names none: the one of `X-Project-Id`, or the only one that the
 /// caller has. `None` for a system admin who names none.
 ///
@@ -183,10 +202,7 @@ impl<R: RequiredRole> FromRequest for ProjectAccess<R> {
         Box::pin(async move {
             let caller = Caller::extract(&request).await?;
             let id: ProjectId = request.match_info().query("id").parse().map_err(|_not_an_id| not_found())?;
-            let state = request
-                .app_data::<web::Data<State>>()
-                .ok_or_else(|| Problem::internal(&"this service has no state"))?;
-            Self::of(state, caller, id, &request).await
+            Self::of(State::of(&request)?, caller, id, &request).await
         })
     }
 }

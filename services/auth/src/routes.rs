@@ -26,6 +26,7 @@ mod project_settings;
 mod projects;
 mod refresh;
 mod register;
+mod schema;
 mod session;
 mod session_kind;
 mod sessions;
@@ -78,9 +79,12 @@ pub fn configure(service: &mut ServiceConfig<'_>) {
         .service(jobs::create)
         .service(jobs::upload::import)
         .service(jobs::show)
-        .service(jobs::cancel)
-        .service(jobs::resume)
+        .service(jobs::interruption::cancel)
+        .service(jobs::interruption::resume)
         .service(jobs::download::download)
+        .service(schema::show)
+        .service(schema::set)
+        .service(schema::end)
         .service(audit::list);
 }
 

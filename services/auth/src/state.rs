@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix_web::{HttpRequest, web};
 use millrace_cache::attempts::Attempts;
 use millrace_cache::revocations::RevocationCount;
 use millrace_files::Files;
 use millrace_http::client_address::TrustedProxies;
+use millrace_http::problem::Problem;
 use millrace_http::public_side::PublicSide;
 use millrace_messaging::broker::Broker;
 use millrace_storage::database::{Connection, Database};
@@ -55,6 +57,14 @@ pub struct State {
 }
 
 impl State {
+    /// What a request may use.
+    ///
+    /// # Errors
+    /// 500 when the service was put together without it.
+    pub fn of(request: &HttpRequest) -> Result<&web::Data<Self>, Problem> {
+        request.app_data().ok_or_else(|| Problem::internal(&"this service has no state"))
+    }
+
     /// A connection to the database.
     ///
     /// # Errors

@@ -10,7 +10,7 @@ use millrace_domain::ids::ProjectId;
 use millrace_domain::notification::{Audience, Notification};
 use millrace_http::problem::Problem;
 use millrace_messaging::broker::Broker;
-use millrace_messaging::notifications;
+use millrace_messaging::notifications::{self, missed};
 use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::sync::broadcast;
@@ -19,6 +19,8 @@ use tokio::time::sleep;
 use crate::sockets::access::Viewer;
 use crate::sockets::connection::Feed;
 use crate::sockets::{Sockets, frame};
+
+pub(crate) mod since;
 
 /// How long after a failure the broker is asked again.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -35,18 +37,35 @@ pub struct Told {
 struct Message<'a> {
     r#type: &'static str,
     #[serde(flatten)]
+    notification: Placed<'a>,
+}
+
+/// A notification and where it stands: what comes behind can be had with that cursor.
+#[derive(Serialize)]
+struct Placed<'a> {
+    cursor: String,
+    #[serde(flatten)]
     notification: &'a Notification,
 }
 
+impl<'a> Placed<'a> {
+    fn new(cursor: u64, notification: &'a Notification) -> Self {
+        Self { cursor: cursor.to_string(), notification }
+    }
+}
+
 /// What a client is told.
-struct Notifications;
+struct Notifications {
+    /// Where nothing was to be told yet when the socket was asked for; `None`: nobody knows.
+    cursor: Option<u64>,
+}
 
 impl Feed for Notifications {
     type Item = Arc<Told>;
     const KIND: &'static str = "notifications";
 
     fn greeting(&self) -> Value {
-        json!({"type": "ready"})
+        json!({"type": "ready", "cursor": self.cursor.map(|cursor| cursor.to_string())})
     }
 
     fn frame(&self, told: &Arc<Told>, viewer: &Viewer) -> Option<Bytes> {
@@ -64,8 +83,11 @@ pub(crate) async fn open(
     payload: web::Payload,
     sockets: web::Data<Sockets>,
 ) -> HttpResponse {
+    // Before the seat is taken: what is told in between is told twice, and not missed.
+    let cursor = missed::newest(&sockets.broker).await;
+    let cursor = cursor.inspect_err(|error| tracing::warn!(%error, "sockets begin without a cursor")).ok();
     let feed = |query: Vec<(String, String)>| match query.into_iter().next() {
-        None => Ok(Notifications),
+        None => Ok(Notifications { cursor }),
         Some((name, _)) => {
             Err(Problem::field(&name, "invalid", format!("there is no parameter `{name}` here")))
         }
@@ -76,10 +98,10 @@ pub(crate) async fn open(
 /// Tells a project's clients, for as long as it is polled.
 pub(crate) async fn follow(broker: Broker, project: ProjectId, clients: broadcast::Sender<Arc<Told>>) {
     loop {
-        match notifications::listen(&broker, project).await {
+        match notifications::told(&broker, project).await {
             Ok(mut messages) => {
-                while let Some(message) = messages.next().await {
-                    if let Some(told) = read(&message) {
+                while let Some((cursor, message)) = messages.next().await {
+                    if let Some(told) = read(cursor, &message) {
                         // The last client may just have left.
                         let _ = clients.send(Arc::new(told));
                     }
@@ -92,9 +114,10 @@ pub(crate) async fn follow(broker: Broker, project: ProjectId, clients: broadcas
 }
 
 /// `None` for what cannot be read: then it is not known who may see it.
-fn read(message: &[u8]) -> Option<Told> {
+fn read(cursor: u64, message: &[u8]) -> Option<Told> {
     let told = serde_json::from_slice::<Notification>(message).and_then(|notification| {
-        let text = serde_json::to_string(&Message { r#type: "notification", notification: &notification })?;
+        let placed = Placed::new(cursor, &notification);
+        let text = serde_json::to_string(&Message { r#type: "notification", notification: placed })?;
         Ok(Told { audience: notification.audience, frame: frame::text(&text) })
     });
     told.inspect_err(|error| tracing::warn!(%error, "a notification cannot be read")).ok()

@@ -15,7 +15,7 @@ use crate::browser_session::{self, BrowserSessions};
 use crate::cors;
 use crate::limits::{self, RouteClass};
 use crate::live;
-use crate::notifications;
+use crate::notifications::{self, since};
 use crate::proxy::Proxy;
 use crate::sockets::{Sockets, tickets};
 use crate::state::State;
@@ -38,8 +38,7 @@ pub fn configure(
     service
         .route("/", web::get().to(welcome))
         .route(API_DOCUMENT, web::get().to(move || std::future::ready(describe(document.clone()))))
-        .route("/docs", web::get().to(|| async { Redirect::to(DOCUMENTATION).permanent() }))
-        .service(swagger);
+        .route("/docs", web::get().to(|| async { Redirect::to(DOCUMENTATION).permanent() }));
     configure_sockets(service, state, sockets);
     let proxy = |upstream| Rc::new(Proxy::new(upstream, Arc::clone(state)));
     let proxies = PerUpstream::each(proxy);
@@ -75,6 +74,8 @@ pub fn configure(
             // Outside the limits: a preflight costs nothing, and a page may read why it was refused.
             .wrap(Condition::new(origins.some(), cors))
     });
+    // Last: it is found by a regular expression, which others need not be held against.
+    service.service(swagger);
 }
 
 /// Mounts the routes of what is told while it happens.
@@ -92,8 +93,13 @@ fn configure_sockets(service: &mut web::ServiceConfig, state: &Arc<State>, socke
     ] {
         service.service(web::resource(path).route(opens).wrap(limit()));
     }
-    let tickets = web::resource("/api/v1/live/tickets").route(web::post().to(tickets::give)).wrap(limit());
-    service.service(tickets.wrap(Condition::new(state.cors_api.some(), cors::policy(&state.cors_api))));
+    for (path, answers) in [
+        ("/api/v1/live/tickets", web::post().to(tickets::give)),
+        ("/api/v1/notifications", web::get().to(since::list)),
+    ] {
+        let resource = web::resource(path).route(answers).wrap(limit());
+        service.service(resource.wrap(Condition::new(state.cors_api.some(), cors::policy(&state.cors_api))));
+    }
 }
 
 /// What this is, for someone who opens the address in a browser.

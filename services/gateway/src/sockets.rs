@@ -50,7 +50,8 @@ const PROJECT: HeaderName = HeaderName::from_static("x-project-id");
 /// What sockets have in common.
 #[derive(Debug)]
 pub struct Sockets {
-    access: Access,
+    pub(crate) access: Access,
+    pub(crate) broker: Broker,
     tickets: Tickets,
     pub(crate) live: Hub<Arc<Gathered>>,
     pub(crate) notifications: Hub<Arc<Told>>,
@@ -84,6 +85,7 @@ impl Sockets {
         let (live, told) = (broker.clone(), broker.clone());
         Self {
             access: Access { keys, tokens, sessions },
+            broker: broker.clone(),
             tickets: Tickets(tickets),
             live: Hub::new(runtime.clone(), move |project, sender| {
                 Box::pin(gathered::follow(live.clone(), project, sender))
@@ -182,7 +184,7 @@ impl Sockets {
 
 /// The answer in place of what was asked for.
 #[derive(Debug)]
-pub(crate) struct Refused(HttpResponse);
+pub(crate) struct Refused(pub(crate) HttpResponse);
 
 impl From<Problem> for Refused {
     fn from(problem: Problem) -> Self {
@@ -241,12 +243,12 @@ impl Asked {
 }
 
 /// The project that the headers name.
-fn project_header(request: &HttpRequest) -> Result<Option<ProjectId>, Problem> {
+pub(crate) fn project_header(request: &HttpRequest) -> Result<Option<ProjectId>, Problem> {
     let header = request.headers().get(PROJECT);
     header.map(|value| project_named("X-Project-Id", value.to_str().ok())).transpose()
 }
 
-fn project_named(field: &str, text: Option<&str>) -> Result<ProjectId, Problem> {
+pub(crate) fn project_named(field: &str, text: Option<&str>) -> Result<ProjectId, Problem> {
     let project = text.and_then(|text| text.parse().ok());
     project.ok_or_else(|| Problem::field(field, "invalid", format!("{field} must be a UUID")))
 }

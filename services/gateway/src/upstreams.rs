@@ -32,8 +32,12 @@ pub const ROUTES: &[(&str, Upstream)] = &[
     ("/api/v1/event-types", Analytics),
     ("/api/v1/schema", Analytics),
     ("/api/v1/cohorts", Analytics),
+    ("/api/v1/schema/{event_type}", Auth),
     ("/api/v1/insights", Analytics),
     ("/api/v1/dashboards", Analytics),
+    ("/api/v1/dashboard-templates", Analytics),
+    ("/api/v1/alerts", Analytics),
+    ("/api/v1/shared", Analytics),
     ("/api/v1/query", Analytics),
     ("/api/v1/sql", Analytics),
     ("/api/v1/users", Analytics),
@@ -174,10 +178,16 @@ mod tests {
             "/api/v1/stats/a%2Fb/events?limit=1",
             "/api/v1/auth/google/callback",
             "/auth/google/callback",
+            "/api/v1/schema?event_type=login",
+            "/api/v1/schema/a%2Fb",
         ];
         let answers = matched(ROUTES, &paths).await;
         let stats = "analytics /api/v1/stats";
-        assert_eq!(answers, [stats, stats, stats, "auth /api/v1/auth", "auth /auth"]);
+        let schemas = ["analytics /api/v1/schema", "auth /api/v1/schema/{event_type}"];
+        assert_eq!(
+            answers,
+            [&[stats, stats, stats, "auth /api/v1/auth", "auth /auth"][..], &schemas].concat()
+        );
     }
 
     #[actix_web::test]

@@ -22,6 +22,7 @@ use crate::jobs::runner::Runner;
 use crate::jobs::{Tools, schedule};
 use crate::observed::Observed;
 use crate::pipeline::Pipeline;
+use crate::strict::Strict;
 use crate::{compaction, exhausted, lag, orders};
 
 /// JetStream's own time limit; the worker publishes dead letters only.
@@ -94,6 +95,7 @@ impl App {
         let health = health(&process, &broker, &database, &versions);
         let labels = Arc::new(CappedLabels::new(EVENT_TYPE_LABELS));
         let observed = Arc::new(Observed::default());
+        let strict = Arc::new(Strict::default());
         let mut components = Components::new(shutdown.clone(), config.shutdown_grace);
         for _ in 0..config.pipelines {
             let pipeline = Pipeline {
@@ -103,6 +105,7 @@ impl App {
                 streams: config.streams,
                 appender: Appender::new(&config.database_url, config.statement_timeout),
                 versions: versions.clone(),
+                strict: Arc::clone(&strict),
                 enricher: enricher.clone(),
                 observed: Arc::clone(&observed),
                 labels: Arc::clone(&labels),
@@ -110,6 +113,8 @@ impl App {
             };
             components.spawn("pipeline", pipeline.run());
         }
+        let (schemas, until) = (database.clone(), shutdown.clone());
+        components.spawn("schemas", async move { strict.follow(schemas, until).await });
         let (properties, until) = (database.clone(), shutdown.clone());
         components.spawn("properties", async move { observed.write_down(properties, until).await });
         for _ in 0..config.jobs.at_once {

@@ -6,7 +6,7 @@ use millrace_messaging::broker::Broker;
 use millrace_messaging::dead_letters::{DeadLetter, Lineage, bury};
 use millrace_messaging::error::MessagingError;
 use millrace_messaging::source::{Run, Source};
-use millrace_messaging::wire;
+use millrace_messaging::wire::{self, Invalid};
 
 /// A message that cannot be read.
 pub const UNREADABLE: &str = "unreadable";
@@ -14,6 +14,8 @@ pub const UNREADABLE: &str = "unreadable";
 pub const UNKNOWN_PROJECT: &str = "unknown_project";
 /// An event that breaks a law of the domain.
 pub const INVALID: &str = "invalid";
+/// An event whose properties break the schema of its type.
+pub const SCHEMA_VIOLATION: &str = "schema_violation";
 /// An event that the database does not take.
 pub const REFUSED: &str = "refused";
 /// A message that was delivered again and again and never settled.
@@ -29,6 +31,13 @@ pub async fn put(broker: &Broker, from: Lineage<'_>, letter: DeadLetter) -> Resu
     bury(broker, from, letter).await?;
     metrics::counter!("dead_letters_total", "reason" => reason).increment(1);
     Ok(())
+}
+
+/// An event that breaks a law, as a dead letter.
+#[must_use]
+pub fn invalid(event: Invalid) -> DeadLetter {
+    let Invalid { payload, fault, source } = event;
+    DeadLetter { payload, reason: INVALID, detail: fault.to_string(), source }
 }
 
 /// An event of `batch`, encoded alone, with what may be kept of its source.

@@ -25,6 +25,7 @@ pub mod hold;
 pub mod import;
 pub mod maintenance;
 pub mod rebuild;
+pub mod replay;
 pub mod retention;
 pub mod runner;
 pub mod schedule;
@@ -98,9 +99,7 @@ impl Work {
             Task::Export(export) => Box::pin(export::run(self, &export)).await,
             Task::DeleteUser(user) => Box::pin(delete_user::run(self, &user)).await,
             Task::Rebuild => Box::pin(rebuild::run(self)).await,
-            Task::Replay(_) => Err(JobError::Failed(
-                "dead letters are replayed by POST /api/v1/dead-letters/replay".to_owned(),
-            )),
+            Task::Replay(replay) => Box::pin(replay::run(self, &replay)).await,
             Task::Maintenance(Kind::Retention) => Box::pin(retention::run(self)).await,
             Task::Maintenance(kind) => Box::pin(maintenance::run(self, kind)).await,
         }

@@ -1,7 +1,7 @@
 //! From the log to the database, exactly once.
 //!
 //! A [`pipeline`] pulls messages ([`millrace_messaging::consumer`]), decodes them ([`millrace_messaging::wire`]),
-//! adds to them ([`enrichment`]), stores their events and what they add to the roll-ups in one transaction ([`store`],
+//! holds them against the schemas of their types ([`strict`]), adds to them ([`enrichment`]), stores their events and what they add to the roll-ups in one transaction ([`store`],
 //! [`millrace_storage::append`]), and only then takes the messages out of the log ([`settle`]). A crash anywhere
 //! brings the messages again, and storing them again changes nothing. What can never be stored goes to the
 //! [`dead_letters`]; what cannot be stored right now waits.
@@ -29,4 +29,5 @@ pub mod orders;
 pub mod pipeline;
 pub mod settle;
 pub mod store;
+pub mod strict;
 pub mod work;

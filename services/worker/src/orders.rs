@@ -2,6 +2,7 @@
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use millrace_messaging::broker::Broker;
+use millrace_messaging::dead_letters::filter::Filter;
 use millrace_messaging::dead_letters::letter::Letter;
 use millrace_messaging::dead_letters::orders::{Done, MAX_LETTERS, Order};
 use millrace_messaging::dead_letters::shelf;
@@ -13,9 +14,12 @@ use tokio_util::sync::CancellationToken;
 /// Letters in hand at the same time.
 const CONCURRENCY: usize = 16;
 
-#[derive(Clone, Copy)]
-enum Deed {
+/// What is done with letters.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Deed {
+    /// They are put back into the log.
     Replay,
+    /// They are deleted.
     Drop,
 }
 
@@ -45,6 +49,16 @@ async fn execute(broker: &Broker, order: Order, deed: Deed) -> Result<Done, Unan
         Unanswered::Unavailable
     };
     let (letters, next) = meant(broker, order).await?;
+    let letters = carry_out(broker, letters, deed).await.map_err(unavailable)?;
+    Ok(Done { letters, next })
+}
+
+/// Does it to all of them, and returns how many those are.
+pub(crate) async fn carry_out(
+    broker: &Broker,
+    letters: Vec<Letter>,
+    deed: Deed,
+) -> Result<u64, MessagingError> {
     let done = stream::iter(letters)
         .map(|letter| async move {
             match deed {
@@ -54,13 +68,12 @@ async fn execute(broker: &Broker, order: Order, deed: Deed) -> Result<Done, Unan
         })
         .buffer_unordered(CONCURRENCY)
         .try_fold(0, |done: u64, ()| async move { Ok(done + 1) })
-        .await
-        .map_err(unavailable)?;
+        .await?;
     match deed {
         Deed::Replay => metrics::counter!("dead_letters_replayed_total").increment(done),
         Deed::Drop => metrics::counter!("dead_letters_dropped_total").increment(done),
     }
-    Ok(Done { letters: done, next })
+    Ok(done)
 }
 
 /// The letters that are meant, and where to go on looking.
@@ -80,10 +93,18 @@ async fn meant(broker: &Broker, order: Order) -> Result<(Vec<Letter>, Option<u64
             }
             Ok((letters, None))
         }
-        Order::Found { filter, after, until } => {
-            let mut found = shelf::page(broker, &filter, after, MAX_LETTERS).await.map_err(away)?;
-            found.letters.retain(|letter| letter.id <= until);
-            Ok((found.letters, found.next.filter(|next| *next < until)))
-        }
+        Order::Found { filter, after, until } => found(broker, &filter, after, until).await.map_err(away),
     }
+}
+
+/// The next letters that a filter means, none newer than `until`, and where to go on looking.
+pub(crate) async fn found(
+    broker: &Broker,
+    filter: &Filter,
+    after: Option<u64>,
+    until: u64,
+) -> Result<(Vec<Letter>, Option<u64>), MessagingError> {
+    let mut found = shelf::page(broker, filter, after, MAX_LETTERS).await?;
+    found.letters.retain(|letter| letter.id <= until);
+    Ok((found.letters, found.next.filter(|next| *next < until)))
 }

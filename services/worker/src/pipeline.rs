@@ -15,18 +15,19 @@ use millrace_messaging::stored::Stored;
 use millrace_messaging::wire::{self, Decoded};
 use millrace_messaging::{streams, subjects, trace};
 use millrace_runtime::labels::CappedLabels;
-use millrace_storage::append::{Appender, NewEvent};
+use millrace_storage::append::{Appended, Appender, NewEvent};
 use rand::seq::SliceRandom;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 use crate::backoff::Backoff;
-use crate::dead_letters::{self, INVALID, REFUSED, UNKNOWN_PROJECT, UNREADABLE};
+use crate::dead_letters::{self, REFUSED, UNKNOWN_PROJECT, UNREADABLE};
 use crate::enrichment::Enricher;
 use crate::observed::Observed;
 use crate::settle::settle;
-use crate::store::{Outcome, StoreError, store};
+use crate::store::{StoreError, store};
+use crate::strict::Strict;
 use crate::work::{Work, extend, give_back, keep};
 
 /// Deliveries after which a message is suspected of taking its workers with it. The others of its pull must not share
@@ -48,6 +49,8 @@ pub struct Pipeline {
     pub appender: Appender,
     /// What tells analytics that its answers are old.
     pub versions: DataVersions,
+    /// What holds them against the schemas of their types.
+    pub strict: Arc<Strict>,
     /// What adds to events.
     pub enricher: Enricher,
     /// What notices their properties.
@@ -65,6 +68,7 @@ impl Pipeline {
     /// Never: whatever fails is tried again.
     pub async fn run(mut self) -> Result<(), MessagingError> {
         let mut backoff = Backoff::default();
+        self.shutdown.run_until_cancelled(self.strict.until_known()).await;
         while !self.shutdown.is_cancelled() {
             // Not raced against the shutdown: dropping a pull would strand messages that are on their way.
             let progress = match self.consumer.pull().await {
@@ -112,13 +116,8 @@ impl Pipeline {
         let mut works = Vec::with_capacity(deliveries.len());
         for delivery in deliveries {
             match wire::decode(delivery.payload()) {
-                Ok(mut decoded)
-                    if subjects::project_in(delivery.subject()) == Some(decoded.batch.project_id) =>
-                {
-                    for (event, source) in decoded.batch.events.iter_mut().zip(&decoded.sources) {
-                        self.enricher.enrich(event, source.as_deref());
-                    }
-                    works.push(Work { delivery, decoded });
+                Ok(decoded) if subjects::project_in(delivery.subject()) == Some(decoded.batch.project_id) => {
+                    works.push(self.prepare(delivery, decoded));
                 }
                 Ok(_) => {
                     let detail = "the subject names another project".to_owned();
@@ -135,7 +134,7 @@ impl Pipeline {
                 never = keep(&works, self.pull.ack_wait / 3) => match never {},
             };
             match stored {
-                Ok(outcome) => {
+                Ok(appended) => {
                     metrics::histogram!("worker_batch_events")
                         .record(u32::try_from(events.len()).unwrap_or(u32::MAX));
                     metrics::histogram!("worker_batch_duration_seconds").record(started.elapsed());
@@ -143,7 +142,7 @@ impl Pipeline {
                         self.observed.notice(batch.project_id, &batch.events, Utc::now());
                     }
                     self.renew_versions(&works).await;
-                    return self.finish(&works, outcome, failing_since).await;
+                    return self.finish(&works, appended, failing_since).await;
                 }
                 Err(StoreError::UnknownProject(project)) => {
                     let (unknown, known): (Vec<_>, Vec<_>) =
@@ -172,6 +171,18 @@ impl Pipeline {
         Ok(())
     }
 
+    /// Takes out the events that will not be stored, and adds to the others what follows from them: a schema is about
+    /// what was sent.
+    fn prepare(&self, delivery: Delivery, mut decoded: Decoded) -> Work {
+        let invalid = std::mem::take(&mut decoded.invalid).into_iter();
+        let mut dead: Vec<DeadLetter> = invalid.map(dead_letters::invalid).collect();
+        dead.extend(self.strict.set_aside(&mut decoded));
+        for (event, source) in decoded.batch.events.iter_mut().zip(&decoded.sources) {
+            self.enricher.enrich(event, source.as_deref());
+        }
+        Work { delivery, decoded, dead }
+    }
+
     /// Says that there are more events, also when all of them were stored before: whoever stored them may have ended
     /// before it could say so. Nobody is told that they are stored before it is said.
     async fn renew_versions(&self, works: &[Work]) {
@@ -188,33 +199,27 @@ impl Pipeline {
     async fn finish(
         &self,
         works: &[Work],
-        outcome: Outcome,
+        appended: Appended,
         failing_since: DateTime<Utc>,
     ) -> Result<(), MessagingError> {
-        let Outcome { appended, refused } = outcome;
         let mut dead: BTreeMap<u64, u64> = BTreeMap::new();
         let places: Vec<(&Work, usize)> = works
             .iter()
             .flat_map(|work| (0..work.decoded.batch.events.len()).map(move |index| (work, index)))
             .collect();
-        for (place, words) in refused {
-            let Some((work, index)) = places.get(place) else { continue };
+        for refusal in &appended.refused {
+            let Some((work, index)) = places.get(refusal.place) else { continue };
             let source = work.decoded.sources.get(*index).cloned().flatten();
             if let Some(payload) = dead_letters::alone(&work.decoded.batch, *index, source.as_deref()) {
-                let letter = DeadLetter { payload, reason: REFUSED, detail: words, source };
+                let letter = DeadLetter { payload, reason: REFUSED, detail: refusal.words.clone(), source };
                 dead_letters::put(&self.broker, Lineage::of(&work.delivery, failing_since), letter).await?;
                 *dead.entry(work.delivery.stream_seq).or_default() += 1;
             }
         }
         for work in works {
-            for invalid in &work.decoded.invalid {
-                let letter = DeadLetter {
-                    payload: invalid.payload.clone(),
-                    reason: INVALID,
-                    detail: invalid.fault.to_string(),
-                    source: invalid.source.clone(),
-                };
-                dead_letters::put(&self.broker, Lineage::of(&work.delivery, failing_since), letter).await?;
+            for letter in &work.dead {
+                let from = Lineage::of(&work.delivery, failing_since);
+                dead_letters::put(&self.broker, from, letter.clone()).await?;
                 *dead.entry(work.delivery.stream_seq).or_default() += 1;
             }
         }
@@ -227,7 +232,7 @@ impl Pipeline {
             let seq = work.delivery.stream_seq;
             let stored = appended.by_message.get(&seq).copied().unwrap_or_default();
             let dead = dead.get(&seq).copied().unwrap_or_default();
-            let sent = work.decoded.batch.events.len() + work.decoded.invalid.len();
+            let sent = work.decoded.batch.events.len() + work.dead.len();
             let duplicates = u64::try_from(sent).unwrap_or(u64::MAX).saturating_sub(stored + dead);
             settle(&self.broker, &work.delivery, Stored { stored, duplicates, dead }).await?;
         }

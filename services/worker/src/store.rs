@@ -3,17 +3,8 @@
 use std::ops::Range;
 
 use millrace_domain::ids::ProjectId;
-use millrace_storage::append::{Appended, Appender, NewEvent};
+use millrace_storage::append::{Appended, Appender, NewEvent, Refusal};
 use millrace_storage::error::StorageError;
-
-/// What became of a set of events.
-#[derive(Debug, Default)]
-pub struct Outcome {
-    /// What was stored.
-    pub appended: Appended,
-    /// The places of the events that the database does not take, and its words.
-    pub refused: Vec<(usize, String)>,
-}
 
 /// Why a set of events could not be dealt with.
 #[derive(Debug, thiserror::Error)]
@@ -26,22 +17,25 @@ pub enum StoreError {
     UnknownProject(ProjectId),
 }
 
-/// Stores `events`. What the database refuses is halved until the event at fault is alone, so that one of them costs
-/// the others about `2 · log2(n)` more statements and not their place.
+/// Stores `events`. Where the database refuses them and does not say which it means, they are halved until the event at
+/// fault is alone: one costs the others about `2 · log2(n)` more appends and not their place.
 ///
 /// # Errors
 /// See [`StoreError`].
-pub async fn store(appender: &mut Appender, events: &[NewEvent<'_>]) -> Result<Outcome, StoreError> {
-    let mut outcome = Outcome::default();
+pub async fn store(appender: &mut Appender, events: &[NewEvent<'_>]) -> Result<Appended, StoreError> {
+    let mut outcome = Appended::default();
     let mut waiting: Vec<Range<usize>> = Vec::new();
     waiting.push(0..events.len());
     while let Some(range) = waiting.pop() {
         let Some(part) = events.get(range.clone()) else { continue };
         match appender.append(part).await {
-            Ok(appended) => outcome.appended.add(appended),
+            Ok(mut appended) => {
+                appended.refused.iter_mut().for_each(|refusal| refusal.place += range.start);
+                outcome.add(appended);
+            }
             Err(StorageError::UnknownProject(project)) => return Err(StoreError::UnknownProject(project)),
             Err(StorageError::Refused(words)) if part.len() == 1 => {
-                outcome.refused.push((range.start, words))
+                outcome.refused.push(Refusal { place: range.start, words });
             }
             Err(StorageError::Refused(_)) => {
                 let middle = range.start + part.len() / 2;

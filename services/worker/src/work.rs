@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use millrace_messaging::consumer::Delivery;
+use millrace_messaging::dead_letters::DeadLetter;
 use millrace_messaging::error::MessagingError;
 use millrace_messaging::wire::Decoded;
 use millrace_storage::append::NewEvent;
@@ -15,6 +16,8 @@ pub struct Work {
     pub delivery: Delivery,
     /// Its events.
     pub decoded: Decoded,
+    /// Those of its events that will not be stored, whatever the database says.
+    pub dead: Vec<DeadLetter>,
 }
 
 impl Work {

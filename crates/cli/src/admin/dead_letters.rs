@@ -60,7 +60,7 @@ struct Meant {
     /// Of this project
     #[arg(long)]
     project: Option<ProjectId>,
-    /// With this reason: unreadable, unknown_project, invalid, refused, exhausted
+    /// With this reason: unreadable, unknown_project, invalid, schema_violation, refused, exhausted
     #[arg(long)]
     reason: Option<String>,
     /// With events of this type

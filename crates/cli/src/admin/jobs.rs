@@ -1,4 +1,4 @@
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use millrace_domain::audit::Target;
 use millrace_domain::audit::action::Action;
@@ -115,13 +115,13 @@ fn check_project(kind: Kind, project: Option<ProjectId>) -> anyhow::Result<()> {
 
 async fn start(desk: &mut Desk, project: Option<ProjectId>, task: &Task) -> anyhow::Result<()> {
     let kind = task.kind();
-    ensure!(kind != Kind::Replay, "dead letters are replayed over the API");
     let job = jobs::create(&mut desk.conn, JobId::new(), project, task, None).await?;
     tell_workers(desk, &job).await;
     say(job.id)?;
     let action = match kind {
         Kind::Export => Action::ExportStarted,
         Kind::DeleteUser => Action::UserDeletionStarted,
+        Kind::Replay => Action::ReplayStarted,
         _ => return Ok(()),
     };
     let event = did(action).on(Target::Job(job.id));

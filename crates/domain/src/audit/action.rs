@@ -123,6 +123,8 @@ actions! {
     ExportStarted, "job.export_started", Success;
     /// Somebody wants a user of the project deleted. Whom is not said: the log is for ever.
     UserDeletionStarted, "job.user_deletion_started", Success;
+    /// Somebody wants dead letters back in the log, by a job.
+    ReplayStarted, "job.replay_started", Success;
     /// There is a new API key.
     ApiKeyCreated, "api_key.created", Success;
     /// An API key was replaced by another.
@@ -133,6 +135,14 @@ actions! {
     SigningKeyRotated, "signing_key.rotated", Success;
     /// The lock of an account was ended.
     AttemptsUnlocked, "attempts.unlocked", Success;
+    /// There is a new link through which anybody reads a dashboard.
+    ShareCreated, "share.created", Success;
+    /// A link opens nothing any more.
+    ShareRevoked, "share.revoked", Success;
+    /// An event type has a schema that its events must keep, or another one.
+    EventSchemaChanged, "event_schema.changed", Success;
+    /// An event type has no schema any more.
+    EventSchemaEnded, "event_schema.ended", Success;
     /// Dead letters were put back into the log.
     DeadLettersReplayed, "dead_letters.replayed", Success;
     /// Dead letters were deleted.

@@ -1,14 +1,18 @@
 //! What a job is told to do.
 
-use std::collections::BTreeMap;
-
 use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+mod export;
+mod import;
+
+pub use export::{Compression, Export, ExportFormat};
+pub use import::Import;
+
 use crate::jobs::Kind;
-use crate::text::{EventType, UserId};
+use crate::text::UserId;
 
 /// A job's kind with its parameters.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,111 +42,6 @@ pub enum TaskFault {
     Field(&'static str, String),
 }
 
-/// How an export is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ExportFormat {
-    /// Comma-separated, with a header.
-    Csv,
-    /// A JSON object a line.
-    Ndjson,
-    /// Apache Parquet, compressed with zstd.
-    Parquet,
-}
-
-impl ExportFormat {
-    /// How names of such files end.
-    #[must_use]
-    pub fn extension(self) -> &'static str {
-        match self {
-            Self::Csv => "csv",
-            Self::Ndjson => "ndjson",
-            Self::Parquet => "parquet",
-        }
-    }
-
-    /// The media type of such files.
-    #[must_use]
-    pub fn media_type(self) -> &'static str {
-        match self {
-            Self::Csv => "text/csv; charset=utf-8",
-            Self::Ndjson => "application/x-ndjson",
-            Self::Parquet => "application/vnd.apache.parquet",
-        }
-    }
-
-    /// Whether files of this format, one after the other, are a file of this format.
-    #[must_use]
-    pub fn joins(self) -> bool {
-        self != Self::Parquet
-    }
-}
-
-/// How CSV and NDJSON are compressed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Compression {
-    /// Not at all.
-    #[default]
-    None,
-    /// gzip.
-    Gzip,
-    /// Zstandard.
-    Zstd,
-}
-
-impl Compression {
-    /// What is put behind the name of such a file.
-    #[must_use]
-    pub fn suffix(self) -> &'static str {
-        match self {
-            Self::None => "",
-            Self::Gzip => ".gz",
-            Self::Zstd => ".zst",
-        }
-    }
-}
-
-/// What to export: all of what is not said.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Export {
-    /// How it is written.
-    pub format: ExportFormat,
-    /// How it is compressed. Parquet has a compression of its own.
-    #[serde(default)]
-    pub compression: Compression,
-    /// Events not before this instant.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub from: Option<DateTime<Utc>>,
-    /// Events before this instant.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub to: Option<DateTime<Utc>>,
-    /// Events of one of these types.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub event_types: Vec<String>,
-    /// Events of this user.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub user_id: Option<String>,
-}
-
-/// What to import.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Import {
-    /// The name of a file in the project's folder of the file store.
-    pub file: String,
-    /// `csv`, `jsonl` or `json`; if absent, what the name or the content says.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub format: Option<String>,
-    /// Which column gives which field.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub map: BTreeMap<String, String>,
-    /// Whether CSV cells that look like numbers and booleans become such.
-    #[serde(default)]
-    pub infer_types: bool,
-}
-
 /// Which dead letters to replay: all of what is not said.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -150,6 +49,9 @@ pub struct Replay {
     /// Those with this reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Those with an event of this type.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event_type: Option<String>,
     /// Those not before this instant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<DateTime<Utc>>,
@@ -180,7 +82,7 @@ impl Task {
         Ok(match kind {
             Kind::Import => Self::Import(read::<Import>(parameters)?.checked()?),
             Kind::Export => Self::Export(read::<Export>(parameters)?.checked()?),
-            Kind::Replay => Self::Replay(read(parameters)?),
+            Kind::Replay => Self::Replay(read::<Replay>(parameters)?.checked()?),
             Kind::DeleteUser => Self::DeleteUser(read::<DeleteUser>(parameters)?.checked()?),
             Kind::Rebuild => read(parameters).map(|Nothing {}| Self::Rebuild)?,
             Kind::Retention | Kind::Compaction | Kind::Compression | Kind::Statistics | Kind::Cleanup => {
@@ -221,39 +123,20 @@ fn read<T: DeserializeOwned>(parameters: Value) -> Result<T, TaskFault> {
     serde_json::from_value(parameters).map_err(|error| TaskFault::Shape(error.to_string()))
 }
 
-impl Export {
+impl Replay {
     fn checked(self) -> Result<Self, TaskFault> {
-        if let (Some(from), Some(to)) = (self.from, self.to)
-            && from >= to
-        {
-            return Err(TaskFault::Field("to", "must be after `from`".to_owned()));
-        }
-        if self.format == ExportFormat::Parquet && self.compression != Compression::None {
-            return Err(TaskFault::Field("compression", "is for csv and ndjson".to_owned()));
-        }
-        for event_type in &self.event_types {
-            EventType::parse(event_type)
-                .map_err(|fault| TaskFault::Field("event_types", fault.to_string()))?;
-        }
-        if let Some(user) = &self.user_id {
-            UserId::parse(user).map_err(|fault| TaskFault::Field("user_id", fault.to_string()))?;
-        }
+        in_order(self.from, self.to)?;
         Ok(self)
     }
 }
 
-impl Import {
-    fn checked(self) -> Result<Self, TaskFault> {
-        let plain = |part: &str| !part.is_empty() && part != "." && part != "..";
-        if !self.file.split('/').all(plain) || self.file.len() > 500 || self.file.contains('\0') {
-            return Err(TaskFault::Field("file", "must be a name like `events.csv.gz`".to_owned()));
+/// That a time ends after it begins.
+fn in_order(from: Option<DateTime<Utc>>, to: Option<DateTime<Utc>>) -> Result<(), TaskFault> {
+    match (from, to) {
+        (Some(from), Some(to)) if from >= to => {
+            Err(TaskFault::Field("to", "must be after `from`".to_owned()))
         }
-        if let Some(format) = &self.format
-            && !["csv", "jsonl", "json"].contains(&format.as_str())
-        {
-            return Err(TaskFault::Field("format", "must be `csv`, `jsonl` or `json`".to_owned()));
-        }
-        Ok(self)
+        _ => Ok(()),
     }
 }
 
@@ -277,7 +160,7 @@ mod tests {
                 json!({"format": "parquet", "from": "2026-11-01T00:00:00Z", "event_types": ["login"]}),
             ),
             (Kind::Import, json!({"file": "events.csv.gz", "map": {"ts": "occurred_at"}})),
-            (Kind::Replay, json!({"reason": "refused"})),
+            (Kind::Replay, json!({"reason": "refused", "event_type": "login"})),
             (Kind::DeleteUser, json!({"user_id": "ada"})),
             (Kind::Rebuild, Value::Null),
             (Kind::Statistics, json!({})),
@@ -293,6 +176,8 @@ mod tests {
         let fault = |kind, parameters| Task::parse(kind, parameters).unwrap_err().to_string();
         let times = json!({"format": "csv", "from": "2026-11-02T00:00:00Z", "to": "2026-11-01T00:00:00Z"});
         assert!(fault(Kind::Export, times).contains("to "));
+        let times = json!({"from": "2026-11-02T00:00:00Z", "to": "2026-11-02T00:00:00Z"});
+        assert!(fault(Kind::Replay, times).contains("to "));
         assert!(fault(Kind::Export, json!({})).contains("format"));
         assert!(
             fault(Kind::Export, json!({"format": "parquet", "compression": "gzip"})).contains("compression")

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use futures_util::SinkExt;
 use tokio_postgres::{CopyInSink, Statement, Transaction};
 
-use super::Numbered;
+use super::writing::Numbered;
 
 /// The columns of a row, in the order in which they are written.
 pub(super) const COLUMNS: &str = "occurred_at, project_id, event_id, received_at, stream_seq, user_no, user_id, \
@@ -44,6 +44,19 @@ pub(super) async fn copy(
     piece.put_i16(TRAILER);
     sink.send(piece.freeze()).await?;
     CopyInSink::<Bytes>::finish(sink).await.map(drop)
+}
+
+/// Which of the rows, counted from 0, a copy was refused for; PostgreSQL tells it in the context of the error, as `COPY
+/// events, line 78`, in the language of its messages.
+pub(super) fn refused_row(error: &tokio_postgres::Error) -> Option<usize> {
+    row_in(error.as_db_error()?.where_()?)
+}
+
+fn row_in(context: &str) -> Option<usize> {
+    let told = context.lines().rev().find_map(|line| line.strip_prefix("COPY ")?.split_once(", "))?.1;
+    let line = told.trim_start_matches(|c: char| !c.is_ascii_digit());
+    let digits = line.split(|c: char| !c.is_ascii_digit()).next()?;
+    digits.parse::<usize>().ok()?.checked_sub(1)
 }
 
 fn write(out: &mut BytesMut, row: &Numbered<'_>) {
@@ -92,4 +105,20 @@ fn length(out: &mut BytesMut, length: usize) {
 
 fn null(out: &mut BytesMut) {
     out.put_i32(-1);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::row_in;
+
+    #[test]
+    fn the_row_is_found_in_what_postgres_tells_in_any_language() {
+        assert_eq!(row_in("COPY events, line 78"), Some(77));
+        assert_eq!(row_in("COPY arrivals, Zeile 1, Spalte properties"), Some(0));
+        assert_eq!(row_in("JSON data, line 1: {\nCOPY events, line 3, column properties"), Some(2));
+        assert_eq!(row_in("PL/pgSQL function moody() line 7 at RAISE\nCOPY events, line 12"), Some(11));
+        for silent in ["", "COPY events", "COPY events, line 0", "SQL statement", "JSON data, line 1: {"] {
+            assert_eq!(row_in(silent), None, "{silent}");
+        }
+    }
 }

@@ -19,6 +19,8 @@ const ZONES: &str = "SELECT id, timezone FROM projects WHERE id = ANY($1::uuid[]
 const KNOWN_USERS: &str =
     "SELECT user_id, user_no FROM users WHERE project_id = $1 AND user_id = ANY($2::text[])";
 
+const NEXT_NUMBER: &str = "SELECT next_user_no FROM projects WHERE id = $1";
+
 const LOCK_NUMBERS: &str = "SELECT next_user_no FROM projects WHERE id = $1 FOR NO KEY UPDATE";
 
 const ADD_USERS: &str = "\
@@ -39,6 +41,7 @@ pub(super) struct Statements {
     pub(super) add_counts: Statement,
     pub(super) zones: Statement,
     pub(super) known_users: Statement,
+    pub(super) next_number: Statement,
     pub(super) lock_numbers: Statement,
     pub(super) add_users: Statement,
     pub(super) set_next_number: Statement,
@@ -64,6 +67,7 @@ impl Statements {
             add_counts: client.prepare(ADD_COUNTS).await?,
             zones: client.prepare(ZONES).await?,
             known_users: client.prepare(KNOWN_USERS).await?,
+            next_number: client.prepare(NEXT_NUMBER).await?,
             lock_numbers: client.prepare(LOCK_NUMBERS).await?,
             add_users: client.prepare(ADD_USERS).await?,
             set_next_number: client.prepare(SET_NEXT_NUMBER).await?,

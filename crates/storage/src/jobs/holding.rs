@@ -1,17 +1,18 @@
-//! What whoever holds a job writes. Every function tells whether the job is still held: whoever does not hold it has
+//! Taking a job in hand, and what whoever holds it writes. Every function that writes tells whether the job is still held: whoever does not hold it has
 //! written nothing, and must undo the rest of its transaction.
 
 use std::time::Duration;
 
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Double, Jsonb, Nullable, Text, Uuid as SqlUuid};
-use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use diesel::sql_types::{Array, BigInt, Bool, Double, Jsonb, Nullable, Text, Uuid as SqlUuid};
+use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use millrace_domain::ids::JobId;
-use millrace_domain::jobs::{Progress, Status};
+use millrace_domain::jobs::{Kind, Progress, Status};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::Cancelling;
+use super::Job;
+use super::row::{COLUMNS, parse_one};
 use crate::error::StorageError;
 
 /// Who holds which job.
@@ -32,6 +33,50 @@ pub enum Held {
     Cancelling,
     /// Somebody else has it, or it is gone.
     No,
+}
+
+/// Takes the job in hand that is due longest, for as long as `lease`; nobody else does in that time.
+///
+/// # Errors
+/// When the database fails.
+pub async fn take(
+    conn: &mut AsyncPgConnection,
+    holder: Uuid,
+    lease: Duration,
+) -> Result<Option<Job>, StorageError> {
+    let exclusive: Vec<&str> =
+        Kind::ALL.iter().filter(|kind| kind.is_exclusive()).map(|kind| kind.as_str()).collect();
+    conn.transaction(async |conn| {
+        // One at a time: two that look at once must not both find that nobody works on the project.
+        diesel::sql_query("SELECT pg_advisory_xact_lock(7205759403792793604)").execute(conn).await?;
+        let sql = format!(
+            "UPDATE jobs SET status = 'running', holder = $1, due_at = now() + make_interval(secs => $2),
+                 attempts = attempts + 1, started_at = coalesce(started_at, now())
+             WHERE id = (SELECT id FROM jobs AS due
+                 WHERE status IN ('pending', 'running') AND due_at <= now() AND NOT (kind = ANY($3) AND EXISTS
+                     (SELECT FROM jobs AS held WHERE held.project_id = due.project_id AND held.kind = ANY($3)
+                         AND held.status = 'running' AND held.due_at > now()))
+                 ORDER BY due_at, id LIMIT 1)
+               -- Whoever holds it may have said so just now.
+               AND status IN ('pending', 'running') AND due_at <= now()
+             RETURNING {COLUMNS}"
+        );
+        let row = diesel::sql_query(sql)
+            .bind::<SqlUuid, _>(holder)
+            .bind::<Double, _>(lease.as_secs_f64())
+            .bind::<Array<Text>, _>(exclusive)
+            .get_result(conn)
+            .await
+            .optional()?;
+        parse_one(row)
+    })
+    .await
+}
+
+#[derive(QueryableByName)]
+struct Cancelling {
+    #[diesel(sql_type = Bool)]
+    cancelling: bool,
 }
 
 /// Holds the job for another `lease`.

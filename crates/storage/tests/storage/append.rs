@@ -227,20 +227,73 @@ async fn a_cut_wire_is_transient_and_the_next_append_connects_again() {
     assert_roll_ups_equal_the_events(&database, shop, "UTC").await;
 }
 
+/// A database that does not hold events of mallory, and counts the statements and the rows that it is sent for
+/// `events`, also those that it refuses: a sequence counts on when others roll back.
+async fn strict_and_counting(database: &TestDatabase) {
+    let laws = "
+        ALTER TABLE events ADD CONSTRAINT no_mallory CHECK (user_id <> 'mallory');
+        CREATE SEQUENCE statements;
+        CREATE SEQUENCE rows;
+        CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            PERFORM nextval(TG_ARGV[0]::regclass);
+            RETURN NEW;
+        END $$;
+        CREATE TRIGGER statements BEFORE INSERT ON events FOR EACH STATEMENT EXECUTE FUNCTION note('statements');
+        CREATE TRIGGER rows BEFORE INSERT ON events FOR EACH ROW EXECUTE FUNCTION note('rows');";
+    database.client().await.batch_execute(laws).await.unwrap();
+}
+
+async fn noted(database: &TestDatabase, sequence: &str) -> i64 {
+    let last = format!("SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM {sequence}");
+    database.client().await.query_one(&last, &[]).await.unwrap().get(0)
+}
+
 #[tokio::test]
-async fn what_the_database_refuses_is_refused_for_good_and_stores_nothing() {
+async fn refused_events_are_named_and_cost_the_others_one_more_writing_at_most() {
     let database = TestDatabase::create().await;
     let shop = project(&database.url(), "UTC").await;
-    database
-        .client()
-        .await
-        .batch_execute("ALTER TABLE events ADD CONSTRAINT no_mallory CHECK (user_id <> 'mallory')")
-        .await
-        .unwrap();
-    let mut events = fortnight(10);
-    events[4].user_id = UserId::parse("mallory").unwrap();
-    let error = append(&mut appender(&database), shop, &events).await.unwrap_err();
-    assert!(matches!(error, StorageError::Refused(_)), "{error}");
+    strict_and_counting(&database).await;
+    let mut events = fortnight(10_000);
+    for place in [17, 5_000, 9_998] {
+        events[place].user_id = UserId::parse("mallory").unwrap();
+    }
+    let appended = append(&mut appender(&database), shop, &events).await.unwrap();
+    let mut places: Vec<usize> = appended.refused.iter().map(|refusal| refusal.place).collect();
+    places.sort_unstable();
+    assert_eq!(places, [17, 5_000, 9_998]);
+    assert!(appended.refused.iter().all(|refusal| refusal.words.contains("no_mallory")));
+    assert_eq!((stored(&appended), appended.duplicates), (9_997, 0));
+    // One that fails, and for each refusal what is before it and itself; what is behind it goes in pieces.
+    let (statements, rows) = (noted(&database, "statements").await, noted(&database, "rows").await);
+    assert!(statements <= 1 + 3 * 3 + 10, "{statements} statements");
+    assert!(rows <= 2 * 10_000, "{rows} rows");
+    assert_roll_ups_equal_the_events(&database, shop, "UTC").await;
+}
+
+#[tokio::test]
+async fn events_that_are_all_refused_store_nothing() {
+    let database = TestDatabase::create().await;
+    let shop = project(&database.url(), "UTC").await;
+    strict_and_counting(&database).await;
+    let mut events = fortnight(40);
+    events.iter_mut().for_each(|event| event.user_id = UserId::parse("mallory").unwrap());
+    let appended = append(&mut appender(&database), shop, &events).await.unwrap();
+    assert_eq!((appended.refused.len(), stored(&appended), appended.duplicates), (40, 0, 0));
     let count = database.client().await.query_one("SELECT count(*) FROM events", &[]).await.unwrap();
     assert_eq!(count.get::<_, i64>(0), 0);
+}
+
+#[tokio::test]
+async fn what_is_refused_without_saying_which_event_is_meant_stores_nothing() {
+    let database = TestDatabase::create().await;
+    let shop = project(&database.url(), "UTC").await;
+    let law = "ALTER TABLE event_counts ADD CONSTRAINT few CHECK (count < 3)";
+    database.client().await.batch_execute(law).await.unwrap();
+    let mut events = fortnight(10);
+    events.iter_mut().for_each(|event| event.occurred_at = Utc::now());
+    let error = append(&mut appender(&database), shop, &events).await;
+    let events = database.client().await.query_one("SELECT count(*) FROM events", &[]).await.unwrap();
+    assert_eq!(events.get::<_, i64>(0), 0);
+    assert!(matches!(error, Err(StorageError::Refused(_))), "{error:?}");
 }

@@ -25,7 +25,7 @@ async fn ask(conn: &mut Connection, project: Option<ProjectId>, task: &Task) -> 
 
 async fn take(conn: &mut Connection, lease: Duration) -> Option<(Job, Holding)> {
     let holder = Uuid::now_v7();
-    let job = jobs::take(conn, holder, lease).await.unwrap()?;
+    let job = holding::take(conn, holder, lease).await.unwrap()?;
     let holding = Holding { job: job.id, holder };
     Some((job, holding))
 }

@@ -8,6 +8,7 @@
     reason = "a test that cannot go on panics"
 )]
 
+mod alerts;
 mod append;
 mod audit;
 mod compaction;

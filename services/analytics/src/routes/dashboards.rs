@@ -1,31 +1,30 @@
 //! `/api/v1/dashboards`: insights on one page.
 
-use actix_web::http::header::LOCATION;
 use actix_web::{HttpResponse, delete, get, patch, post, web};
-use millrace_domain::ids::{DashboardId, InsightId};
-use millrace_domain::notification::{About, Notification, NotificationKind};
 use millrace_domain::workspace::sharing::Visibility;
 use millrace_http::json::Json;
 use millrace_http::page::Paging;
-use millrace_http::problem::{Code, Problem};
+use millrace_http::problem::Problem;
 use millrace_http::query::Query;
-use millrace_http::revision::{self, Seen};
-use millrace_storage::dashboards::{self, Change, Dashboard};
-use millrace_storage::database::Connection;
+use millrace_http::revision::Seen;
+use millrace_storage::dashboards::{self, Change, Dashboard, NewDashboard};
 
 use crate::errors::AnalyticsError;
-use crate::member::{ProjectMember, too_little};
-use crate::news::tell;
-use crate::routes::denials::{BadBody, NoAccess, Stale};
+use crate::member::ProjectMember;
+use crate::routes::denials::{BadBody, NoAccess, Stale, Version};
 use crate::state::State;
 
 mod content;
+pub(super) mod data;
 pub(super) mod insights;
+pub(super) mod shared;
 pub(super) mod shares;
+mod standing;
 mod view;
 
 use content::DashboardContent;
-use view::{DashboardList, DashboardSummary, DashboardView};
+pub(super) use view::DashboardView;
+use view::{DashboardList, DashboardSummary};
 
 /// Dashboards of the project
 ///
@@ -70,26 +69,16 @@ pub(super) async fn create(
     caller.require_keeping()?;
     let content = content.check()?;
     let name = content.name.as_ref().ok_or_else(|| Problem::field("name", "missing", "name is required"))?;
-    let visibility = content.visibility.unwrap_or(Visibility::Project);
     let mut conn = state.connection().await?;
     let layout = content.layout(&mut conn, &caller, &[]).await?;
-    let (project, owner, now) = (caller.project, caller.member.account, (state.clock)());
-    let created = dashboards::create(
-        &mut conn,
-        project,
-        owner,
-        name.as_str(),
-        visibility,
-        &layout.unwrap_or_default(),
-        now,
-    )
-    .await;
-    let dashboard = created.map_err(AnalyticsError::from)?;
-    tell(&state, caller.project, news(&caller, &dashboard, NotificationKind::DashboardCreated)).await;
-    Ok(HttpResponse::Created()
-        .insert_header((LOCATION, format!("/api/v1/dashboards/{}", dashboard.id)))
-        .insert_header(revision::tag(dashboard.version))
-        .json(DashboardView::read(&mut conn, &caller, dashboard).await?))
+    let new = NewDashboard {
+        name: name.as_str(),
+        visibility: content.visibility.unwrap_or(Visibility::Project),
+        layout: &layout.unwrap_or_default(),
+    };
+    let (project, owner) = (caller.project, caller.member.account);
+    let made = dashboards::create(&mut conn, project, owner, new, (state.clock)()).await;
+    caller.made(conn, &state, made.map_err(AnalyticsError::from)?).await
 }
 
 /// A dashboard
@@ -108,10 +97,8 @@ pub(super) async fn show(
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
     let mut conn = state.connection().await?;
-    let dashboard = visible(&mut conn, &caller, &id).await?;
-    Ok(HttpResponse::Ok()
-        .insert_header(revision::tag(dashboard.version))
-        .json(DashboardView::read(&mut conn, &caller, dashboard).await?))
+    let dashboard: Dashboard = caller.visible(&mut conn, &id).await?;
+    caller.show(&mut conn, dashboard).await
 }
 
 /// Change a dashboard
@@ -121,10 +108,7 @@ pub(super) async fn show(
 #[utoipa::path(
     operation_id = "change_dashboard",
     tag = "dashboards",
-    params(
-        ("id" = Uuid, Path, description = "The dashboard"),
-        ("If-Match" = String, Header, description = "The `ETag` of the state that was seen", example = "\"1\""),
-    ),
+    params(("id" = Uuid, Path, description = "The dashboard"), Version),
     request_body = DashboardContent,
     responses((status = 200, description = "The dashboard", body = DashboardView), NoAccess, BadBody, Stale),
 )]
@@ -138,14 +122,9 @@ pub(super) async fn change(
 ) -> Result<HttpResponse, Problem> {
     let content = content.check()?;
     let mut conn = state.connection().await?;
-    let dashboard = changeable(&mut conn, &caller, &id).await?;
-    let moves = content.visibility.is_some_and(|visibility| visibility != dashboard.kept.visibility);
-    if moves && !caller.member.may_dispose_of(dashboard.kept) {
-        return Err(too_little("admin", caller.member.role));
-    }
+    let dashboard: Dashboard = caller.changeable(&mut conn, &id, content.visibility).await?;
     let (id, version) = (dashboard.id, dashboard.version);
-    let present = DashboardView::read(&mut conn, &caller, dashboard).await?;
-    seen.check(version, &present)?;
+    let present = caller.having_seen(&mut conn, dashboard, &seen).await?;
     let layout = content.layout(&mut conn, &caller, present.hidden()).await?;
     let change = Change {
         name: content.name.as_ref().map(|name| name.as_str()),
@@ -154,13 +133,7 @@ pub(super) async fn change(
     let now = (state.clock)();
     let changed =
         dashboards::change(&mut conn, caller.project, id, version, change, layout.as_deref(), now).await;
-    let Some(dashboard) = changed.map_err(AnalyticsError::from)? else {
-        return Err(outrun(&mut conn, &caller, id).await?);
-    };
-    tell(&state, caller.project, news(&caller, &dashboard, NotificationKind::DashboardUpdated)).await;
-    Ok(HttpResponse::Ok()
-        .insert_header(revision::tag(dashboard.version))
-        .json(DashboardView::read(&mut conn, &caller, dashboard).await?))
+    caller.changed(conn, &state, id, changed.map_err(AnalyticsError::from)?).await
 }
 
 /// Delete a dashboard
@@ -169,10 +142,7 @@ pub(super) async fn change(
 #[utoipa::path(
     operation_id = "delete_dashboard",
     tag = "dashboards",
-    params(
-        ("id" = Uuid, Path, description = "The dashboard"),
-        ("If-Match" = String, Header, description = "The `ETag` of the state that was seen", example = "\"1\""),
-    ),
+    params(("id" = Uuid, Path, description = "The dashboard"), Version),
     responses((status = 204, description = "It is gone"), NoAccess, Stale),
 )]
 #[delete("/api/v1/dashboards/{id}")]
@@ -182,61 +152,5 @@ pub(super) async fn remove(
     seen: Seen,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    let mut conn = state.connection().await?;
-    let dashboard = disposable(&mut conn, &caller, &id).await?;
-    let (id, version) = (dashboard.id, dashboard.version);
-    seen.check(version, &DashboardView::read(&mut conn, &caller, dashboard.clone()).await?)?;
-    if !dashboards::delete(&mut conn, caller.project, id, version).await.map_err(AnalyticsError::from)? {
-        return Err(outrun(&mut conn, &caller, id).await?);
-    }
-    tell(&state, caller.project, news(&caller, &dashboard, NotificationKind::DashboardDeleted)).await;
-    Ok(HttpResponse::NoContent().finish())
-}
-
-/// A dashboard that the caller may see; any other is not there.
-async fn visible(conn: &mut Connection, caller: &ProjectMember, id: &str) -> Result<Dashboard, Problem> {
-    let found = match id.parse::<DashboardId>() {
-        Ok(id) => dashboards::find(conn, caller.project, id).await.map_err(AnalyticsError::from)?,
-        Err(_not_an_id) => None,
-    };
-    found
-        .filter(|dashboard| caller.member.may_see(dashboard.kept))
-        .ok_or_else(|| Problem::new(Code::NotFound, "there is no such dashboard, or it is not yours to see"))
-}
-
-/// One whose content they may change.
-async fn changeable(conn: &mut Connection, caller: &ProjectMember, id: &str) -> Result<Dashboard, Problem> {
-    let dashboard = visible(conn, caller, id).await?;
-    let may = caller.member.may_change(dashboard.kept);
-    if may { Ok(dashboard) } else { Err(too_little("editor", caller.member.role)) }
-}
-
-/// One that they may take away from others, or show to them.
-async fn disposable(conn: &mut Connection, caller: &ProjectMember, id: &str) -> Result<Dashboard, Problem> {
-    let dashboard = visible(conn, caller, id).await?;
-    let may = caller.member.may_dispose_of(dashboard.kept);
-    if may { Ok(dashboard) } else { Err(too_little("admin", caller.member.role)) }
-}
-
-/// Somebody changed it between our look and our change.
-async fn outrun(conn: &mut Connection, caller: &ProjectMember, id: DashboardId) -> Result<Problem, Problem> {
-    let present = visible(conn, caller, &id.to_string()).await?;
-    Ok(revision::changed_meanwhile(&DashboardView::read(conn, caller, present).await?))
-}
-
-/// What those who may see it are told.
-fn news(caller: &ProjectMember, dashboard: &Dashboard, kind: NotificationKind) -> Notification {
-    let about = About { dashboard_id: Some(dashboard.id.0), ..About::default() };
-    caller.news(kind, about, dashboard.kept).with("name", dashboard.name.as_str())
-}
-
-/// The same, about an insight on it.
-fn news_of_tile(
-    caller: &ProjectMember,
-    dashboard: &Dashboard,
-    insight: InsightId,
-    kind: NotificationKind,
-) -> Notification {
-    let about = About { dashboard_id: Some(dashboard.id.0), insight_id: Some(insight.0), ..About::default() };
-    caller.news(kind, about, dashboard.kept)
+    caller.delete::<Dashboard>(&state, &id, &seen).await
 }

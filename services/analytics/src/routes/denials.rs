@@ -1,12 +1,13 @@
-//! The ways in which requests about what people keep are refused, for the API's description.
+//! How requests about what people keep say what was seen, and the ways in which they are refused, for the API's
+//! description.
 
 use std::collections::BTreeMap;
 
 use millrace_http::denials;
 pub(super) use millrace_http::denials::BadBody;
 use millrace_http::problem::ProblemBody;
-use utoipa::IntoResponses;
 use utoipa::openapi::{RefOr, Response};
+use utoipa::{IntoParams, IntoResponses};
 
 /// Refusals of every route within a project.
 pub(super) struct NoAccess;
@@ -27,6 +28,30 @@ impl IntoResponses for NoAccess {
     }
 }
 
+/// The answer to whoever has it already.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "describes")]
+pub(super) enum Unchanged {
+    /// The answer is the one that `If-None-Match` names
+    #[response(status = 304)]
+    Unchanged,
+}
+
+/// Refusals of a link.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "describes; `Problem` is what is sent")]
+pub(super) enum BadLink {
+    /// The link is unknown, revoked or expired
+    #[response(status = 401, content_type = "application/problem+json")]
+    NotALink(ProblemBody),
+    /// It is followed too often; try again after `Retry-After`
+    #[response(status = 429, content_type = "application/problem+json")]
+    TooMany(ProblemBody),
+    /// A dependency is away; try again after `Retry-After`
+    #[response(status = 503, content_type = "application/problem+json")]
+    Unavailable(ProblemBody),
+}
+
 /// Refusals of a change of what somebody else may have changed.
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "describes; `Problem` is what is sent")]
@@ -37,4 +62,14 @@ pub(super) enum Stale {
     /// `If-Match` is missing
     #[response(status = 428, content_type = "application/problem+json")]
     VersionRequired(ProblemBody),
+}
+
+/// What a change shows: [`millrace_http::revision::Seen`] reads it.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "describes")]
+pub(super) struct Version {
+    /// The `ETag` of the state that was seen
+    #[param(rename = "If-Match", example = "\"1\"")]
+    seen: String,
 }

@@ -32,6 +32,8 @@ use crate::questions::stickiness::StickinessAnswer;
         (name = "insights", description = "Questions that people keep, and notes"),
         (name = "dashboards", description = "Insights on one page, for the team and by link for others"),
         (name = "sql", description = "Whatever else there is to ask of a project's own events"),
+        (name = "alerts", description = "What looks out for the numbers of insights"),
+        (name = "shared", description = "What links show to whoever has one"),
         (name = "queries", description = "Every question, in one language"),
         (name = "users", description = "Who they are and what they did"),
     ),
@@ -44,7 +46,7 @@ use crate::questions::stickiness::StickinessAnswer;
 pub(super) struct Document;
 
 /// The tags of what people keep.
-const KEPT: [&str; 3] = ["cohorts", "insights", "dashboards"];
+const KEPT: [&str; 4] = ["cohorts", "insights", "dashboards", "alerts"];
 /// The tag of what has answers of its own kind.
 const SQL: &str = "sql";
 
@@ -58,6 +60,8 @@ impl Modify for Credentials {
         let header = ApiKeyValue::with_description("X-Api-Key", "An API key with the scope `read`");
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("bearer", SecurityScheme::Http(bearer.build()));
+        let link = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("The token of a link"));
+        components.add_security_scheme("share_link", SecurityScheme::Http(link.build()));
         components.add_security_scheme("x_api_key", SecurityScheme::ApiKey(ApiKey::Header(header)));
     }
 }
@@ -65,14 +69,22 @@ impl Modify for Credentials {
 /// Adds to every route what it shares with the others.
 pub(super) fn complete(mut document: utoipa::openapi::OpenApi) -> utoipa::openapi::OpenApi {
     for operation in document.paths.paths.values_mut().flat_map(operations) {
+        if has_tag(operation, &["shared"]) {
+            operation.security = Some(vec![SecurityRequirement::new::<_, [&str; 0], &str>("share_link", [])]);
+            continue;
+        }
         operation.parameters.get_or_insert_default().push(RefOr::T(project_header()));
-        if asks(operation) {
+        // The others are about what people keep, and describe themselves.
+        if has_tag(operation, &[SQL]) {
+            continue;
+        }
+        if !has_tag(operation, &KEPT) {
             add_headers(operation);
             add_refusals(operation, &REFUSALS);
             if operation.request_body.is_some() {
                 add_refusals(operation, &REFUSALS_OF_BODIES);
             }
-        } else if !is_tagged(operation, &[SQL]) {
+        } else {
             operation.security = Some(vec![SecurityRequirement::new::<_, [&str; 0], &str>("bearer", [])]);
         }
     }
@@ -83,12 +95,7 @@ fn operations(path: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
     [&mut path.get, &mut path.post, &mut path.patch, &mut path.delete].into_iter().flatten()
 }
 
-/// Whether it is a question about events. The others are about what people keep, and describe themselves.
-fn asks(operation: &Operation) -> bool {
-    !is_tagged(operation, &KEPT) && !is_tagged(operation, &[SQL])
-}
-
-fn is_tagged(operation: &Operation, tags: &[&str]) -> bool {
+fn has_tag(operation: &Operation, tags: &[&str]) -> bool {
     operation.tags.iter().flatten().any(|tag| tags.contains(&tag.as_str()))
 }
 

@@ -1,23 +1,18 @@
 //! `/api/v1/insights`: questions that people keep, and notes.
 
-use actix_web::http::header::LOCATION;
 use actix_web::{HttpResponse, delete, get, patch, post, web};
-use millrace_domain::ids::InsightId;
-use millrace_domain::notification::{About, Notification, NotificationKind};
 use millrace_http::json::Json;
 use millrace_http::page::Page;
-use millrace_http::problem::{Code, Problem};
+use millrace_http::problem::Problem;
 use millrace_http::query::Query;
-use millrace_http::revision::{self, Seen};
-use millrace_storage::database::Connection;
+use millrace_http::revision::Seen;
 use millrace_storage::insights::{self, Insight, Order};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::errors::AnalyticsError;
-use crate::member::{ProjectMember, too_little};
-use crate::news::tell;
-use crate::routes::denials::{BadBody, NoAccess, Stale};
+use crate::member::ProjectMember;
+use crate::routes::denials::{BadBody, NoAccess, Stale, Version};
 use crate::state::State;
 
 mod content;
@@ -26,13 +21,13 @@ mod view;
 
 use content::InsightContent;
 use search::Search;
-pub(super) use view::InsightView;
+use view::{InsightSummary, InsightView};
 
 /// Insights.
 #[derive(Serialize, ToSchema)]
 struct InsightList {
     /// In the order that was asked for.
-    data: Vec<InsightView>,
+    data: Vec<InsightSummary>,
     /// Where the next page begins; `null` after the last.
     next_cursor: Option<String>,
 }
@@ -84,14 +79,8 @@ pub(super) async fn create(
     let checked = content.check()?;
     let (project, owner) = (caller.project, caller.member.account);
     let mut conn = state.connection().await?;
-    let created = insights::create(&mut conn, project, owner, checked.whole()?, (state.clock)()).await;
-    drop(conn);
-    let insight = created.map_err(AnalyticsError::from)?;
-    tell(&state, caller.project, news(&caller, &insight, NotificationKind::InsightCreated)).await;
-    Ok(HttpResponse::Created()
-        .insert_header((LOCATION, format!("/api/v1/insights/{}", insight.id)))
-        .insert_header(revision::tag(insight.version))
-        .json(InsightView::from(insight)))
+    let made = insights::create(&mut conn, project, owner, checked.whole()?, (state.clock)()).await;
+    caller.made(conn, &state, made.map_err(AnalyticsError::from)?).await
 }
 
 /// An insight
@@ -110,8 +99,8 @@ pub(super) async fn show(
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
     let mut conn = state.connection().await?;
-    let insight = visible(&mut conn, &caller, &id).await?;
-    Ok(HttpResponse::Ok().insert_header(revision::tag(insight.version)).json(InsightView::from(insight)))
+    let insight: Insight = caller.visible(&mut conn, &id).await?;
+    caller.show(&mut conn, insight).await
 }
 
 /// Change an insight
@@ -121,10 +110,7 @@ pub(super) async fn show(
 #[utoipa::path(
     operation_id = "change_insight",
     tag = "insights",
-    params(
-        ("id" = Uuid, Path, description = "The insight"),
-        ("If-Match" = String, Header, description = "The `ETag` of the state that was seen", example = "\"1\""),
-    ),
+    params(("id" = Uuid, Path, description = "The insight"), Version),
     request_body = InsightContent,
     responses((status = 200, description = "The insight", body = InsightView), NoAccess, BadBody, Stale),
 )]
@@ -138,24 +124,12 @@ pub(super) async fn change(
 ) -> Result<HttpResponse, Problem> {
     let checked = content.check()?;
     let mut conn = state.connection().await?;
-    let insight = visible(&mut conn, &caller, &id).await?;
-    if !caller.member.may_change(insight.kept) {
-        return Err(too_little("editor", caller.member.role));
-    }
-    if checked.moves_from(insight.kept.visibility) && !caller.member.may_dispose_of(insight.kept) {
-        return Err(too_little("admin", caller.member.role));
-    }
+    let insight: Insight = caller.changeable(&mut conn, &id, checked.visibility).await?;
     let (id, version) = (insight.id, insight.version);
-    seen.check(version, &InsightView::from(insight))?;
+    caller.having_seen(&mut conn, insight, &seen).await?;
     let changed =
         insights::change(&mut conn, caller.project, id, version, checked.content(), (state.clock)()).await;
-    let Some(insight) = changed.map_err(AnalyticsError::from)? else {
-        let present = visible(&mut conn, &caller, &id.to_string()).await?;
-        return Err(revision::changed_meanwhile(&InsightView::from(present)));
-    };
-    drop(conn);
-    tell(&state, caller.project, news(&caller, &insight, NotificationKind::InsightUpdated)).await;
-    Ok(HttpResponse::Ok().insert_header(revision::tag(insight.version)).json(InsightView::from(insight)))
+    caller.changed(conn, &state, id, changed.map_err(AnalyticsError::from)?).await
 }
 
 /// Delete an insight
@@ -164,10 +138,7 @@ pub(super) async fn change(
 #[utoipa::path(
     operation_id = "delete_insight",
     tag = "insights",
-    params(
-        ("id" = Uuid, Path, description = "The insight"),
-        ("If-Match" = String, Header, description = "The `ETag` of the state that was seen", example = "\"1\""),
-    ),
+    params(("id" = Uuid, Path, description = "The insight"), Version),
     responses((status = 204, description = "It is gone"), NoAccess, Stale),
 )]
 #[delete("/api/v1/insights/{id}")]
@@ -177,35 +148,5 @@ pub(super) async fn remove(
     seen: Seen,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    let mut conn = state.connection().await?;
-    let insight = visible(&mut conn, &caller, &id).await?;
-    if !caller.member.may_dispose_of(insight.kept) {
-        return Err(too_little("admin", caller.member.role));
-    }
-    let (id, version) = (insight.id, insight.version);
-    seen.check(version, &InsightView::from(insight.clone()))?;
-    if !insights::delete(&mut conn, caller.project, id, version).await.map_err(AnalyticsError::from)? {
-        let present = visible(&mut conn, &caller, &id.to_string()).await?;
-        return Err(revision::changed_meanwhile(&InsightView::from(present)));
-    }
-    drop(conn);
-    tell(&state, caller.project, news(&caller, &insight, NotificationKind::InsightDeleted)).await;
-    Ok(HttpResponse::NoContent().finish())
-}
-
-/// An insight that the caller may see; any other is not there.
-async fn visible(conn: &mut Connection, caller: &ProjectMember, id: &str) -> Result<Insight, Problem> {
-    let found = match id.parse::<InsightId>() {
-        Ok(id) => insights::find(conn, caller.project, id).await.map_err(AnalyticsError::from)?,
-        Err(_not_an_id) => None,
-    };
-    found
-        .filter(|insight| caller.member.may_see(insight.kept))
-        .ok_or_else(|| Problem::new(Code::NotFound, "there is no such insight, or it is not yours to see"))
-}
-
-/// What those who may see it are told.
-fn news(caller: &ProjectMember, insight: &Insight, kind: NotificationKind) -> Notification {
-    let about = About { insight_id: Some(insight.id.0), ..About::default() };
-    caller.news(kind, about, insight.kept).with("title", insight.title.as_str())
+    caller.delete::<Insight>(&state, &id, &seen).await
 }

@@ -9,6 +9,7 @@ use millrace_http::page::Page;
 use millrace_http::problem::Problem;
 use millrace_http::query::Query;
 use millrace_storage::event_properties::{self, PropertySummary};
+use millrace_storage::event_schemas;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -66,6 +67,9 @@ struct TypeRow {
 struct SchemaAnswer {
     /// By event type, then by name.
     data: Vec<PropertyRow>,
+    /// The event types whose properties must keep a schema: `/api/v1/schema/{event_type}` has it.
+    #[schema(example = json!(["order_completed"]))]
+    strict: Vec<String>,
     /// Where the next page begins; `null` after the last.
     next_cursor: Option<String>,
 }
@@ -107,6 +111,7 @@ impl From<PropertySummary> for PropertyRow {
                     ],
                     "warning": "values were number and, since 2026-11-20, string",
                 }],
+                "strict": ["order_completed"],
                 "next_cursor": null,
             }),
         ),
@@ -128,10 +133,12 @@ pub(super) async fn schema(
     let mut conn = state.database.connection().await.map_err(AnalyticsError::from)?;
     let found = event_properties::page(&mut conn, caller.project_id, event_type, after, page.probe()).await;
     let mut found = found.map_err(AnalyticsError::from)?;
+    let strict = event_schemas::strict_types(&mut conn, caller.project_id).await;
+    let strict = strict.map_err(AnalyticsError::from)?;
     let next_cursor = page.cut(&mut found, |summary| (summary.event_type.clone(), summary.name.clone()));
     let data = found.into_iter().map(PropertyRow::from).collect();
     // What was noticed is read anew each time: nothing tells when it is old.
-    let answer =
-        Answer::of(&SchemaAnswer { data, next_cursor }, Source::RollUp).map_err(AnalyticsError::from)?;
+    let answer = Answer::of(&SchemaAnswer { data, strict, next_cursor }, Source::RollUp)
+        .map_err(AnalyticsError::from)?;
     Ok(answer.respond(&request, false))
 }

@@ -74,7 +74,7 @@ impl Desk {
         let columns: Vec<String> = checked?.into_iter().collect();
         let started = Instant::now();
         let ticket = {
-            let mut conn = state.connection().await?;
+            let mut conn = state.database.connection().await?;
             projects::find(&mut conn, project).await?.ok_or(AnalyticsError::NoProject)?;
             Ticket::of(&mut conn, project).await?
         };

@@ -97,17 +97,17 @@ async fn each_role_does_with_dashboards_what_it_may_and_no_more() {
         ("system", Person::system_admin(&stage, shop).await),
         ("stranger", stranger),
     ];
-    // Read; rename; add; remove; list links; make one; delete.
+    // Read; read the data; rename; add; remove; list links; make one; delete.
     let table = [
-        ("viewer", "project", [200, 403, 403, 403, 403, 403, 403]),
-        ("editor", "project", [200, 200, 200, 200, 403, 403, 403]),
-        ("admin", "project", [200, 200, 200, 200, 200, 201, 204]),
-        ("system", "project", [200, 200, 200, 200, 200, 201, 204]),
-        ("stranger", "project", [404; 7]),
-        ("viewer", "private", [404; 7]),
-        ("editor", "private", [404; 7]),
-        ("admin", "private", [404; 7]),
-        ("system", "private", [200, 200, 200, 200, 200, 201, 204]),
+        ("viewer", "project", [200, 200, 403, 403, 403, 403, 403, 403]),
+        ("editor", "project", [200, 200, 200, 200, 200, 403, 403, 403]),
+        ("admin", "project", [200, 200, 200, 200, 200, 200, 201, 204]),
+        ("system", "project", [200, 200, 200, 200, 200, 200, 201, 204]),
+        ("stranger", "project", [404; 8]),
+        ("viewer", "private", [404; 8]),
+        ("editor", "private", [404; 8]),
+        ("admin", "private", [404; 8]),
+        ("system", "private", [200, 200, 200, 200, 200, 200, 201, 204]),
     ];
     for (name, visibility, expected) in table {
         let caller = &callers.iter().find(|(called, _)| *called == name).unwrap().1;
@@ -116,6 +116,7 @@ async fn each_role_does_with_dashboards_what_it_may_and_no_more() {
         let (tile, shares) = (format!("{path}/insights/{orders}"), format!("{path}/shares"));
         let statuses = [
             caller.get(&stage, &path).await.status,
+            caller.get(&stage, &format!("{path}/data")).await.status,
             caller.patch(&stage, &path, "*", json!({"name": "E"})).await.status,
             caller.post(&stage, &tile, Value::Null).await.status,
             caller.delete(&stage, &tile, None).await.status,

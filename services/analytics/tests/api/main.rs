@@ -11,11 +11,13 @@
 )]
 
 mod access;
+mod alerts;
 mod api_limits;
 mod asked;
 mod caching;
 mod chronicle;
 mod cohorts;
+mod dashboard_data;
 mod dashboards;
 mod definition;
 mod event_types;
@@ -25,6 +27,7 @@ mod files;
 mod funnels;
 mod generated;
 mod insights;
+mod killed;
 mod language;
 mod limits;
 mod openapi;
@@ -32,10 +35,12 @@ mod parameters;
 mod people;
 mod periods;
 mod questions;
+mod receiver;
 mod schema;
 mod services;
 mod snapshots;
 mod sql;
 mod stage;
+mod templates;
 mod trends;
 mod users;

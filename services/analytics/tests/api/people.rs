@@ -5,7 +5,7 @@ use millrace_domain::ids::{AccountId, ProjectId};
 use millrace_security::password::{Cost, Password};
 use millrace_storage::accounts::{self, NewAccount};
 use millrace_storage::members;
-use reqwest::Method;
+use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
 use crate::stage::{Stage, header};
@@ -16,7 +16,7 @@ const PASSWORD: &str = "correct horse battery staple";
 pub(crate) struct Person {
     pub(crate) id: AccountId,
     project: ProjectId,
-    token: String,
+    pub(crate) token: String,
 }
 
 impl Person {
@@ -56,13 +56,17 @@ impl Person {
         if let Some(body) = body {
             request = request.json(body);
         }
-        let response = request.send().await.unwrap();
-        let (status, tag) = (response.status().as_u16(), header(&response, "etag"));
-        Reply { status, tag, body: response.json().await.unwrap_or_default() }
+        Reply::of(request).await
     }
 
     pub(crate) async fn get(&self, stage: &Stage, path: &str) -> Reply {
         self.send(stage, Method::GET, path, None, None).await
+    }
+
+    /// What is there, unless it is what was seen.
+    pub(crate) async fn get_if_changed(&self, stage: &Stage, path: &str, seen: &str) -> Reply {
+        let request = stage.to(Method::GET, path).bearer_auth(&self.token).header("If-None-Match", seen);
+        Reply::of(request.header("X-Project-Id", self.project.to_string())).await
     }
 
     pub(crate) async fn post(&self, stage: &Stage, path: &str, body: Value) -> Reply {
@@ -102,6 +106,12 @@ pub(crate) struct Reply {
 }
 
 impl Reply {
+    async fn of(request: RequestBuilder) -> Self {
+        let response = request.send().await.unwrap();
+        let (status, tag) = (response.status().as_u16(), header(&response, "etag"));
+        Self { status, tag, body: response.json().await.unwrap_or_default() }
+    }
+
     /// What was asked for, which was given.
     pub(crate) fn good(self) -> Self {
         assert!((200..300).contains(&self.status), "{self:?}");

@@ -1,8 +1,10 @@
 use std::collections::BTreeMap;
 
 use millrace_domain::json_type::JsonType;
+use millrace_domain::text::EventType;
 use millrace_storage::database::{Database, PoolSettings};
 use millrace_storage::event_properties::{Property, Seen, note};
+use millrace_storage::event_schemas;
 use serde_json::json;
 
 use crate::stage::Stage;
@@ -30,7 +32,11 @@ async fn properties_are_listed_with_their_types_and_a_warning_where_those_change
     let later = [seen("order", "value", JsonType::String, 9), seen("order", "paid", JsonType::Boolean, 9)];
     note(&mut conn, &BTreeMap::from(later)).await.unwrap();
 
+    let order = EventType::parse("order").unwrap();
+    event_schemas::set(&mut conn, project.id, &order, &json!({})).await.unwrap().unwrap();
+
     let first = stage.ask(&project, "/api/v1/schema?limit=2").await.body;
+    assert_eq!(first["strict"], json!(["order"]));
     let paid = json!({
         "event_type": "order", "property": "paid", "warning": null,
         "types": [{"type": "boolean", "first_seen": "2026-11-03T12:00:00Z", "last_seen": "2026-11-09T12:00:00Z"}],

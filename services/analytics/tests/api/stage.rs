@@ -4,12 +4,14 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use millrace_analytics::alerts::webhook::Webhooks;
 use millrace_analytics::app::App;
 use millrace_analytics::config::Config;
 use millrace_auth::app::App as Auth;
 use millrace_cache::data_versions::DataVersions;
 use millrace_domain::access::Scope;
 use millrace_domain::ids::ProjectId;
+use millrace_http::client_address::TrustedProxies;
 use millrace_messaging::broker::Broker;
 use millrace_runtime::config::Env;
 use millrace_runtime::launch::Process;
@@ -103,6 +105,7 @@ impl Stage {
             sql_timeout: Duration::from_secs(3),
             sql_connections: 4,
             sql_per_project: 2,
+            workspace_url: if wired { database_wire.url(&database.url()) } else { database.url() },
             nats_url: if wired { nats_wire.url(nats.url()) } else { nats.url().to_owned() },
             replicas: 1,
             statement_timeout: Duration::from_secs(if wired { 1 } else { 20 }),
@@ -110,6 +113,9 @@ impl Stage {
             query_events: 1_000,
             memory: 64 << 20,
             queries_per_project: 6,
+            webhooks: Webhooks { private_allowed: true, patience: Duration::from_secs(5) },
+            mails: false,
+            trusted_proxies: TrustedProxies::loopback(),
             shutdown_grace: Duration::from_secs(25),
             clock,
         };
@@ -184,6 +190,11 @@ impl Stage {
     /// Any request, to be completed and sent.
     pub(crate) fn to(&self, method: Method, path: &str) -> RequestBuilder {
         self.client.request(method, format!("{}{path}", self.url))
+    }
+
+    /// Where Redis is.
+    pub(crate) fn redis_url(&self) -> &str {
+        self.redis.url()
     }
 
     /// The broker, to hear what is told.

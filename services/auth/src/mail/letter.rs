@@ -6,6 +6,7 @@
 use std::fmt::Write;
 
 use millrace_security::mail_token::MailToken;
+use millrace_storage::alerts::history::{EventKind, News};
 
 /// A mail, without its address.
 #[derive(Clone, Debug)]
@@ -93,6 +94,32 @@ pub fn changed(base: &str, new: &str, name: Option<&str>) -> Letter {
         subject: "Your Millrace account has another e-mail address",
         text: format!("{greeting}\n\n{news}\n\n{otherwise}\n"),
         html: page(&[&greeting, &news, otherwise].map(|text| paragraph(&escaped(text))).concat()),
+    }
+}
+
+/// For somebody whose alert has fired or is over.
+#[must_use]
+pub fn alert(base: &str, news: &News, name: Option<&str>) -> Letter {
+    let greeting = greeting(name);
+    let number =
+        |number: Option<f64>| number.map_or_else(|| "nothing".to_owned(), |number| number.to_string());
+    let (title, read) = (one_line(&news.alert_name), number(news.reading.number));
+    let (subject, happened) = match news.kind {
+        EventKind::Fired => ("A Millrace alert has fired", "has fired"),
+        EventKind::Resolved => ("A Millrace alert is over", "is over"),
+    };
+    let told = format!(
+        "Your alert \u{201c}{title}\u{201d} {happened}: it read {read}, and {before} before.",
+        before = number(news.reading.previous)
+    );
+    let rest = format!(
+        "That was at {} (UTC). Alerts are changed at {base}.",
+        news.occurred_at.format("%Y-%m-%d %H:%M")
+    );
+    Letter {
+        subject,
+        text: format!("{greeting}\n\n{told}\n\n{rest}\n"),
+        html: page(&[&greeting, &told, &rest].map(|text| paragraph(&escaped(text))).concat()),
     }
 }
 

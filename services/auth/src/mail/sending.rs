@@ -6,6 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use millrace_security::mail_token::MailToken;
 use millrace_storage::accounts::{self, Account};
+use millrace_storage::alerts::history::{self, News};
 use millrace_storage::database::Connection;
 use millrace_storage::mail_tokens::{self, NewMailToken};
 use millrace_storage::mails::{self, Kind, Waiting};
@@ -135,11 +136,23 @@ async fn write(
         Kind::Change if accounts::find_by_email(conn, &mail.address).await?.is_none() => {
             letter::change(&post.base, &token(conn, &account, mail, now + VERIFY_LIFETIME).await?)
         }
+        Kind::Alert if has_it => match told_of(conn, mail).await? {
+            Some(news) => letter::alert(&post.base, &news, name.as_deref()),
+            None => return Ok(None),
+        },
         Kind::Changed => letter::changed(&post.base, &account.email, name.as_deref()),
-        Kind::Reset | Kind::Verify | Kind::Change => return Ok(None),
+        Kind::Reset | Kind::Verify | Kind::Change | Kind::Alert => return Ok(None),
     };
     // The holder of a new address has not proved to be the person of that name.
-    Ok(Some((letter, name.filter(|_| matches!(mail.kind, Kind::Reset | Kind::Changed)))))
+    Ok(Some((letter, name.filter(|_| matches!(mail.kind, Kind::Reset | Kind::Changed | Kind::Alert)))))
+}
+
+/// What a mail about an alert tells of; `None` if it is deleted.
+async fn told_of(conn: &mut Connection, mail: &Waiting) -> Result<Option<News>, AuthError> {
+    match mail.alert_event {
+        Some(event) => Ok(history::news(conn, event).await?),
+        None => Ok(None),
+    }
 }
 
 /// A token in place of the account's older one.

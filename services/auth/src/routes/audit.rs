@@ -4,9 +4,9 @@ use actix_web::{HttpRequest, HttpResponse, get, web};
 use chrono::{DateTime, Utc};
 use millrace_domain::audit::action::Action;
 use millrace_domain::text::ShortText;
-use millrace_http::page::Page;
-use millrace_http::problem::{Code, Problem, ProblemBody};
-use millrace_http::query::Query;
+use millrace_http::page::{Paged, Paging};
+use millrace_http::problem::Problem;
+use millrace_http::query::{Query, parameter};
 use millrace_storage::audit::{self, Entry, Filter};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -15,8 +15,8 @@ use uuid::Uuid;
 
 use crate::caller::Caller;
 use crate::errors::AuthError;
-use crate::project_access::{AtLeastAdmin, ProjectAccess};
-use crate::routes::denials::NoAccess;
+use crate::project_access::admit;
+use crate::routes::denials::{BadParameter, NoAccess};
 use crate::state::State;
 
 /// An entry of the audit log.
@@ -117,9 +117,8 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-struct Asked {
+struct Wanted {
     /// An action such as `login.failed`, or an area such as `login.`
     #[param(nullable = false)]
     action: Option<String>,
@@ -141,15 +140,9 @@ struct Asked {
     /// Before (RFC 3339).
     #[param(value_type = Option<DateTime<Utc>>, nullable = false)]
     to: Option<String>,
-    /// How many entries a page holds, 1 to 200; 50 if absent.
-    #[param(value_type = Option<u16>, nullable = false, minimum = 1, maximum = 200, default = 50)]
-    limit: Option<String>,
-    /// The `next_cursor` of the page before.
-    #[param(nullable = false)]
-    cursor: Option<String>,
 }
 
-impl Asked {
+impl Wanted {
     fn filter(&self) -> Result<Filter, Problem> {
         Ok(Filter {
             actions: parameter("action", self.action.as_deref(), Action::matching)?,
@@ -163,15 +156,6 @@ impl Asked {
     }
 }
 
-fn parameter<T, E: std::fmt::Display>(
-    name: &str,
-    text: Option<&str>,
-    parse: impl FnOnce(&str) -> Result<T, E>,
-) -> Result<Option<T>, Problem> {
-    let parsed = text.map(parse).transpose();
-    parsed.map_err(|fault| Problem::field(name, "invalid", format!("{name}: {fault}")))
-}
-
 /// The audit log
 ///
 /// Newest first. System admins see everything; owners and admins of a project see its entries. A page goes on where the
@@ -179,29 +163,20 @@ fn parameter<T, E: std::fmt::Display>(
 #[utoipa::path(
     operation_id = "list_audit_log",
     tag = "audit",
-    params(Asked),
-    responses(
-        (status = 200, description = "A page of entries", body = EntryList),
-        (status = 422, description = "A parameter cannot be used; `errors` says which", body = ProblemBody, content_type = "application/problem+json"),
-        NoAccess,
-    ),
+    params(Wanted, Paging),
+    responses((status = 200, description = "A page of entries", body = EntryList), NoAccess, BadParameter),
     security(("access_token" = [])),
 )]
 #[get("/api/v1/audit")]
 pub(super) async fn list(
     caller: Caller,
-    Query(asked): Query<Asked>,
+    Query(asked): Query<Paged<Wanted>>,
     request: HttpRequest,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    let filter = asked.filter()?;
-    let page = Page::parse(asked.limit.as_deref(), asked.cursor.as_deref())?;
-    if !caller.claims.admin {
-        let project = filter.project.ok_or_else(|| {
-            Problem::new(Code::Forbidden, "only system admins see everything: name a project in `project_id`")
-        })?;
-        ProjectAccess::<AtLeastAdmin>::of(&state, caller, project, &request).await?;
-    }
+    let filter = asked.wanted.filter()?;
+    let page = asked.paging.page()?;
+    admit(&state, caller, filter.project, &request).await?;
     let mut conn = state.connection().await?;
     let found = audit::page(&mut conn, &filter, page.after, page.probe()).await;
     let mut found = found.map_err(AuthError::from)?;

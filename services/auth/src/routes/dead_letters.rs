@@ -3,28 +3,27 @@
 //! They are read from the broker here. The workers alone write to the log, so they are asked to replay and to delete.
 
 use actix_web::{HttpRequest, HttpResponse, delete, get, post, web};
-use millrace_domain::ids::ProjectId;
 use millrace_http::json::Json;
-use millrace_http::page::Page;
-use millrace_http::problem::{Code, Problem, ProblemBody};
+use millrace_http::page::{Page, Paged, Paging};
+use millrace_http::problem::Problem;
 use millrace_http::query::Query;
-use millrace_messaging::dead_letters::letter::Letter;
-use millrace_messaging::dead_letters::orders::Order;
 use millrace_messaging::dead_letters::shelf;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 mod carrying_out;
 mod meant;
+mod named;
 mod view;
 
-use carrying_out::{Deed, Extent, carry_out};
-use meant::{Asked, Meant, ReplayBody, whole};
+use carrying_out::{Deed, carry_out};
+use meant::{Meant, ReplayBody, whole};
+use named::Named;
 use view::LetterView;
 
 use crate::caller::Caller;
-use crate::project_access::{AtLeastAdmin, ProjectAccess};
-use crate::routes::denials::{BadBody, NoAccess};
+use crate::project_access::admit;
+use crate::routes::denials::{BadBody, BadParameter, NoAccess};
 use crate::state::State;
 
 /// Dead letters.
@@ -56,40 +55,6 @@ struct Dropped {
     complete: bool,
 }
 
-/// Lets owners and admins of the project pass, and system admins whatever is meant.
-async fn admit(
-    state: &State,
-    caller: Caller,
-    project: Option<ProjectId>,
-    request: &HttpRequest,
-) -> Result<Caller, Problem> {
-    if caller.claims.admin {
-        return Ok(caller);
-    }
-    let project = project.ok_or_else(|| {
-        Problem::new(Code::Forbidden, "only system admins see everything: name a project in `project_id`")
-    })?;
-    Ok(ProjectAccess::<AtLeastAdmin>::of(state, caller, project, request).await?.caller)
-}
-
-/// The letter that the path names, if it is the caller's to see.
-async fn named(
-    state: &State,
-    caller: Caller,
-    id: &str,
-    request: &HttpRequest,
-) -> Result<(Letter, Caller), Problem> {
-    let not_found =
-        || Problem::new(Code::NotFound, "there is no such dead letter, or it is not yours to see");
-    let id: u64 = id.parse().map_err(|_not_an_id| not_found())?;
-    let letter = shelf::get(&state.broker, id).await.map_err(|error| away(&error))?.ok_or_else(not_found)?;
-    if !caller.claims.admin && !caller.claims.roles.contains_key(&letter.project) {
-        return Err(not_found());
-    }
-    let caller = admit(state, caller, Some(letter.project), request).await?;
-    Ok((letter, caller))
-}
-
 fn away(error: &millrace_messaging::error::MessagingError) -> Problem {
     Problem::unavailable("the broker", error)
 }
@@ -101,24 +66,19 @@ fn away(error: &millrace_messaging::error::MessagingError) -> Problem {
 #[utoipa::path(
     operation_id = "list_dead_letters",
     tag = "dead letters",
-    params(Asked),
-    responses(
-        (status = 200, description = "A page of dead letters", body = LetterList),
-        (status = 422, description = "A parameter cannot be used; `errors` says which", body = ProblemBody, content_type = "application/problem+json"),
-        NoAccess,
-    ),
+    params(Meant, Paging),
+    responses((status = 200, description = "A page of dead letters", body = LetterList), NoAccess, BadParameter),
     security(("access_token" = [])),
 )]
 #[get("/api/v1/dead-letters")]
 pub(super) async fn list(
     caller: Caller,
-    Query(asked): Query<Asked>,
+    Query(asked): Query<Paged<Meant>>,
     request: HttpRequest,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    let Asked { project_id, reason, event_type, from, to, limit, cursor } = asked;
-    let filter = Meant { project_id, reason, event_type, from, to }.filter()?;
-    let page = Page::<u64>::parse(limit.as_deref(), cursor.as_deref())?;
+    let filter = asked.wanted.filter()?;
+    let page: Page<u64> = asked.paging.page()?;
     admit(&state, caller, filter.project, &request).await?;
     let found = shelf::page(&state.broker, &filter, page.after, page.limit().into())
         .await
@@ -137,14 +97,8 @@ pub(super) async fn list(
     security(("access_token" = [])),
 )]
 #[get("/api/v1/dead-letters/{id}")]
-pub(super) async fn show(
-    caller: Caller,
-    id: web::Path<String>,
-    request: HttpRequest,
-    state: web::Data<State>,
-) -> Result<HttpResponse, Problem> {
-    let (letter, _) = named(&state, caller, &id, &request).await?;
-    Ok(HttpResponse::Ok().json(LetterView::of(&letter)))
+pub(super) async fn show(named: Named) -> HttpResponse {
+    HttpResponse::Ok().json(LetterView::of(&named.letter))
 }
 
 /// Replay a dead letter
@@ -159,15 +113,8 @@ pub(super) async fn show(
     security(("access_token" = [])),
 )]
 #[post("/api/v1/dead-letters/{id}/replay")]
-pub(super) async fn replay_one(
-    caller: Caller,
-    id: web::Path<String>,
-    request: HttpRequest,
-    state: web::Data<State>,
-) -> Result<HttpResponse, Problem> {
-    let (letter, caller) = named(&state, caller, &id, &request).await?;
-    let extent = Extent::Named(Order::Named { project: Some(letter.project), ids: vec![letter.id] });
-    let (replayed, complete) = carry_out(&state, &caller, Deed::Replay, extent, Some(letter.project)).await?;
+pub(super) async fn replay_one(named: Named, state: web::Data<State>) -> Result<HttpResponse, Problem> {
+    let (replayed, complete) = named.carry_out(&state, Deed::Replay).await?;
     Ok(HttpResponse::Ok().json(Replayed { replayed, complete }))
 }
 
@@ -205,15 +152,8 @@ pub(super) async fn replay(
     security(("access_token" = [])),
 )]
 #[delete("/api/v1/dead-letters/{id}")]
-pub(super) async fn drop_one(
-    caller: Caller,
-    id: web::Path<String>,
-    request: HttpRequest,
-    state: web::Data<State>,
-) -> Result<HttpResponse, Problem> {
-    let (letter, caller) = named(&state, caller, &id, &request).await?;
-    let extent = Extent::Named(Order::Named { project: Some(letter.project), ids: vec![letter.id] });
-    carry_out(&state, &caller, Deed::Drop, extent, Some(letter.project)).await?;
+pub(super) async fn drop_one(named: Named, state: web::Data<State>) -> Result<HttpResponse, Problem> {
+    named.carry_out(&state, Deed::Drop).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -224,11 +164,7 @@ pub(super) async fn drop_one(
     operation_id = "drop_dead_letters",
     tag = "dead letters",
     params(Meant),
-    responses(
-        (status = 200, description = "They are gone", body = Dropped),
-        (status = 422, description = "A parameter cannot be used; `errors` says which", body = ProblemBody, content_type = "application/problem+json"),
-        NoAccess,
-    ),
+    responses((status = 200, description = "They are gone", body = Dropped), NoAccess, BadParameter),
     security(("access_token" = [])),
 )]
 #[delete("/api/v1/dead-letters")]

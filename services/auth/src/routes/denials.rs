@@ -27,3 +27,12 @@ pub(super) enum BadPage {
     #[response(status = 422, content_type = "application/problem+json")]
     Invalid(ProblemBody),
 }
+
+/// Refusals of parameters.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "describes; `Problem` is what is sent")]
+pub(super) enum BadParameter {
+    /// A parameter cannot be used; `errors` says which
+    #[response(status = 422, content_type = "application/problem+json")]
+    Invalid(ProblemBody),
+}

@@ -3,12 +3,14 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on should end")]
 
 mod accounts;
+mod alert_mails;
 mod answers;
 mod attempts;
 mod audit;
 mod browser_sessions;
 mod dead_letters;
 mod email_change;
+mod event_schemas;
 mod faults;
 mod identities;
 mod keys;

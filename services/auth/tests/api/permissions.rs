@@ -71,6 +71,9 @@ fn table() -> Vec<(&'static str, &'static str, Value, [u16; 8])> {
         ("POST", "/api/v1/jobs/{id}/cancel", Value::Null, ADMINS(202)),
         ("POST", "/api/v1/jobs/{id}/resume", Value::Null, ADMINS(409)),
         ("GET", "/api/v1/jobs/{id}/download", Value::Null, MEMBERS(503)),
+        ("GET", "/api/v1/schema/{event_type}", Value::Null, MEMBERS(404)),
+        ("DELETE", "/api/v1/schema/{event_type}", Value::Null, ADMINS(404)),
+        ("PUT", "/api/v1/schema/{event_type}", json!({}), ADMINS(200)),
         ("GET", "/api/v1/audit", Value::Null, [401, 403, 403, 403, 403, 403, 403, 200]),
         ("GET", "/api/v1/dead-letters", Value::Null, [401, 403, 403, 403, 403, 403, 403, 200]),
         ("DELETE", "/api/v1/dead-letters", Value::Null, [401, 403, 403, 403, 403, 403, 403, 422]),
@@ -140,6 +143,7 @@ impl House {
             .replace("{id}", &id)
             .replace("{account_id}", &self.victim.id.to_string())
             .replace("{key_id}", &key_id.to_string())
+            .replace("{event_type}", "login")
     }
 
     /// What a caller shows: signed in anew, because some routes end the session.
@@ -167,7 +171,7 @@ async fn every_route_lets_in_whom_it_should_and_nobody_else() {
                 request = request.bearer_auth(credentials);
             }
             // By now most of them have several projects.
-            if template.contains("jobs") {
+            if template.contains("jobs") || template.contains("schema") {
                 request = request.header("X-Project-Id", house.project.to_string());
             }
             if !body.is_null() {

@@ -26,6 +26,8 @@ const HOP_BY_HOP: &[&str] = &[
     "upgrade",
 ];
 
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
 /// The headers of a request as the service gets them, all but `Host`.
 pub(super) fn onward(request: &HttpRequest, length: Option<u64>, trusted: &TrustedProxies) -> HeaderMap {
     let received = request.headers();
@@ -46,7 +48,7 @@ pub(super) fn onward(request: &HttpRequest, length: Option<u64>, trusted: &Trust
         headers.insert(CONTENT_LENGTH, length.into());
     }
     if let Some(id) = RequestId::current().and_then(|id| HeaderValue::from_str(id.as_str()).ok()) {
-        headers.insert("x-request-id", id);
+        headers.insert(REQUEST_ID, id);
     }
     forwarded::stamp(&mut headers, request, trusted);
     // Replaces the caller's only where spans are exported; else the caller's is passed on as it came.

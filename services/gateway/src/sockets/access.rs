@@ -85,7 +85,7 @@ impl Access {
     ///
     /// # Errors
     /// 401 when that is nothing, 403 when another site's page may have sent it, 503 when nobody can tell.
-    pub(super) async fn shown(&self, request: &HttpRequest) -> Result<(Shown, Option<Admitted>), Refused> {
+    pub(crate) async fn shown(&self, request: &HttpRequest) -> Result<(Shown, Option<Admitted>), Refused> {
         if let Some(admitted) = self.sessions.admit(request).await? {
             return Ok((Shown::Cookie(admitted.cookie().to_owned()), Some(admitted)));
         }

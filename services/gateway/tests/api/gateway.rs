@@ -31,6 +31,12 @@ impl Drop for Gateway {
     }
 }
 
+impl From<&Gateway> for SocketAddr {
+    fn from(gateway: &Gateway) -> Self {
+        gateway.address
+    }
+}
+
 /// Nobody listens on the port of TCPMUX.
 pub(crate) fn nobody() -> SocketAddr {
     ([127, 0, 0, 1], 1).into()

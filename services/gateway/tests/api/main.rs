@@ -20,6 +20,7 @@ mod health;
 mod http2;
 mod limits;
 mod live;
+mod missed;
 mod notifications;
 mod openapi;
 mod process;

@@ -1,5 +1,7 @@
 //! A client of a WebSocket, as somebody else has written it.
 
+use std::net::SocketAddr;
+
 use futures_util::{SinkExt, StreamExt};
 use millrace_testkit::wait;
 use serde_json::Value;
@@ -9,7 +11,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, client_async, connect_async};
 
-use crate::gateway::{DEADLINE, Gateway};
+use crate::gateway::DEADLINE;
 
 /// An open socket.
 pub(crate) struct Socket<S = MaybeTlsStream<TcpStream>>(WebSocketStream<S>);
@@ -24,11 +26,11 @@ pub(crate) struct Refused {
 impl Socket {
     /// Asks for a socket with these headers.
     pub(crate) async fn open(
-        gateway: &Gateway,
+        gateway: impl Into<SocketAddr>,
         path: &str,
         headers: &[(&'static str, &str)],
     ) -> Result<Self, Refused> {
-        let mut request = format!("ws://{}{path}", gateway.address).into_client_request().unwrap();
+        let mut request = format!("ws://{}{path}", gateway.into()).into_client_request().unwrap();
         for (name, value) in headers {
             request.headers_mut().insert(*name, value.parse().unwrap());
         }
@@ -45,14 +47,28 @@ impl Socket {
     }
 
     /// The same, once it is open: auth answers on the broker a moment after it listens.
-    pub(crate) async fn ready(gateway: &Gateway, path: &str, headers: &[(&'static str, &str)]) -> Self {
+    pub(crate) async fn ready(
+        gateway: impl Into<SocketAddr>,
+        path: &str,
+        headers: &[(&'static str, &str)],
+    ) -> Self {
+        let mut socket = Self::open_in_time(gateway, path, headers).await;
+        assert_eq!(socket.told().await["type"], "ready");
+        socket
+    }
+
+    /// The same, with all that it is told still to be read.
+    pub(crate) async fn open_in_time(
+        gateway: impl Into<SocketAddr>,
+        path: &str,
+        headers: &[(&'static str, &str)],
+    ) -> Self {
+        let gateway = gateway.into();
         let opened = wait::until_some("auth answers", async || {
             Some(Self::open(gateway, path, headers).await)
                 .filter(|opened| !matches!(opened, Err(refused) if refused.status == 503))
         });
-        let mut socket = opened.await.unwrap();
-        assert_eq!(socket.told().await["type"], "ready");
-        socket
+        opened.await.unwrap()
     }
 }
 

@@ -4,24 +4,28 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use millrace_domain::access::Role;
+use millrace_domain::access::{Role, Scope};
 use millrace_domain::ids::{AccountId, ProjectId};
 use millrace_gateway::config::Config;
+use millrace_http::client_address::TrustedProxies;
 use millrace_messaging::broker::Broker;
 use millrace_messaging::revocations::{self, Revoked};
 use millrace_runtime::config::Env;
 use millrace_runtime::launch::Process;
+use millrace_security::api_key::ApiKey;
 use millrace_security::password::{Cost, Password};
 use millrace_security::signing_key::SigningKey;
 use millrace_storage::accounts::{self, NewAccount};
+use millrace_storage::api_keys::{self, NewApiKey};
 use millrace_storage::database::{Connection, Database, PoolSettings};
 use millrace_storage::signing_keys::{self, NewSigningKey};
 use millrace_storage::{members, projects};
 use millrace_testkit::database::TestDatabase;
 use millrace_testkit::nats::TestNats;
+use serde_json::{Value, json};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::gateway::{Gateway, settings};
+use crate::gateway::{Gateway, client, settings};
 
 /// Everybody's password.
 pub(crate) const PASSWORD: &str = "correct horse battery";
@@ -70,6 +74,7 @@ impl Stage {
         let analytics = millrace_analytics::config::Config {
             bind: ([127, 0, 0, 1], 0).into(),
             database_url: database.url(),
+            workspace_url: database.url(),
             nats_url: nats.url().to_owned(),
             redis_url: "redis://127.0.0.1:1".to_owned(),
             replicas: 1,
@@ -78,6 +83,12 @@ impl Stage {
             query_events: 1_000_000,
             memory: 16 << 20,
             queries_per_project: 6,
+            webhooks: millrace_analytics::alerts::webhook::Webhooks {
+                private_allowed: true,
+                patience: Duration::from_secs(5),
+            },
+            mails: false,
+            trusted_proxies: TrustedProxies::loopback(),
             shutdown_grace: Duration::from_secs(25),
             clock: Utc::now,
         };
@@ -97,10 +108,15 @@ impl Stage {
         }
     }
 
+    /// Where auth is.
+    pub(crate) fn auth_url(&self) -> String {
+        format!("http://{}", self.auth)
+    }
+
     /// The settings of a gateway in front. Whoever else is behind it shows what it was sent.
     pub(crate) fn settings(&self, everybody_else: SocketAddr) -> Config {
         let mut settings = settings(everybody_else);
-        settings.origins.auth = format!("http://{}", self.auth).parse().unwrap();
+        settings.origins.auth = self.auth_url().parse().unwrap();
         settings.origins.analytics = format!("http://{}", self.analytics).parse().unwrap();
         settings.nats_url = self.nats.url().to_owned();
         settings
@@ -138,6 +154,23 @@ impl Stage {
         let project = projects::create(&mut store, "A story", "UTC".parse().unwrap()).await.unwrap().id;
         members::set(&mut store, project, member, Role::Owner).await.unwrap();
         project
+    }
+
+    /// A key to a project.
+    pub(crate) async fn key(&self, project: ProjectId, scopes: &[Scope]) -> ApiKey {
+        let key = ApiKey::generate().unwrap();
+        let new =
+            NewApiKey { name: "story", hash: &key.hash().0, shown: key.shown(), scopes, expires_at: None };
+        api_keys::create(&mut *self.store().await, project, new).await.unwrap();
+        key
+    }
+
+    /// A person's access token.
+    pub(crate) async fn token(&self, gateway: &Gateway, email: &str) -> String {
+        let body = json!({"email": email, "password": PASSWORD});
+        let login = client().post(gateway.url("/api/v1/auth/login")).json(&body);
+        let granted: Value = login.send().await.unwrap().json().await.unwrap();
+        granted["access_token"].as_str().unwrap().to_owned()
     }
 
     /// The database, past the services.

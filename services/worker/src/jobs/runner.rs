@@ -63,7 +63,7 @@ impl Runner {
     async fn take(&self) -> Result<Option<(Job, Holding)>, StorageError> {
         let holder = Uuid::now_v7();
         let mut conn = self.tools.database.connection().await?;
-        let job = jobs::take(&mut conn, holder, self.tools.settings.lease).await?;
+        let job = holding::take(&mut conn, holder, self.tools.settings.lease).await?;
         Ok(job.map(|job| {
             let holding = Holding { job: job.id, holder };
             (job, holding)

@@ -80,10 +80,13 @@ async fn three_events_that_the_database_refuses_do_not_keep_the_other_9997_out()
     bench.publish(&events).await;
     let worker = Hired::with(bench.config()).await;
     bench.until_the_log_is_empty().await;
+    // As if nobody had settled the message: now there are repetitions beside what is refused.
+    bench.publish(&events[..1_000]).await;
+    bench.until_the_log_is_empty().await;
     worker.dismiss().await;
     assert_eq!(bench.stored().await, 9_997);
     let letters = dead_letters(&bench).await;
-    assert_eq!(letters.len(), 3);
+    assert_eq!(letters.len(), 3 + 1);
     for letter in &letters {
         assert_eq!((letter.reason.as_str(), letter.events.len()), ("refused", 1));
         assert_eq!(letter.events[0].user_id, "mallory");

@@ -6,6 +6,7 @@ mod import;
 mod large;
 mod maintenance;
 mod rebuild;
+mod replay;
 
 use std::process::Stdio;
 

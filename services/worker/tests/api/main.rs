@@ -17,3 +17,4 @@ mod geoip;
 mod jobs;
 mod observed;
 mod producers;
+mod strict;

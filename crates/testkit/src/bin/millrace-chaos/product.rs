@@ -5,14 +5,12 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use std::{env, io};
 
-use anyhow::{Context, bail, ensure};
-use async_nats::jetstream;
+use anyhow::{Context, bail};
 use millrace_domain::access::Scope;
 use millrace_domain::ids::ProjectId;
 use millrace_security::api_key::ApiKey;
@@ -26,6 +24,11 @@ use millrace_testkit::story;
 use tokio::process::{Child, Command};
 use tokio_util::sync::CancellationToken;
 
+mod event_log;
+mod server;
+
+pub use server::Server;
+
 /// Every process and its binary.
 const PROCESSES: [(&str, &str); 5] = [
     ("gateway", "millrace-gateway"),
@@ -36,26 +39,6 @@ const PROCESSES: [(&str, &str); 5] = [
 ];
 pub const ZONE: &str = "Asia/Kolkata";
 const EVENTS_BYTES: i64 = 256 << 20;
-
-/// What the services depend on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Server {
-    Postgres,
-    Nats,
-    Redis,
-}
-
-impl Server {
-    pub const ALL: [Self; 3] = [Self::Postgres, Self::Nats, Self::Redis];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Postgres => "postgres",
-            Self::Nats => "nats",
-            Self::Redis => "redis",
-        }
-    }
-}
 
 /// Everything that runs.
 #[derive(Debug)]
@@ -192,64 +175,9 @@ impl Product {
 
     /// SIGKILL for a server, which comes back after a while.
     pub async fn crash(&self, server: Server, away: Duration) -> anyhow::Result<()> {
-        stack("kill", server).await?;
+        server.stack("kill").await?;
         tokio::time::sleep(away).await;
-        stack("start", server).await
-    }
-
-    /// For a while the log has no room for more.
-    pub async fn fill_the_log(&self, lasting: Duration) -> anyhow::Result<()> {
-        // A service that starts meanwhile gives the log its room back.
-        self.resize_log(|bytes| bytes.max(1)).await?;
-        tokio::time::sleep(lasting).await;
-        self.resize_log(|_| EVENTS_BYTES).await
-    }
-
-    async fn resize_log(&self, size: impl Fn(i64) -> i64) -> anyhow::Result<()> {
-        let jetstream = self.jetstream().await?;
-        let stream = jetstream.get_stream("EVENTS").await?;
-        let mut config = stream.cached_info().config.clone();
-        config.max_bytes = size(i64::try_from(stream.cached_info().state.bytes)?);
-        jetstream.update_stream(config).await?;
-        Ok(())
-    }
-
-    /// JetStream, by a wire that nobody cuts.
-    pub async fn jetstream(&self) -> anyhow::Result<jetstream::Context> {
-        let deadline = Instant::now() + Duration::from_secs(30);
-        let url: url::Url = self.nats.url().parse()?;
-        loop {
-            let options = async_nats::ConnectOptions::with_user_and_password(
-                url.username().to_owned(),
-                url.password().unwrap_or_default().to_owned(),
-            );
-            match options.connect(url.as_str()).await {
-                Ok(client) => return Ok(jetstream::new(client)),
-                Err(error) if Instant::now() > deadline => return Err(error.into()),
-                Err(_starting) => tokio::time::sleep(Duration::from_millis(100)).await,
-            }
-        }
-    }
-
-    /// Until every message is settled.
-    pub async fn until_the_log_is_empty(&self, patience: Duration) -> anyhow::Result<()> {
-        let deadline = Instant::now() + patience;
-        let jetstream = self.jetstream().await?;
-        loop {
-            // A broker that was killed takes a moment to find its streams again.
-            let waiting =
-                jetstream.get_stream("EVENTS").await.map(|stream| stream.cached_info().state.messages);
-            match waiting {
-                Ok(0) => return Ok(()),
-                waiting if Instant::now() > deadline => {
-                    bail!(
-                        "the log is not empty after {patience:?}: {waiting:?}; the logs are in {}",
-                        logs().display()
-                    )
-                }
-                _ => tokio::time::sleep(Duration::from_millis(100)).await,
-            }
-        }
+        server.stack("start").await
     }
 
     async fn until_it_answers(&self) -> anyhow::Result<()> {
@@ -269,13 +197,6 @@ impl Product {
         }
         Ok(())
     }
-}
-
-async fn stack(verb: &str, server: Server) -> anyhow::Result<()> {
-    let script = env::var("MILLRACE_TEST_STACK")?;
-    let status = Command::new(script).args([verb, server.name()]).stdout(Stdio::null()).status().await?;
-    ensure!(status.success(), "`stack {verb} {}` failed", server.name());
-    Ok(())
 }
 
 fn binaries() -> anyhow::Result<PathBuf> {

@@ -3,17 +3,16 @@
 
 use actix_web::{HttpResponse, delete, post, web};
 use millrace_domain::ids::InsightId;
-use millrace_domain::notification::NotificationKind;
+use millrace_domain::notification::{About, NotificationKind};
 use millrace_domain::workspace::layout::MAX_TILES;
 use millrace_http::problem::{Code, Problem};
-use millrace_http::revision;
-use millrace_storage::dashboards::{self, Added};
+use millrace_storage::dashboards::{self, Added, Dashboard};
 use millrace_storage::database::Connection;
-use millrace_storage::insights;
+use millrace_storage::insights::Insight;
 
 use super::view::DashboardView;
-use super::{changeable, news_of_tile, visible};
 use crate::errors::AnalyticsError;
+use crate::keepsake::Keepsake;
 use crate::member::ProjectMember;
 use crate::news::tell;
 use crate::routes::denials::NoAccess;
@@ -37,23 +36,20 @@ pub(in crate::routes) async fn add(
     path: web::Path<(String, String)>,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    let (id, insight) = path.into_inner();
     let mut conn = state.connection().await?;
-    let dashboard = changeable(&mut conn, &caller, &id).await?;
-    let insight = visible_insight(&mut conn, &caller, &insight).await?;
+    let (dashboard, insight) = both(&mut conn, &caller, &path).await?;
     let added = dashboards::add(&mut conn, dashboard.id, insight, (state.clock)()).await;
     match added.map_err(AnalyticsError::from)? {
         Added::Full => {
             let message = format!("a dashboard holds at most {MAX_TILES} insights");
-            return Err(Problem::field("insight_id", "too_many", message));
+            Err(Problem::field("insight_id", "too_many", message))
         }
         Added::Yes => {
-            let kind = NotificationKind::InsightAddedToDashboard;
-            tell(&state, caller.project, news_of_tile(&caller, &dashboard, insight, kind)).await;
+            changed(conn, &state, &caller, &dashboard, insight, NotificationKind::InsightAddedToDashboard)
+                .await
         }
-        Added::Already => {}
+        Added::Already => caller.show(&mut conn, dashboard).await,
     }
-    present(&mut conn, &caller, &id).await
 }
 
 /// Take an insight off a dashboard
@@ -74,37 +70,39 @@ pub(in crate::routes) async fn remove(
     path: web::Path<(String, String)>,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    let (id, insight) = path.into_inner();
     let mut conn = state.connection().await?;
-    let dashboard = changeable(&mut conn, &caller, &id).await?;
-    let insight = visible_insight(&mut conn, &caller, &insight).await?;
+    let (dashboard, insight) = both(&mut conn, &caller, &path).await?;
     let removed = dashboards::remove(&mut conn, dashboard.id, insight, (state.clock)()).await;
     if !removed.map_err(AnalyticsError::from)? {
         return Err(Problem::new(Code::NotFound, "this insight is not on the dashboard"));
     }
-    let kind = NotificationKind::InsightRemovedFromDashboard;
-    tell(&state, caller.project, news_of_tile(&caller, &dashboard, insight, kind)).await;
-    present(&mut conn, &caller, &id).await
+    changed(conn, &state, &caller, &dashboard, insight, NotificationKind::InsightRemovedFromDashboard).await
 }
 
-async fn present(conn: &mut Connection, caller: &ProjectMember, id: &str) -> Result<HttpResponse, Problem> {
-    let dashboard = visible(conn, caller, id).await?;
-    Ok(HttpResponse::Ok()
-        .insert_header(revision::tag(dashboard.version))
-        .json(DashboardView::read(conn, caller, dashboard).await?))
-}
-
-async fn visible_insight(
+/// A dashboard that the caller may change, and an insight that they see.
+async fn both(
     conn: &mut Connection,
     caller: &ProjectMember,
-    id: &str,
-) -> Result<InsightId, Problem> {
-    let found = match id.parse::<InsightId>() {
-        Ok(id) => insights::find(conn, caller.project, id).await.map_err(AnalyticsError::from)?,
-        Err(_not_an_id) => None,
-    };
-    found
-        .filter(|insight| caller.member.may_see(insight.kept))
-        .map(|insight| insight.id)
-        .ok_or_else(|| Problem::new(Code::NotFound, "there is no such insight, or it is not yours to see"))
+    (dashboard, insight): &(String, String),
+) -> Result<(Dashboard, InsightId), Problem> {
+    let dashboard = caller.changeable(conn, dashboard, None).await?;
+    let insight: Insight = caller.visible(conn, insight).await?;
+    Ok((dashboard, insight.id))
+}
+
+/// Tells of it, and shows the dashboard as it is now.
+async fn changed(
+    mut conn: Connection,
+    state: &State,
+    caller: &ProjectMember,
+    dashboard: &Dashboard,
+    insight: InsightId,
+    kind: NotificationKind,
+) -> Result<HttpResponse, Problem> {
+    let present: Dashboard = caller.visible(&mut conn, &dashboard.id.to_string()).await?;
+    let response = caller.show(&mut conn, present).await?;
+    drop(conn);
+    let about = About { insight_id: Some(insight.0), ..dashboard.about() };
+    tell(state, caller.project, caller.news(kind, about, dashboard.kept)).await;
+    Ok(response)
 }

@@ -1,18 +1,21 @@
 //! `/api/v1/dashboards/{id}/shares`: links through which anybody reads a dashboard.
 
 use actix_web::http::header::CACHE_CONTROL;
-use actix_web::{HttpResponse, delete, get, post, web};
+use actix_web::{HttpRequest, HttpResponse, delete, get, post, web};
 use chrono::{DateTime, Utc};
-use millrace_domain::ids::{AccountId, ShareId};
+use millrace_domain::audit::action::Action;
+use millrace_domain::audit::{Actor, Details, SecurityEvent, Target};
+use millrace_domain::ids::{AccountId, DashboardId, ShareId};
 use millrace_http::json::Json;
 use millrace_http::problem::{Code, Problem};
 use millrace_security::share_token::ShareToken;
 use millrace_storage::dashboard_shares::{self, Share};
+use millrace_storage::dashboards::Dashboard;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::disposable;
+use crate::audit;
 use crate::errors::AnalyticsError;
 use crate::member::ProjectMember;
 use crate::routes::denials::{BadBody, NoAccess};
@@ -80,7 +83,7 @@ pub(in crate::routes) async fn list(
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
     let mut conn = state.connection().await?;
-    let dashboard = disposable(&mut conn, &caller, &id).await?;
+    let dashboard: Dashboard = caller.disposable(&mut conn, &id).await?;
     let found =
         dashboard_shares::of_dashboard(&mut conn, dashboard.id).await.map_err(AnalyticsError::from)?;
     Ok(HttpResponse::Ok().json(ShareList { data: found.into_iter().map(Into::into).collect() }))
@@ -105,6 +108,7 @@ pub(in crate::routes) async fn list(
 pub(in crate::routes) async fn create(
     caller: ProjectMember,
     id: web::Path<String>,
+    request: HttpRequest,
     Json(new): Json<NewShare>,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
@@ -113,10 +117,15 @@ pub(in crate::routes) async fn create(
         return Err(Problem::field("expires_at", "invalid", "expires_at must be in the future"));
     }
     let mut conn = state.connection().await?;
-    let dashboard = disposable(&mut conn, &caller, &id).await?;
+    let dashboard: Dashboard = caller.disposable(&mut conn, &id).await?;
     let token = ShareToken::generate().map_err(|error| Problem::internal(&error))?;
+    let id = ShareId::new();
+    // First: a link that is on no record is not made.
+    let made = event(&state, &request, &caller, Action::ShareCreated, dashboard.id, id);
+    let details = Details { expires_at: new.expires_at, ..made.details.clone() };
+    audit::record(&state, made.with(details)).await?;
     let (by, hash) = (caller.member.account, token.hash());
-    let share = dashboard_shares::create(&mut conn, dashboard.id, by, &hash, now, new.expires_at).await;
+    let share = dashboard_shares::create(&mut conn, id, dashboard.id, by, &hash, now, new.expires_at).await;
     let share = share.map_err(AnalyticsError::from)?.into();
     Ok(HttpResponse::Created()
         .insert_header((CACHE_CONTROL, "no-store"))
@@ -139,20 +148,41 @@ pub(in crate::routes) async fn create(
 pub(in crate::routes) async fn revoke(
     caller: ProjectMember,
     path: web::Path<(String, String)>,
+    request: HttpRequest,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
     let (id, share) = path.into_inner();
     let mut conn = state.connection().await?;
-    let dashboard = disposable(&mut conn, &caller, &id).await?;
-    let gone = match share.parse::<ShareId>() {
-        Ok(share) => {
-            dashboard_shares::revoke(&mut conn, dashboard.id, share).await.map_err(AnalyticsError::from)?
-        }
-        Err(_not_an_id) => false,
-    };
-    if gone {
-        Ok(HttpResponse::NoContent().finish())
-    } else {
-        Err(Problem::new(Code::NotFound, "the dashboard has no such link"))
+    let dashboard: Dashboard = caller.disposable(&mut conn, &id).await?;
+    let no_such_link = || Problem::new(Code::NotFound, "the dashboard has no such link");
+    let share: ShareId = share.parse().map_err(|_not_an_id| no_such_link())?;
+    let gone = dashboard_shares::revoke(&mut conn, dashboard.id, share).await;
+    if !gone.map_err(AnalyticsError::from)? {
+        return Err(no_such_link());
     }
+    drop(conn);
+    // Last: a link that is to open nothing must not go on because nobody can write it down.
+    let revoked = event(&state, &request, &caller, Action::ShareRevoked, dashboard.id, share);
+    if let Err(problem) = audit::record(&state, revoked.clone()).await {
+        metrics::counter!("audit_events_lost_total").increment(1);
+        let event = serde_json::to_string(&revoked).unwrap_or_default();
+        tracing::error!(cause = problem.detail(), event, "a security event is lost");
+    }
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// What the audit log is told.
+fn event(
+    state: &State,
+    request: &HttpRequest,
+    caller: &ProjectMember,
+    action: Action,
+    dashboard: DashboardId,
+    share: ShareId,
+) -> SecurityEvent {
+    let actor = Actor::Account(caller.member.account);
+    SecurityEvent::new(action, actor, audit::origin(state, request), (state.clock)())
+        .on(Target::Share(share))
+        .within(caller.project)
+        .with(Details { dashboard_id: Some(dashboard), ..Details::default() })
 }

@@ -1,19 +1,21 @@
 //! What is shown of a dashboard.
 
-use std::collections::BTreeMap;
-
 use chrono::{DateTime, Utc};
-use millrace_domain::ids::{AccountId, InsightId};
-use millrace_domain::workspace::layout::Tile;
-use millrace_domain::workspace::sharing::Visibility;
-use millrace_storage::dashboards::Dashboard;
+use millrace_domain::ids::{AccountId, DashboardId, ProjectId};
+use millrace_domain::notification::{About, NotificationKind};
+use millrace_domain::workspace::layout::{Place, Tile};
+use millrace_domain::workspace::sharing::{Kept, Visibility};
+use millrace_storage::dashboards::{self, Dashboard};
 use millrace_storage::database::Connection;
-use millrace_storage::{insights, tiles};
+use millrace_storage::error::StorageError;
+use millrace_storage::insights::Insight;
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::standing::Standing;
 use crate::errors::AnalyticsError;
+use crate::keepsake::Keepsake;
 use crate::member::ProjectMember;
 
 /// A dashboard, as lists show it.
@@ -56,7 +58,7 @@ pub(super) struct DashboardList {
 
 /// A dashboard with what stands on it.
 #[derive(Serialize, ToSchema)]
-pub(super) struct DashboardView {
+pub(crate) struct DashboardView {
     #[serde(flatten)]
     summary: DashboardSummary,
     /// The insights on it, from the top, then from the left.
@@ -67,7 +69,7 @@ pub(super) struct DashboardView {
 
 /// An insight in its place on a grid of twelve columns.
 #[derive(Serialize, ToSchema)]
-struct TileView {
+pub(super) struct TileView {
     /// The insight.
     insight_id: Uuid,
     /// What it is called.
@@ -86,34 +88,74 @@ struct TileView {
     height: u8,
 }
 
-impl DashboardView {
-    /// Reads what stands on it.
-    pub(super) async fn read(
-        conn: &mut Connection,
-        caller: &ProjectMember,
-        dashboard: Dashboard,
-    ) -> Result<Self, AnalyticsError> {
-        let tiles = tiles::of_dashboard(conn, dashboard.id).await?;
-        let ids: Vec<InsightId> = tiles.iter().map(|tile| tile.insight).collect();
-        let seen: BTreeMap<InsightId, String> = insights::among(conn, caller.project, &ids)
-            .await?
-            .into_iter()
-            .filter(|insight| caller.member.may_see(insight.kept))
-            .map(|insight| (insight.id, insight.title))
-            .collect();
-        let (shown, hidden): (Vec<Tile>, Vec<Tile>) =
-            tiles.into_iter().partition(|tile| seen.contains_key(&tile.insight));
-        let view = |Tile { insight, place }: Tile| TileView {
-            insight_id: insight.0,
-            title: seen.get(&insight).cloned().unwrap_or_default(),
-            x: place.x,
-            y: place.y,
-            width: place.width,
-            height: place.height,
-        };
-        Ok(Self { summary: dashboard.into(), layout: shown.into_iter().map(view).collect(), hidden })
+impl TileView {
+    pub(super) fn new(place: Place, insight: &Insight) -> Self {
+        let Place { x, y, width, height } = place;
+        Self { insight_id: insight.id.0, title: insight.title.clone(), x, y, width, height }
+    }
+}
+
+impl Keepsake for Dashboard {
+    const NOUN: &'static str = "dashboard";
+    const PATH: &'static str = "/api/v1/dashboards";
+    const NEWS: [NotificationKind; 3] = [
+        NotificationKind::DashboardCreated,
+        NotificationKind::DashboardUpdated,
+        NotificationKind::DashboardDeleted,
+    ];
+    type Id = DashboardId;
+    type View = DashboardView;
+
+    fn id(&self) -> DashboardId {
+        self.id
     }
 
+    fn version(&self) -> i64 {
+        self.version
+    }
+
+    fn kept(&self) -> Kept {
+        self.kept
+    }
+
+    fn about(&self) -> About {
+        About { dashboard_id: Some(self.id.0), ..About::default() }
+    }
+
+    fn title(&self) -> (&'static str, &str) {
+        ("name", &self.name)
+    }
+
+    async fn find(
+        conn: &mut Connection,
+        project: ProjectId,
+        id: DashboardId,
+    ) -> Result<Option<Self>, StorageError> {
+        dashboards::find(conn, project, id).await
+    }
+
+    async fn delete(
+        conn: &mut Connection,
+        project: ProjectId,
+        id: DashboardId,
+        version: i64,
+    ) -> Result<bool, StorageError> {
+        dashboards::delete(conn, project, id, version).await
+    }
+
+    async fn view(
+        self,
+        conn: &mut Connection,
+        caller: &ProjectMember,
+    ) -> Result<DashboardView, AnalyticsError> {
+        let Standing { shown, hidden } =
+            Standing::read(conn, &self, |kept| caller.member.may_see(kept)).await?;
+        let layout = shown.iter().map(|(tile, insight)| TileView::new(tile.place, insight)).collect();
+        Ok(DashboardView { summary: self.into(), layout, hidden })
+    }
+}
+
+impl DashboardView {
     /// What stands on it and is not the caller's to see.
     pub(super) fn hidden(&self) -> &[Tile] {
         &self.hidden

@@ -1,7 +1,7 @@
 //! What an insight is made of, as it is sent.
 
-use millrace_domain::analytics::query::Query;
 use millrace_domain::text::Title;
+use millrace_domain::workspace::question::KeptQuestion;
 use millrace_domain::workspace::sharing::Visibility;
 use millrace_domain::workspace::text::{Markdown, Tags};
 use millrace_http::problem::Problem;
@@ -20,7 +20,8 @@ pub(super) struct InsightContent {
     /// Markdown, at most 20,000 characters.
     #[schema(max_length = 20_000, nullable = false, example = "Since the *new* landing page")]
     body: Option<String>,
-    /// A body of `POST /api/v1/query`; `null` makes it a note.
+    /// A body of `POST /api/v1/query`, or one with `last` (`30d`, `12w`, `24h`) in place of `from` and `to`; `null` makes
+    /// it a note.
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<Object>)]
     query: Option<Option<Value>>,
@@ -42,7 +43,7 @@ pub(super) struct Checked {
     title: Option<Title>,
     body: Option<Markdown>,
     query: Option<Option<Value>>,
-    visibility: Option<Visibility>,
+    pub(super) visibility: Option<Visibility>,
     tags: Option<Tags>,
 }
 
@@ -69,10 +70,7 @@ impl InsightContent {
 
 /// That the question could be asked.
 fn check_query(query: &Value) -> Result<(), Problem> {
-    let Value::Object(question) = query else {
-        return Err(Problem::field("query", "invalid", "query must be an object, or null for a note"));
-    };
-    Query::parse(question.clone()).map(drop).map_err(|fault| {
+    KeptQuestion::parse(query).map(drop).map_err(|fault| {
         let fault = fault.within("query");
         Problem::field(&fault.field, fault.code, fault.message)
     })
@@ -93,11 +91,6 @@ impl Checked {
             tags: Some(self.tags.iter().flat_map(Tags::iter).collect()),
             ..self.content()
         })
-    }
-
-    /// Whether it is to be seen by others than before.
-    pub(super) fn moves_from(&self, present: Visibility) -> bool {
-        self.visibility.is_some_and(|visibility| visibility != present)
     }
 
     /// What changes.

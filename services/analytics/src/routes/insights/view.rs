@@ -1,19 +1,26 @@
 //! What is shown of an insight.
 
 use chrono::{DateTime, Utc};
-use millrace_domain::ids::AccountId;
-use millrace_domain::workspace::sharing::Visibility;
-use millrace_storage::insights::Insight;
+use millrace_domain::ids::{AccountId, InsightId, ProjectId};
+use millrace_domain::notification::{About, NotificationKind};
+use millrace_domain::workspace::sharing::{Kept, Visibility};
+use millrace_storage::database::Connection;
+use millrace_storage::error::StorageError;
+use millrace_storage::insights::{self, Insight};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::errors::AnalyticsError;
+use crate::keepsake::Keepsake;
 use crate::markdown;
+use crate::member::ProjectMember;
+use crate::routes::last_result::LastResult;
 
-/// An insight, as those who may see it do.
+/// An insight, as lists show it to those who may see it.
 #[derive(Serialize, ToSchema)]
-pub(in crate::routes) struct InsightView {
+pub(super) struct InsightSummary {
     /// Its id.
     id: Uuid,
     /// What it is called.
@@ -44,7 +51,16 @@ pub(in crate::routes) struct InsightView {
     updated_at: DateTime<Utc>,
 }
 
-impl From<Insight> for InsightView {
+/// An insight with its last answer.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct InsightView {
+    #[serde(flatten)]
+    summary: InsightSummary,
+    /// What its question was answered last on a dashboard; `null` if it has not been since it was asked so.
+    last_result: Option<LastResult>,
+}
+
+impl From<Insight> for InsightSummary {
     fn from(insight: Insight) -> Self {
         let Insight { id, title, body, query, kept, tags, version, created_at, updated_at } = insight;
         Self {
@@ -60,5 +76,59 @@ impl From<Insight> for InsightView {
             created_at,
             updated_at,
         }
+    }
+}
+
+impl Keepsake for Insight {
+    const NOUN: &'static str = "insight";
+    const PATH: &'static str = "/api/v1/insights";
+    const NEWS: [NotificationKind; 3] = [
+        NotificationKind::InsightCreated,
+        NotificationKind::InsightUpdated,
+        NotificationKind::InsightDeleted,
+    ];
+    type Id = InsightId;
+    type View = InsightView;
+
+    fn id(&self) -> InsightId {
+        self.id
+    }
+
+    fn version(&self) -> i64 {
+        self.version
+    }
+
+    fn kept(&self) -> Kept {
+        self.kept
+    }
+
+    fn about(&self) -> About {
+        About { insight_id: Some(self.id.0), ..About::default() }
+    }
+
+    fn title(&self) -> (&'static str, &str) {
+        ("title", &self.title)
+    }
+
+    async fn find(
+        conn: &mut Connection,
+        project: ProjectId,
+        id: InsightId,
+    ) -> Result<Option<Self>, StorageError> {
+        insights::find(conn, project, id).await
+    }
+
+    async fn delete(
+        conn: &mut Connection,
+        project: ProjectId,
+        id: InsightId,
+        version: i64,
+    ) -> Result<bool, StorageError> {
+        insights::delete(conn, project, id, version).await
+    }
+
+    async fn view(self, conn: &mut Connection, _: &ProjectMember) -> Result<InsightView, AnalyticsError> {
+        let last_result = LastResult::of(conn, &[self.id]).await?.remove(&self.id);
+        Ok(InsightView { summary: self.into(), last_result })
     }
 }

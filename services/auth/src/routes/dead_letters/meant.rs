@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use millrace_domain::ids::ProjectId;
 use millrace_http::problem::Problem;
+use millrace_http::query::parameter;
 use millrace_messaging::dead_letters::filter::Filter;
 use millrace_messaging::dead_letters::orders::{MAX_LETTERS, Order};
 use serde::Deserialize;
@@ -17,58 +18,31 @@ use super::carrying_out::Extent;
 pub(super) struct Meant {
     /// The project whose events they are. System admins alone need not name one.
     #[param(value_type = Option<Uuid>, nullable = false)]
-    pub(super) project_id: Option<String>,
-    /// Why they are dead: `unreadable`, `unknown_project`, `invalid`, `refused` or `exhausted`.
+    project_id: Option<String>,
+    /// Why they are dead: `unreadable`, `unknown_project`, `invalid`, `schema_violation`, `refused` or `exhausted`.
     #[param(nullable = false, example = "refused")]
-    pub(super) reason: Option<String>,
+    reason: Option<String>,
     /// What happened.
     #[param(nullable = false, example = "order_completed")]
-    pub(super) event_type: Option<String>,
+    event_type: Option<String>,
     /// Put away not before (RFC 3339).
     #[param(value_type = Option<DateTime<Utc>>, nullable = false)]
-    pub(super) from: Option<String>,
+    from: Option<String>,
     /// Put away before (RFC 3339).
     #[param(value_type = Option<DateTime<Utc>>, nullable = false)]
-    pub(super) to: Option<String>,
+    to: Option<String>,
 }
 
 impl Meant {
     pub(super) fn filter(self) -> Result<Filter, Problem> {
         Ok(Filter {
-            project: parsed("project_id", self.project_id)?,
+            project: parameter("project_id", self.project_id.as_deref(), str::parse)?,
             reason: self.reason,
             event_type: self.event_type,
-            from: parsed("from", self.from)?,
-            to: parsed("to", self.to)?,
+            from: parameter("from", self.from.as_deref(), str::parse)?,
+            to: parameter("to", self.to.as_deref(), str::parse)?,
         })
     }
-}
-
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(super) struct Asked {
-    /// The project whose events they are. System admins alone need not name one.
-    #[param(value_type = Option<Uuid>, nullable = false)]
-    pub(super) project_id: Option<String>,
-    /// Why they are dead: `unreadable`, `unknown_project`, `invalid`, `refused` or `exhausted`.
-    #[param(nullable = false, example = "refused")]
-    pub(super) reason: Option<String>,
-    /// What happened.
-    #[param(nullable = false, example = "order_completed")]
-    pub(super) event_type: Option<String>,
-    /// Put away not before (RFC 3339).
-    #[param(value_type = Option<DateTime<Utc>>, nullable = false)]
-    pub(super) from: Option<String>,
-    /// Put away before (RFC 3339).
-    #[param(value_type = Option<DateTime<Utc>>, nullable = false)]
-    pub(super) to: Option<String>,
-    /// How many letters a page holds, 1 to 200; 50 if absent.
-    #[param(value_type = Option<u16>, nullable = false, minimum = 1, maximum = 200, default = 50)]
-    pub(super) limit: Option<String>,
-    /// The `next_cursor` of the page before.
-    #[param(nullable = false)]
-    pub(super) cursor: Option<String>,
 }
 
 /// Letters to put back into the log: those named by `ids`, or all that the other fields mean.
@@ -119,12 +93,4 @@ pub(super) fn whole(filter: Filter) -> Result<Extent, Problem> {
         return Err(Problem::field("project_id", "required", message));
     }
     Ok(Extent::Found(filter))
-}
-
-fn parsed<T: std::str::FromStr>(name: &str, text: Option<String>) -> Result<Option<T>, Problem>
-where
-    T::Err: std::fmt::Display,
-{
-    let parsed = text.map(|text| text.parse()).transpose();
-    parsed.map_err(|fault| Problem::field(name, "invalid", format!("{name}: {fault}")))
 }

@@ -18,7 +18,7 @@ pub(super) struct LetterView {
     id: u64,
     /// The project; `null` where the message named none.
     project_id: Option<Uuid>,
-    /// Why it is dead: `unreadable`, `unknown_project`, `invalid`, `refused` or `exhausted`.
+    /// Why it is dead: `unreadable`, `unknown_project`, `invalid`, `schema_violation`, `refused` or `exhausted`.
     #[schema(example = "refused")]
     reason: String,
     /// Why it is dead, in words.

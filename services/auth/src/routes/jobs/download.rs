@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use actix_web::body::SizedStream;
 use actix_web::http::header::{CONTENT_DISPOSITION, LOCATION};
-use actix_web::{HttpRequest, HttpResponse, get, web};
+use actix_web::{HttpResponse, get, web};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use millrace_domain::jobs::task::{ExportFormat, Task};
 use millrace_files::FilesError;
@@ -14,8 +14,8 @@ use millrace_storage::jobs::Job;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::{no_files, see};
-use crate::caller::Caller;
+use super::no_files;
+use super::seen::Seen;
 use crate::routes::denials::NoAccess;
 use crate::state::State;
 
@@ -74,12 +74,11 @@ struct Part {
 )]
 #[get("/api/v1/jobs/{id}/download")]
 pub(super) async fn download(
-    caller: Caller,
+    seen: Seen,
     Query(part): Query<Part>,
-    request: HttpRequest,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    let job = see(caller, &request, &state).await?.job;
+    let job = seen.job;
     let store = state.files.as_ref().ok_or_else(no_files)?;
     let Some(Files { files }) = Files::of(&job) else {
         return Err(Problem::new(Code::Conflict, nothing(&job)));

@@ -14,11 +14,12 @@ use serde::Deserialize;
 use serde_json::json;
 use utoipa::IntoParams;
 
-use super::{JobView, accepted, no_files};
+use super::view::JobView;
+use super::{accepted, no_files};
 use crate::caller::Caller;
 use crate::jobs::{start, task};
 use crate::project_access::{AtLeastEditor, ProjectAccess, project_meant, unnamed};
-use crate::routes::denials::NoAccess;
+use crate::routes::denials::{BadParameter, NoAccess};
 use crate::state::State;
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -74,8 +75,8 @@ impl Asked {
     responses(
         (status = 202, description = "The job, which waits for a worker", body = JobView),
         (status = 413, description = "The file is larger than this installation takes", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "A parameter cannot be used; `errors` says which", body = ProblemBody, content_type = "application/problem+json"),
         NoAccess,
+        BadParameter,
     ),
     security(("access_token" = [])),
 )]

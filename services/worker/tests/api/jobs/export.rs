@@ -6,7 +6,7 @@ use millrace_domain::jobs::{Kind, Status};
 use millrace_domain::notification::NotificationKind;
 use millrace_files::Files;
 use millrace_messaging::subjects;
-use millrace_storage::jobs;
+use millrace_storage::jobs::{self, holding};
 use millrace_testkit::peers::Peer;
 use millrace_testkit::wait;
 use serde_json::{Value, json};
@@ -107,7 +107,7 @@ async fn a_job_can_be_cancelled_and_resumed_and_one_that_cannot_be_done_says_why
     // In the hands of a worker that is gone: whoever takes it over finds that it is to stop.
     jobs::resume(&mut *bench.store().await, id).await.unwrap().unwrap();
     let lease = std::time::Duration::from_millis(500);
-    let taken = jobs::take(&mut *bench.store().await, uuid::Uuid::now_v7(), lease).await.unwrap().unwrap();
+    let taken = holding::take(&mut *bench.store().await, uuid::Uuid::now_v7(), lease).await.unwrap().unwrap();
     assert_eq!(taken.id, id);
     assert_eq!(jobs::cancel(&mut *bench.store().await, id).await.unwrap().unwrap().status, Status::Running);
     let worker = Hired::with(bench.config()).await;

@@ -1,0 +1,165 @@
+//! Telling those who are to hear of an alert, each at least once.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel::sql_types::{Double, Integer, Text, Uuid as SqlUuid};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use millrace_domain::ids::{AlertEventId, AlertId, ProjectId};
+use millrace_domain::workspace::alert::Reading;
+use uuid::Uuid;
+
+use super::Alert;
+use super::history::EventKind;
+use crate::error::StorageError;
+use crate::schema::{alert_events, alerts};
+
+/// How somebody hears of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Channel {
+    /// On the sockets of those who may see the alert.
+    Notification,
+    /// As a request to where the alert says.
+    Webhook,
+    /// As a mail to its owner.
+    Mail,
+}
+
+impl Channel {
+    /// The name used in JSON, in metrics and in the database.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Notification => "notification",
+            Self::Webhook => "webhook",
+            Self::Mail => "mail",
+        }
+    }
+
+    fn parse(text: &str) -> Result<Self, StorageError> {
+        let all = [Self::Notification, Self::Webhook, Self::Mail];
+        let found = all.into_iter().find(|channel| channel.as_str() == text);
+        found.ok_or_else(|| StorageError::Corrupt(format!("`{text}` is no channel of an alert")))
+    }
+}
+
+/// Something to be told, in hand.
+#[derive(Clone, Debug)]
+pub struct Waiting {
+    /// Its own id: told twice, it is the same.
+    pub id: Uuid,
+    /// How.
+    pub channel: Channel,
+    /// How often it was taken in hand, this time included.
+    pub attempts: u32,
+    /// What happened.
+    pub event: AlertEventId,
+    /// Which of the two.
+    pub kind: EventKind,
+    /// What was read.
+    pub reading: Reading,
+    /// When it happened.
+    pub occurred_at: DateTime<Utc>,
+    /// To which alert, as it is now.
+    pub alert: Alert,
+}
+
+#[derive(QueryableByName)]
+struct Due {
+    #[diesel(sql_type = SqlUuid)]
+    id: Uuid,
+    #[diesel(sql_type = SqlUuid)]
+    event_id: Uuid,
+    #[diesel(sql_type = Text)]
+    channel: String,
+    #[diesel(sql_type = Integer)]
+    attempts: i32,
+}
+
+/// Takes what is due longest in hand, for as long as `lease`.
+///
+/// # Errors
+/// When the database fails.
+pub async fn take(conn: &mut AsyncPgConnection, lease: Duration) -> Result<Option<Waiting>, StorageError> {
+    type Row = (String, Option<f64>, Option<f64>, DateTime<Utc>, Uuid, Uuid);
+    let due: Option<Due> = diesel::sql_query(
+        "UPDATE alert_deliveries SET attempts = attempts + 1, due_at = now() + make_interval(secs => $1)
+          WHERE id = (SELECT id FROM alert_deliveries WHERE status = 'pending' AND due_at <= now()
+                      ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED)
+         RETURNING id, event_id, channel, attempts",
+    )
+    .bind::<Double, _>(lease.as_secs_f64())
+    .get_result(conn)
+    .await
+    .optional()?;
+    let Some(due) = due else { return Ok(None) };
+    let event: Option<Row> = alert_events::table
+        .inner_join(alerts::table.on(alerts::id.eq(alert_events::alert_id)))
+        .filter(alert_events::id.eq(due.event_id))
+        .select((
+            alert_events::kind,
+            alert_events::number,
+            alert_events::previous,
+            alert_events::occurred_at,
+            alerts::project_id,
+            alerts::id,
+        ))
+        .first(conn)
+        .await
+        .optional()?;
+    // Deleted meanwhile, and the delivery with it.
+    let Some((kind, number, previous, occurred_at, project, alert)) = event else { return Ok(None) };
+    let Some(alert) = super::find(conn, ProjectId(project), AlertId(alert)).await? else { return Ok(None) };
+    Ok(Some(Waiting {
+        id: due.id,
+        channel: Channel::parse(&due.channel)?,
+        attempts: due.attempts.unsigned_abs(),
+        event: AlertEventId(due.event_id),
+        kind: EventKind::parse(&kind)?,
+        reading: Reading { number, previous },
+        occurred_at,
+        alert,
+    }))
+}
+
+/// What became of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settled<'a> {
+    /// It is told.
+    Delivered,
+    /// It is to be tried again after a while.
+    Later(Duration, &'a str),
+    /// It is given up.
+    Dead(&'a str),
+}
+
+/// Writes down what became of it, unless somebody else has it in hand by now.
+///
+/// # Errors
+/// When the database fails.
+pub async fn settle(
+    conn: &mut AsyncPgConnection,
+    waiting: &Waiting,
+    settled: Settled<'_>,
+) -> Result<(), StorageError> {
+    let (status, wait, error) = match settled {
+        Settled::Delivered => ("delivered", 0.0, None),
+        Settled::Later(wait, error) => ("pending", wait.as_secs_f64(), Some(error)),
+        Settled::Dead(error) => ("dead", 0.0, Some(error)),
+    };
+    diesel::sql_query(
+        "UPDATE alert_deliveries
+            SET status = $3, due_at = now() + make_interval(secs => $4), error = $5,
+                settled_at = CASE WHEN $3 <> 'pending' THEN now() END
+          WHERE id = $1 AND attempts = $2 AND status = 'pending'",
+    )
+    .bind::<SqlUuid, _>(waiting.id)
+    .bind::<Integer, _>(i32::try_from(waiting.attempts).unwrap_or(i32::MAX))
+    .bind::<Text, _>(status)
+    .bind::<Double, _>(wait)
+    .bind::<diesel::sql_types::Nullable<Text>, _>(error)
+    .execute(conn)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,44 @@
+//! Alerts: looking at the numbers of insights now and then, and telling those who are to hear of it.
+//!
+//! Every replica does both. What is due is taken from the database by one of them at a time ([`evaluation`]); what is to
+//! be told is written down with what happened, and told until it is heard or given up ([`telling`]).
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::errors::AnalyticsError;
+use crate::state::State;
+
+pub mod evaluation;
+pub mod public_address;
+pub mod telling;
+pub mod webhook;
+
+/// How often the database is asked whether something is due.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// Does what is due, until `shutdown`. What is in hand is finished.
+///
+/// # Errors
+/// None: with the database away it goes on when that is back.
+pub async fn follow(
+    state: State,
+    what: &'static str,
+    next: impl AsyncFn(&State) -> Result<bool, AnalyticsError>,
+    shutdown: CancellationToken,
+) -> Result<(), Infallible> {
+    while !shutdown.is_cancelled() {
+        match next(&state).await {
+            Ok(true) => continue,
+            Ok(false) => {}
+            Err(error) => tracing::warn!(%error, what, "alerts wait"),
+        }
+        tokio::select! {
+            () = shutdown.cancelled() => {}
+            () = tokio::time::sleep(INTERVAL) => {}
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,196 @@
+//! What members keep, looked up, judged, changed and deleted alike, whatever it is.
+
+use std::fmt::Display;
+use std::str::FromStr;
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::http::header::LOCATION;
+use millrace_domain::ids::ProjectId;
+use millrace_domain::notification::{About, Notification, NotificationKind};
+use millrace_domain::workspace::sharing::{Kept, Visibility};
+use millrace_http::problem::{Code, Problem};
+use millrace_http::revision::{self, Seen};
+use millrace_storage::database::Connection;
+use millrace_storage::error::StorageError;
+use serde::Serialize;
+
+use crate::errors::AnalyticsError;
+use crate::member::{ProjectMember, too_little};
+use crate::news::tell;
+use crate::state::State;
+
+/// Something that members keep: it has an owner, a visibility and a version, and others hear of what becomes of it.
+pub(crate) trait Keepsake: Sized {
+    /// What it is called in sentences.
+    const NOUN: &'static str;
+    /// Where all of its kind are.
+    const PATH: &'static str;
+    /// What is told when one is made, changed and deleted.
+    const NEWS: [NotificationKind; 3];
+    /// Names one of its kind.
+    type Id: Copy + Display + FromStr;
+    /// What is shown of it.
+    type View: Serialize;
+
+    fn id(&self) -> Self::Id;
+    fn version(&self) -> i64;
+    fn kept(&self) -> Kept;
+    /// Which ids its news carry.
+    fn about(&self) -> About;
+    /// What it is called, and under which name news say so.
+    fn title(&self) -> (&'static str, &str);
+
+    async fn find(
+        conn: &mut Connection,
+        project: ProjectId,
+        id: Self::Id,
+    ) -> Result<Option<Self>, StorageError>;
+
+    /// Deletes it in this version. Whether it did.
+    async fn delete(
+        conn: &mut Connection,
+        project: ProjectId,
+        id: Self::Id,
+        version: i64,
+    ) -> Result<bool, StorageError>;
+
+    async fn view(self, conn: &mut Connection, caller: &ProjectMember) -> Result<Self::View, AnalyticsError>;
+}
+
+impl ProjectMember {
+    /// One that the caller may see; any other is not there.
+    pub(crate) async fn visible<K: Keepsake>(&self, conn: &mut Connection, id: &str) -> Result<K, Problem> {
+        let found = match id.parse::<K::Id>() {
+            Ok(id) => K::find(conn, self.project, id).await.map_err(AnalyticsError::from)?,
+            Err(_not_an_id) => None,
+        };
+        found.filter(|thing| self.member.may_see(thing.kept())).ok_or_else(|| {
+            let detail = format!("there is no such {}, or it is not yours to see", K::NOUN);
+            Problem::new(Code::NotFound, detail)
+        })
+    }
+
+    /// One that they may change so that it is seen by whom `becomes` says; `None`: by the same as before.
+    pub(crate) async fn changeable<K: Keepsake>(
+        &self,
+        conn: &mut Connection,
+        id: &str,
+        becomes: Option<Visibility>,
+    ) -> Result<K, Problem> {
+        let thing: K = self.visible(conn, id).await?;
+        if !self.member.may_change(thing.kept()) {
+            return Err(too_little("editor", self.member.role));
+        }
+        let moves = becomes.is_some_and(|visibility| visibility != thing.kept().visibility);
+        if moves && !self.member.may_dispose_of(thing.kept()) {
+            return Err(too_little("admin", self.member.role));
+        }
+        Ok(thing)
+    }
+
+    /// One that they may take away from others, or show to them.
+    pub(crate) async fn disposable<K: Keepsake>(
+        &self,
+        conn: &mut Connection,
+        id: &str,
+    ) -> Result<K, Problem> {
+        let thing: K = self.visible(conn, id).await?;
+        let may = self.member.may_dispose_of(thing.kept());
+        if may { Ok(thing) } else { Err(too_little("admin", self.member.role)) }
+    }
+
+    /// What there is to see of it, which the caller has seen.
+    ///
+    /// # Errors
+    /// 412 with that, if they have not.
+    pub(crate) async fn having_seen<K: Keepsake>(
+        &self,
+        conn: &mut Connection,
+        thing: K,
+        seen: &Seen,
+    ) -> Result<K::View, Problem> {
+        let version = thing.version();
+        let present = thing.view(conn, self).await?;
+        seen.check(version, &present)?;
+        Ok(present)
+    }
+
+    /// Shows it.
+    pub(crate) async fn show<K: Keepsake>(
+        &self,
+        conn: &mut Connection,
+        thing: K,
+    ) -> Result<HttpResponse, Problem> {
+        let version = thing.version();
+        Ok(HttpResponse::Ok().insert_header(revision::tag(version)).json(thing.view(conn, self).await?))
+    }
+
+    /// Tells of one that was just made, and shows it.
+    pub(crate) async fn made<K: Keepsake>(
+        &self,
+        mut conn: Connection,
+        state: &State,
+        made: K,
+    ) -> Result<HttpResponse, Problem> {
+        let (location, [kind, ..]) = (format!("{}/{}", K::PATH, made.id()), K::NEWS);
+        let news = self.news_of(&made, kind);
+        let mut response = self.show(&mut conn, made).await?;
+        *response.status_mut() = StatusCode::CREATED;
+        if let Ok(location) = location.parse() {
+            response.headers_mut().insert(LOCATION, location);
+        }
+        drop(conn);
+        tell(state, self.project, news).await;
+        Ok(response)
+    }
+
+    /// Tells of one that was just changed, and shows it; `None`: somebody changed it between our look and our change.
+    pub(crate) async fn changed<K: Keepsake>(
+        &self,
+        mut conn: Connection,
+        state: &State,
+        id: K::Id,
+        changed: Option<K>,
+    ) -> Result<HttpResponse, Problem> {
+        let Some(changed) = changed else { return Err(self.outrun::<K>(&mut conn, id).await?) };
+        let [_, kind, _] = K::NEWS;
+        let news = self.news_of(&changed, kind);
+        let response = self.show(&mut conn, changed).await?;
+        drop(conn);
+        tell(state, self.project, news).await;
+        Ok(response)
+    }
+
+    /// Deletes one that they may dispose of and have seen, and tells of it.
+    pub(crate) async fn delete<K: Keepsake>(
+        &self,
+        state: &State,
+        id: &str,
+        seen: &Seen,
+    ) -> Result<HttpResponse, Problem> {
+        let mut conn = state.connection().await?;
+        let thing: K = self.disposable(&mut conn, id).await?;
+        let (id, version, [.., kind]) = (thing.id(), thing.version(), K::NEWS);
+        let news = self.news_of(&thing, kind);
+        self.having_seen(&mut conn, thing, seen).await?;
+        let gone = K::delete(&mut conn, self.project, id, version).await.map_err(AnalyticsError::from)?;
+        if !gone {
+            return Err(self.outrun::<K>(&mut conn, id).await?);
+        }
+        drop(conn);
+        tell(state, self.project, news).await;
+        Ok(HttpResponse::NoContent().finish())
+    }
+
+    async fn outrun<K: Keepsake>(&self, conn: &mut Connection, id: K::Id) -> Result<Problem, Problem> {
+        let present: K = self.visible(conn, &id.to_string()).await?;
+        Ok(revision::changed_meanwhile(&present.view(conn, self).await?))
+    }
+
+    /// What those who may see it are told.
+    pub(crate) fn news_of<K: Keepsake>(&self, thing: &K, kind: NotificationKind) -> Notification {
+        let (word, title) = thing.title();
+        self.news(kind, thing.about(), thing.kept()).with(word, title)
+    }
+}
