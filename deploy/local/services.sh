@@ -46,6 +46,7 @@ service_environment() {
     export "MILLRACE_PUBLIC_URL=$(public_url)"
     ;;
   analytics)
+    export "ANALYTICS_SQL_DATABASE_URL=$(sql_database_url)"
     [[ -z ${MILLRACE_SMTP_URL:-} ]] || export "MILLRACE_ALERT_MAILS=${MILLRACE_ALERT_MAILS:-true}"
     export "MILLRACE_TRUSTED_PROXIES=127.0.0.1,::1${MILLRACE_TRUSTED_PROXIES:+,$MILLRACE_TRUSTED_PROXIES}"
     ;;
@@ -54,7 +55,6 @@ service_environment() {
     export "MILLRACE_TRUSTED_PROXIES=127.0.0.1,::1${MILLRACE_TRUSTED_PROXIES:+,$MILLRACE_TRUSTED_PROXIES}"
     ;;
   gateway) unset DATABASE_URL ;;
-  analytics) export "ANALYTICS_SQL_DATABASE_URL=$(sql_database_url)" ;;
   esac
   [[ $1 == analytics ]] || unset ANALYTICS_SQL_DATABASE_URL
   if [[ $1 == gateway ]] && gateway_has_tls; then
