@@ -9,8 +9,12 @@ use millrace_testkit::database::TestDatabase;
 use reqwest::{Method, RequestBuilder, Url};
 use serde_json::{Value, json};
 
+use attacks::{ATTACKS, REFUSED_AT_THE_DOOR};
+
 use crate::chronicle::{Teller, did, tell};
 use crate::stage::{Project, Stage, header, problem};
+
+mod attacks;
 
 /// The login of a stage, which is there when a story makes it.
 pub(crate) fn login_url(database: &TestDatabase) -> String {
@@ -176,120 +180,6 @@ async fn a_statement_takes_no_longer_than_it_may_and_not_everybody_s_turn() {
     assert_eq!(other, json!([[1]]), "another project has its own turns");
     login.gone().await;
 }
-
-/// What somebody might send. None of it may be answered.
-const ATTACKS: &[&str] = &[
-    "SELECT * FROM public.events",
-    "SELECT * FROM public.users",
-    "SELECT * FROM accounts",
-    "SELECT * FROM public.api_keys",
-    "SELECT * FROM public.sql_secret",
-    "TABLE public.signing_keys",
-    "SELECT * FROM _timescaledb_internal._hyper_1_1_chunk",
-    "SELECT * FROM pg_authid",
-    "SELECT * FROM pg_shadow",
-    "SELECT passwd FROM pg_catalog.pg_user_mapping",
-    "SELECT pg_read_file('/etc/passwd')",
-    "SELECT pg_read_binary_file('PG_VERSION')",
-    "SELECT pg_ls_dir('.')",
-    "SELECT pg_stat_file('PG_VERSION')",
-    "SELECT lo_import('/etc/passwd')",
-    "SELECT lo_create(0)",
-    "SELECT lo_export(1, '/tmp/x')",
-    "COPY (SELECT 1) TO '/tmp/x'",
-    "COPY public.events TO STDOUT",
-    "COPY (SELECT 1) TO PROGRAM 'id'",
-    "SELECT * FROM dblink('dbname=postgres', 'SELECT 1') AS x(a int)",
-    "CREATE EXTENSION dblink",
-    "SELECT set_config('role', 'millrace', false)",
-    "SELECT set_config('session_authorization', 'millrace', false)",
-    "SET ROLE millrace",
-    "RESET ROLE; SELECT 1",
-    "SET SESSION AUTHORIZATION millrace",
-    "SET statement_timeout = 0; SELECT 1",
-    "SELECT 1; SELECT 2",
-    "SELECT 1; COMMIT; DROP SCHEMA public CASCADE",
-    "COMMIT; SELECT 1",
-    "ROLLBACK AND CHAIN; SELECT 1",
-    "SELECT 1) AS asked) AS lines; DROP TABLE public.events; --",
-    "SELECT 1) AS asked LIMIT 1) AS lines --",
-    "SELECT set_config('transaction_read_only', 'off', true)",
-    "SELECT query_to_xml('SELECT * FROM public.accounts', true, true, '')",
-    "SELECT table_to_xml('public.events', true, true, '')",
-    "SELECT cursor_to_xml('x', 1, true, true, '')",
-    "SELECT project_sql.ticket('00000000-0000-0000-0000-000000000000')",
-    "SELECT project_sql.ticket(NULL)",
-    "CREATE TABLE x (a int)",
-    "CREATE TEMP TABLE x (a int)",
-    "CREATE FUNCTION x() RETURNS int LANGUAGE sql RETURN 1",
-    "SELECT * INTO x FROM events",
-    "INSERT INTO events (event_type) VALUES ('x')",
-    "DELETE FROM events",
-    "UPDATE users SET traits = '{}'",
-    "WITH x AS (DELETE FROM public.events RETURNING *) SELECT * FROM x",
-    "SELECT * FROM events FOR UPDATE",
-    "TRUNCATE public.events",
-    "LOCK TABLE public.events",
-    "DO $$ BEGIN PERFORM 1; END $$",
-    "CALL x()",
-    "PREPARE x AS SELECT 1",
-    "DECLARE x CURSOR FOR SELECT 1",
-    "LISTEN x; SELECT 1",
-    "VACUUM",
-    "ALTER ROLE current_user PASSWORD 'x'",
-    "GRANT ALL ON SCHEMA public TO PUBLIC",
-    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename <> current_user",
-    "SELECT pg_reload_conf()",
-    "SELECT pg_switch_wal()",
-    "SELECT pg_create_restore_point('x')",
-    "SELECT nextval('public.activity_part')",
-    "SELECT public.drop_chunks('public.events', older_than => now())",
-    "SELECT public.add_job('x', '1h')",
-    "SELECT public.delete_job(1)",
-    "CALL public.run_job(1)",
-    "SELECT public.create_hypertable('x', by_range('y'))",
-    "SELECT pg_catalog.pg_file_write('x', 'y', false)",
-    "SELECT pg_sleep(60)",
-    "SELECT pg_sleep_for('1 minute')",
-    "EXPLAIN ANALYZE SELECT pg_sleep(60)",
-];
-
-/// What the inner wall lets through because it shows nothing of anybody, and the outer one refuses all the same.
-const REFUSED_AT_THE_DOOR: &[&str] = &[
-    "SELECT pg_advisory_lock(7205759403792793603)",
-    "SELECT pg_try_advisory_xact_lock(7205759403792793603)",
-    "SELECT current_setting('millrace.ticket')",
-    "SELECT n.pg_sleep FROM generate_series(1, 3) n",
-    "SELECT n.pg_advisory_lock FROM generate_series(7205759403792793603, 7205759403792793603) n",
-    "SELECT (n).\"pg_sleep\" FROM generate_series(1, 3) n",
-    "SELECT t.pg_read_file FROM unnest(ARRAY['/etc/passwd']) t",
-    "SELECT t.current_setting FROM unnest(ARRAY['millrace.ticket']) t",
-    "SELECT pg_logical_emit_message(false, 'x', 'x')",
-    "SELECT database_to_xml(true, true, '')",
-    "SELECT set_config('work_mem', '1TB', false)",
-    "SELECT set_config('millrace.ticket', 'x', true) FROM events",
-    "SELECT * FROM pg_stat_activity",
-    "SELECT * FROM pg_settings",
-    "SELECT * FROM information_schema.columns",
-    "SELECT * FROM pg_class",
-    "SELECT 'accounts'::regclass",
-    "SELECT current_user",
-    "SELECT session_user",
-    "SELECT version()",
-    "SELECT inet_server_addr()",
-    "SELECT pg_backend_pid()",
-    "SELECT pg_notify('x', 'y')",
-    "SELECT txid_current()",
-    "SELECT repeat('x', 1000000000)",
-    "SELECT project_sql.project()",
-    "SELECT * FROM project_sql.events",
-    "SHOW ALL",
-    "SELECT has_table_privilege('public.accounts', 'SELECT')",
-    "SELECT pg_get_viewdef('events'::regclass)",
-    "SELECT * FROM timescaledb_information.jobs",
-    "SELECT pg_cancel_backend(1)",
-    "EXPLAIN SELECT * FROM events",
-];
 
 #[actix_web::test]
 async fn nothing_gets_through_either_wall() {
