@@ -288,6 +288,19 @@ diesel::table! {
 }
 
 diesel::table! {
+    cohorts (id) {
+        id -> Uuid,
+        project_id -> Uuid,
+        name -> Text,
+        definition -> Jsonb,
+        owner_id -> Nullable<Uuid>,
+        version -> BigInt,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     event_schemas (project_id, event_type) {
         project_id -> Uuid,
         event_type -> Text,
