@@ -46,6 +46,7 @@ service_environment() {
     export "MILLRACE_PUBLIC_URL=$(public_url)"
     ;;
   analytics)
+    export "ANALYTICS_SQL_DATABASE_URL=$(sql_database_url)"
     [[ -z ${MILLRACE_SMTP_URL:-} ]] || export "MILLRACE_ALERT_MAILS=${MILLRACE_ALERT_MAILS:-true}"
     export "MILLRACE_TRUSTED_PROXIES=127.0.0.1,::1${MILLRACE_TRUSTED_PROXIES:+,$MILLRACE_TRUSTED_PROXIES}"
     ;;
@@ -55,6 +56,7 @@ service_environment() {
     ;;
   gateway) unset DATABASE_URL ;;
   esac
+  [[ $1 == analytics ]] || unset ANALYTICS_SQL_DATABASE_URL
   if [[ $1 == gateway ]] && gateway_has_tls; then
     export "MILLRACE_PUBLIC_URL=$(public_url)" "MILLRACE_PLAIN_BIND=127.0.0.1:$(plain_port)"
   else
@@ -67,10 +69,19 @@ service_environment() {
   [[ $1 == auth ]] || unset "${!MILLRACE_SMTP_@}"
 }
 
+# The login that asks what projects ask in SQL. Of servers that are not ours, whoever runs them names it, or nobody.
+sql_database_url() {
+  if [[ -z ${ANALYTICS_SQL_DATABASE_URL-} && $DATABASE_URL == "postgres://millrace:$(secret POSTGRES_PASSWORD)@"* ]]; then
+    printf 'postgres://millrace_sql:%s@%s\n' "$(secret SQL_PASSWORD)" "${DATABASE_URL#*@}"
+  else
+    printf '%s\n' "${ANALYTICS_SQL_DATABASE_URL-}"
+  fi
+}
+
 # Another binary or another environment means another stamp, and a restart.
 service_stamp() {
   stat -L -c '%i %s %Y' "$binaries/millrace-$1"
-  env | grep -E '^(MILLRACE_|[A-Z]*_?DATABASE_URL|NATS_|REDIS_|OTEL_|RUST_)' | sort | sha256sum
+  env | grep -E '^(MILLRACE_|[A-Z_]*DATABASE_URL|NATS_|REDIS_|OTEL_|RUST_)' | sort | sha256sum
 }
 
 service_start() (

@@ -28,6 +28,7 @@ cli_exec() {
   # shellcheck source=/dev/null
   . "$env_file"
   MILLRACE_MASTER_KEY=$(secret MILLRACE_MASTER_KEY) && export MILLRACE_MASTER_KEY
+  ANALYTICS_SQL_DATABASE_URL=$(sql_database_url) && export ANALYTICS_SQL_DATABASE_URL
   # A certificate that was made for this machine is nobody else's to vouch for.
   if gateway_has_tls; then
     cat /etc/ssl/certs/ca-certificates.crt "$MILLRACE_TLS_CERT" >"$state/trusted.pem" && export SSL_CERT_FILE=$state/trusted.pem

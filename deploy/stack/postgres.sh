@@ -1,4 +1,4 @@
-# PostgreSQL with TimescaleDB: one database `millrace`, owned by the role `millrace`, which may create others.
+# PostgreSQL with TimescaleDB: one database `millrace`, owned by the role `millrace`, which may create others, and logins.
 # shellcheck shell=bash
 
 postgres_bin=/usr/lib/postgresql/17/bin
@@ -58,8 +58,8 @@ postgres_answers() { psql postgres -c 'SELECT 1' 2>/dev/null; }
 # Every statement may be run again: it is, after every start.
 postgres_after_start() {
   psql postgres -v ON_ERROR_STOP=1 -v password="$(secret POSTGRES_PASSWORD)" <<'SQL' &&
-SELECT 'CREATE ROLE millrace LOGIN CREATEDB' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'millrace') \gexec
-ALTER ROLE millrace PASSWORD :'password';
+SELECT 'CREATE ROLE millrace LOGIN' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'millrace') \gexec
+ALTER ROLE millrace CREATEDB CREATEROLE PASSWORD :'password';
 SELECT 'CREATE DATABASE millrace OWNER millrace' WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = 'millrace') \gexec
 \connect millrace
 CREATE EXTENSION IF NOT EXISTS timescaledb;

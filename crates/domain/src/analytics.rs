@@ -10,7 +10,9 @@
 pub mod active_users;
 pub mod activity;
 pub mod asked;
+pub mod audience;
 pub mod buckets;
+pub mod cohort;
 pub mod event_selector;
 pub mod filter;
 pub mod funnel;

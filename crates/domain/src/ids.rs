@@ -78,6 +78,10 @@ uuid_id!(
     InsightId
 );
 uuid_id!(
+    /// A saved set of users.
+    CohortId
+);
+uuid_id!(
     /// Insights on one page.
     DashboardId
 );

@@ -11,15 +11,13 @@ use serde_json::error::Category;
 use crate::body;
 use crate::problem::{Code, Problem};
 
-/// What a description of something may weigh. Events have a reader of their own.
-const MAX_BYTES: usize = 64 * 1024;
-
-/// A JSON body of at most 64 KiB, deserialised. Use `#[serde(deny_unknown_fields)]`, as for
+/// A JSON body of at most so many KiB, deserialised: 64 unless the route says another number. Events have a reader of their
+/// own. Use `#[serde(deny_unknown_fields)]`, as for
 /// [`Query`](crate::query::Query).
 #[derive(Debug)]
-pub struct Json<T>(pub T);
+pub struct Json<T, const KIB: usize = 64>(pub T);
 
-impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
+impl<T: DeserializeOwned + 'static, const KIB: usize> FromRequest for Json<T, KIB> {
     type Error = Problem;
     type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
 
@@ -31,7 +29,7 @@ impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
                 return Err(Problem::new(Code::UnsupportedMedia, "send the body as `application/json`"));
             }
             let payload = payload.await.map_err(|error| Problem::internal(&error))?;
-            parse(&body::read(request.headers(), payload, MAX_BYTES).await?).map(Self)
+            parse(&body::read(request.headers(), payload, KIB * 1024).await?).map(Self)
         })
     }
 }

@@ -6,6 +6,7 @@ pub mod body;
 pub mod client_address;
 pub mod completion;
 pub mod credentials;
+pub mod denials;
 pub mod early_answer;
 pub mod json;
 pub mod observe;

@@ -102,6 +102,10 @@ pub struct FieldError {
     pub code: String,
     /// The reason, for people.
     pub message: String,
+    /// The character of a text where the fault is, from 1, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub position: Option<u32>,
 }
 
 /// An error on its way to a client. What is in here is shown; causes belong in the log.
@@ -133,8 +137,20 @@ impl Problem {
     #[must_use]
     pub fn field(field: &str, code: &str, message: impl Into<String>) -> Self {
         let message = message.into();
-        let error = FieldError { field: field.to_owned(), code: code.to_owned(), message: message.clone() };
+        let error = FieldError {
+            field: field.to_owned(),
+            code: code.to_owned(),
+            message: message.clone(),
+            position: None,
+        };
         Self { errors: vec![error], ..Self::new(Code::Invalid, message) }
+    }
+
+    /// Says at which character of its text, from 1, the field is at fault.
+    #[must_use]
+    pub fn at(mut self, position: Option<u32>) -> Self {
+        self.errors.iter_mut().for_each(|error| error.position = position);
+        self
     }
 
     /// Too many of something. Counted under the policy's name in `rate_limit_exceeded_total`.

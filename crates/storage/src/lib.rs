@@ -14,10 +14,12 @@
 
 pub mod accounts;
 pub mod activity;
+pub mod activity_editions;
 pub mod alerts;
 pub mod api_keys;
 pub mod append;
 pub mod audit;
+pub mod cohorts;
 pub mod compaction;
 pub mod counts;
 pub mod dashboard_shares;
@@ -49,6 +51,7 @@ mod selected;
 pub mod sessions;
 pub mod signing_keys;
 pub mod snapshot;
+pub mod sql;
 pub mod starting_dashboards;
 pub mod tiles;
 pub mod trends;

@@ -69,17 +69,24 @@ pub async fn users(
     selection: &Selection,
     instants: &Range<DateTime<Utc>>,
 ) -> Result<RoaringBitmap, StorageError> {
-    #[derive(QueryableByName)]
-    struct Row {
-        #[diesel(sql_type = sql_types::Integer)]
-        user_no: i32,
-    }
-    let mut rows = events("user_no", project, selection, instants).stream::<Row>(conn).await?;
-    let mut users = RoaringBitmap::new();
-    while let Some(row) = rows.try_next().await? {
-        users.insert(user_no(row.user_no)?);
-    }
-    Ok(users)
+    numbers(events("user_no", project, selection, instants), conn).await
+}
+
+/// Who has at least so many of the selected events within `instants`.
+///
+/// # Errors
+/// When the database fails.
+pub async fn users_who_did(
+    conn: &mut AsyncPgConnection,
+    project: ProjectId,
+    selection: &Selection,
+    instants: &Range<DateTime<Utc>>,
+    at_least: u32,
+) -> Result<RoaringBitmap, StorageError> {
+    let often = events("user_no", project, selection, instants)
+        .sql(" GROUP BY user_no HAVING count(*) >= ")
+        .bind::<sql_types::BigInt, _>(i64::from(at_least));
+    numbers(often, conn).await
 }
 
 /// The selected events of each type within `instants`, in no order.
@@ -118,6 +125,24 @@ fn events(
     instants: &Range<DateTime<Utc>>,
 ) -> Statement<'static> {
     Statement::new("SELECT ").sql(columns).of_events(project, instants).and_selected(selection)
+}
+
+/// The numbers that a statement selects as `user_no`.
+pub(crate) async fn numbers(
+    statement: Statement<'static>,
+    conn: &mut AsyncPgConnection,
+) -> Result<RoaringBitmap, StorageError> {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = sql_types::Integer)]
+        user_no: i32,
+    }
+    let mut rows = statement.stream::<Row>(conn).await?;
+    let mut users = RoaringBitmap::new();
+    while let Some(row) = rows.try_next().await? {
+        users.insert(user_no(row.user_no)?);
+    }
+    Ok(users)
 }
 
 pub(crate) fn user_no(stored: i32) -> Result<UserNo, StorageError> {

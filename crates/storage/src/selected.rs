@@ -13,10 +13,12 @@ use diesel_async::AsyncPgConnection;
 use diesel_async::RunQueryDsl;
 use futures_util::stream::BoxStream;
 use futures_util::{StreamExt, TryStreamExt};
+use millrace_domain::analytics::audience::Audience;
 use millrace_domain::analytics::event_selector::EventSelector;
 use millrace_domain::analytics::filter::{Comparison, Filter, PropertyTest, Scalar, Selection, TextTest};
 use millrace_domain::ids::ProjectId;
 use millrace_domain::text::PropertyName;
+use roaring::RoaringBitmap;
 use serde_json::Value;
 
 use crate::error::StorageError;
@@ -100,7 +102,19 @@ impl<'a> Statement<'a> {
                 self.sql("(occurred_at ").sql(operator(*comparison)).instant(*instant).sql(")")
             }
             Filter::Property(name, test) => self.property_test(name, test),
+            Filter::Among(audience) => match &**audience {
+                Audience::Those(users) => self.among(users),
+                Audience::AllBut(users) => self.sql("(NOT ").among(users).sql(")"),
+            },
+            // Whoever asks resolves cohorts first. Who belongs to one is not to be guessed: there is no such column.
+            Filter::Cohort(_) => self.sql("unresolved_cohort"),
         }
+    }
+
+    /// Whether the user is one of these. The server hashes a long array once.
+    pub(crate) fn among(self, users: &RoaringBitmap) -> Self {
+        let numbers: Vec<i32> = users.iter().filter_map(|user| i32::try_from(user).ok()).collect();
+        self.sql("(user_no = ANY(").bind::<sql_types::Array<sql_types::Integer>, _>(numbers).sql("))")
     }
 
     fn joined(self, word: &str, parts: &[Filter]) -> Self {

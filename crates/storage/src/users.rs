@@ -6,12 +6,13 @@ use diesel::sql_types;
 use diesel_async::AsyncPgConnection;
 use millrace_domain::ids::{EventId, ProjectId, UserNo};
 use millrace_domain::text::UserId;
+use roaring::RoaringBitmap;
 use serde_json::Value;
 use uuid::Uuid;
 
 use crate::counts::parse_count;
 use crate::error::StorageError;
-use crate::raw::user_no;
+use crate::raw::{self, user_no};
 use crate::selected::Statement;
 
 /// A distinct user.
@@ -94,6 +95,53 @@ pub async fn find(
         .load(conn)
         .await?;
     rows.into_iter().next().map(Row::parse).transpose()
+}
+
+/// The numbers of those of these users that there are.
+///
+/// # Errors
+/// When the database fails.
+pub async fn numbers(
+    conn: &mut AsyncPgConnection,
+    project: ProjectId,
+    users: &[UserId],
+) -> Result<RoaringBitmap, StorageError> {
+    let names: Vec<String> = users.iter().map(ToString::to_string).collect();
+    let statement = Statement::new("SELECT user_no FROM users WHERE project_id = ")
+        .bind::<sql_types::Uuid, _>(project.0)
+        .sql(" AND user_id = ANY(")
+        .bind::<sql_types::Array<sql_types::Text>, _>(names)
+        .sql(")");
+    raw::numbers(statement, conn).await
+}
+
+/// The names of the first `limit` of these users by their ids, of those after `after`.
+///
+/// # Errors
+/// When the database fails.
+pub async fn names(
+    conn: &mut AsyncPgConnection,
+    project: ProjectId,
+    users: &RoaringBitmap,
+    after: &str,
+    limit: u16,
+) -> Result<Vec<String>, StorageError> {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = sql_types::Text)]
+        user_id: String,
+    }
+    let rows: Vec<Row> = Statement::new("SELECT user_id FROM users WHERE project_id = ")
+        .bind::<sql_types::Uuid, _>(project.0)
+        .sql(" AND user_id > ")
+        .text(after)
+        .sql(" AND ")
+        .among(users)
+        .sql(" ORDER BY user_id LIMIT ")
+        .bind::<sql_types::BigInt, _>(i64::from(limit))
+        .load(conn)
+        .await?;
+    Ok(rows.into_iter().map(|row| row.user_id).collect())
 }
 
 /// How often a user did what: by number, then by name.

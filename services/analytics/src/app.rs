@@ -24,10 +24,12 @@ use crate::alerts;
 use crate::authenticator::BrokerAuthenticator;
 use crate::config::Config;
 use crate::kept::KeptAnswers;
+use crate::kept_sets::KeptSets;
 use crate::postings::Postings;
 use crate::reader::Limits;
 use crate::routes;
 use crate::services;
+use crate::sql::desk::Desk;
 use crate::state::State;
 use crate::turns::Turns;
 
@@ -83,12 +85,15 @@ impl App {
                     async move { revocations.ping().await.map_err(|e| e.to_string()) }
                 })
         };
-        // Answers are small, and many are alike.
-        let for_answers = config.memory / 4;
+        // Answers are small, and many are alike; a project has few sets.
+        let (for_answers, for_sets) = (config.memory / 4, config.memory / 4);
         let answers = KeptAnswers::new(&config.redis_url, config.answers_kept, for_answers)?;
-        let postings = Postings::new(config.memory - for_answers);
+        let postings = Postings::new(config.memory - for_answers - for_sets);
         let limits = Limits { patience: config.statement_timeout, events: config.query_events };
+        let desk =
+            |url: &String| Desk::new(url, config.sql_connections, config.sql_per_project, config.sql_timeout);
         let state = State {
+            sql: config.sql_database_url.as_ref().map(desk).transpose()?,
             database,
             workspace,
             broker: broker.clone(),
@@ -97,6 +102,7 @@ impl App {
             api_limits: TableCopy::new(API_LIMITS, broker.clone(), config.replicas),
             limits,
             postings,
+            sets: KeptSets::new(for_sets),
             turns: Turns::new(config.queries_per_project),
             webhooks: config.webhooks,
             mails: config.mails,

@@ -18,6 +18,14 @@ pub struct Config {
     pub bind: SocketAddr,
     /// `ANALYTICS_DATABASE_URL`, such as a replica's, or else `DATABASE_URL`.
     pub database_url: String,
+    /// `ANALYTICS_SQL_DATABASE_URL`: the login that asks what projects ask in SQL; without one they cannot.
+    pub sql_database_url: Option<String>,
+    /// `MILLRACE_SQL_TIMEOUT`: how long the database may work on a statement of a project.
+    pub sql_timeout: Duration,
+    /// `MILLRACE_SQL_CONNECTIONS`: how many statements may be asked at once.
+    pub sql_connections: u32,
+    /// `MILLRACE_SQL_PER_PROJECT`: how many of them about one project.
+    pub sql_per_project: u32,
     /// `DATABASE_URL`, where what people keep is written; a replica takes no writes.
     pub workspace_url: String,
     /// `NATS_URL`.
@@ -59,6 +67,10 @@ impl Config {
         let replica: Option<String> = env.optional("ANALYTICS_DATABASE_URL");
         let workspace_url: Option<String> = env.required("DATABASE_URL");
         let database_url = replica.or_else(|| workspace_url.clone());
+        let sql_database_url = env.optional("ANALYTICS_SQL_DATABASE_URL");
+        let sql_timeout = env.duration("MILLRACE_SQL_TIMEOUT", Duration::from_secs(10));
+        let sql_connections = env.or("MILLRACE_SQL_CONNECTIONS", 4);
+        let sql_per_project = env.or("MILLRACE_SQL_PER_PROJECT", 2);
         let nats_url = env.required("NATS_URL");
         let redis_url = env.required("REDIS_URL");
         let replicas = env.or("MILLRACE_STREAM_REPLICAS", 1);
@@ -86,6 +98,13 @@ impl Config {
             answers_kept >= Duration::from_millis(1),
             "MILLRACE_ANSWERS_KEPT must be at least 1ms: Redis takes no shorter time",
         );
+        env.law(
+            (Duration::from_millis(1)..shutdown_grace).contains(&sql_timeout),
+            "MILLRACE_SQL_TIMEOUT must be at least 1ms (PostgreSQL takes 0 for no limit), and less than \
+             MILLRACE_SHUTDOWN_GRACE",
+        );
+        env.law(sql_connections >= 1, "MILLRACE_SQL_CONNECTIONS must be at least 1");
+        env.law(sql_per_project >= 1, "MILLRACE_SQL_PER_PROJECT must be at least 1");
         env.law(queries_per_project >= 1, "MILLRACE_QUERIES_PER_PROJECT must be at least 1");
         env.law(
             statement_timeout < shutdown_grace,
@@ -96,6 +115,10 @@ impl Config {
             Some(Self {
                 bind,
                 database_url: database_url?,
+                sql_database_url,
+                sql_timeout,
+                sql_connections,
+                sql_per_project,
                 workspace_url: workspace_url?,
                 nats_url: nats_url?,
                 redis_url: redis_url?,

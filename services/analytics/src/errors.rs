@@ -6,6 +6,9 @@ use millrace_domain::analytics::query_error::QueryError;
 use millrace_domain::analytics::query_fault::QueryFault;
 use millrace_http::problem::{Code, Problem, Quota};
 use millrace_storage::error::StorageError;
+use millrace_storage::sql::SqlError;
+
+use crate::sql::Inadmissible;
 
 /// When to ask again while other questions are being answered.
 const BUSY: Duration = Duration::from_secs(1);
@@ -36,6 +39,21 @@ pub enum AnalyticsError {
     /// Nobody of that name did anything.
     #[error("the project has no events of such a user")]
     NoUser,
+    /// The statement is not one that a project may ask.
+    #[error(transparent)]
+    Inadmissible(#[from] Inadmissible),
+    /// A statement has no answer.
+    #[error(transparent)]
+    Sql(#[from] SqlError),
+    /// This installation answers no SQL.
+    #[error("this installation answers no SQL: whoever runs it has not given it a login for that")]
+    NoSql,
+    /// Too many statements of all projects are being asked.
+    #[error("{0} statements are being asked already: ask again when one is done")]
+    TooManyStatements(u32),
+    /// There is no such cohort, or it is another project's.
+    #[error("there is no such cohort")]
+    NoCohort,
     /// The credentials outlived their project.
     #[error("the project does not exist")]
     NoProject,
@@ -70,8 +88,33 @@ impl From<&AnalyticsError> for Problem {
                 Code::Unavailable,
                 "the question takes longer than one may: ask for less time, or for fewer events with a filter",
             ),
+            AnalyticsError::Inadmissible(cause) => {
+                let position = match cause {
+                    Inadmissible::NotAllowed { position, .. } => *position,
+                    Inadmissible::Unreadable(_) => None,
+                };
+                Self::field("sql", "not_allowed", error.to_string()).at(position)
+            }
+            AnalyticsError::Sql(SqlError::Refused { message, position }) => {
+                Self::field("sql", "refused", message.as_str()).at(*position)
+            }
+            AnalyticsError::Sql(SqlError::NotAColumn(_)) => {
+                Self::field("sql", "not_allowed", error.to_string())
+            }
+            AnalyticsError::Sql(SqlError::TooWide(_)) => {
+                Self::field("sql", "too_many_columns", error.to_string())
+            }
+            AnalyticsError::Sql(SqlError::TooLarge(_)) => Self::field("sql", "too_large", error.to_string()),
+            // Asked again as it is, it would take as long again.
+            AnalyticsError::Sql(SqlError::TooSlow) | AnalyticsError::NoSql => {
+                Self::new(Code::Unavailable, error.to_string())
+            }
+            AnalyticsError::Sql(SqlError::Storage(cause)) => Self::unavailable("the database", cause),
+            AnalyticsError::TooManyStatements(_) => {
+                Self::new(Code::Unavailable, error.to_string()).retry_after(BUSY)
+            }
             AnalyticsError::Refused(cause) => Self::field(cause.field(), cause.code(), cause.to_string()),
-            AnalyticsError::NoProject | AnalyticsError::NoUser => {
+            AnalyticsError::NoProject | AnalyticsError::NoUser | AnalyticsError::NoCohort => {
                 Self::new(Code::NotFound, error.to_string())
             }
             AnalyticsError::Storage(StorageError::Unavailable(cause)) => {

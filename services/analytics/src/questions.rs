@@ -20,10 +20,11 @@ use crate::answer::Answer;
 use crate::api_limit;
 use crate::errors::AnalyticsError;
 use crate::kept::{Asking, insists};
-use crate::reader::Reader;
+use crate::reader::{Memory, Reader};
 use crate::state::State;
 
 pub mod active_users;
+pub mod cohorts;
 pub mod event_types;
 pub mod explained;
 pub mod funnel;
@@ -80,20 +81,27 @@ pub async fn ask_query(
 pub async fn answer_to(
     state: &State,
     project: ProjectId,
-    query: Query,
+    mut query: Query,
     spelling: String,
     anew: bool,
 ) -> Result<(Arc<Answer>, bool), Arc<AnalyticsError>> {
     let (kind, explain) = (query.question.kind(), query.explain);
-    let asking = Asking::spelt(kind, project, months(&query), spelling).anew(anew || explain);
+    // Who belongs to a cohort can be a matter of any time.
+    let months = if query.cohorts().is_empty() { months(&query) } else { Month::FIRST..=Month::LAST };
+    let asking = Asking::spelt(kind, project, months, spelling).anew(anew || explain);
     let question = async move |reader: &mut Reader| answer(query, reader, project).await;
     let worked_out = work_out(state, kind, project, explain, question);
     Box::pin(state.answers.recall(&asking, worked_out)).await
 }
 
 /// Works out the answer to a question of the query language.
-async fn answer(query: Query, reader: &mut Reader, project: ProjectId) -> Result<Answered, AnalyticsError> {
+async fn answer(
+    mut query: Query,
+    reader: &mut Reader,
+    project: ProjectId,
+) -> Result<Answered, AnalyticsError> {
     let project = reader.project(project).await?;
+    reader.resolve(&project, &mut query).await?;
     let Query { asked, filter, question, explain: _ } = query;
     Ok(match question {
         Question::ActiveUsers(query) => {
@@ -190,12 +198,13 @@ where
     let turn = state.turns.take(project).await?;
     let connection = state.database.connection().await?;
     let waited = started.elapsed();
-    let (now, limits, postings) = ((state.clock)(), state.limits, state.postings.clone());
+    let (now, limits) = ((state.clock)(), state.limits);
+    let memory = Memory { postings: state.postings.clone(), sets: state.sets.clone() };
     let (runtime, span) = (Handle::current(), Span::current());
     let explain = explain.then_some(waited);
     let work = move || {
         let read = async {
-            let reader = Reader::open(connection, now, limits, postings).await?;
+            let reader = Reader::open(connection, now, limits, memory).await?;
             read(reader, explain, question).await
         };
         let answer = span.in_scope(|| runtime.block_on(read));

@@ -1,30 +1,23 @@
 //! What a question reads: one moment of the database, through the roll-ups as far as they reach.
 
-use std::collections::BTreeMap;
-use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, NaiveDate, Utc};
-use millrace_domain::analytics::activity::Activity;
-use millrace_domain::analytics::event_selector::EventSelector;
-use millrace_domain::analytics::filter::{Filter, Selection};
-use millrace_domain::analytics::interval::Interval;
 use millrace_domain::analytics::time_zone::TimeZone;
 use millrace_domain::ids::ProjectId;
-use millrace_domain::rollup::bucket_of;
-use millrace_domain::text::EventType;
-use millrace_storage::counts::TypeSummary;
 use millrace_storage::database::Connection;
 use millrace_storage::error::StorageError;
-use millrace_storage::projects::Project;
+use millrace_storage::projects::{self, Project};
 use millrace_storage::snapshot::Snapshot;
-use millrace_storage::{activity, counts, projects, raw};
-use roaring::RoaringBitmap;
 
 use crate::errors::AnalyticsError;
-use crate::plan::{self, Parted, Source};
+use crate::kept_sets::KeptSets;
+use crate::plan::Source;
 use crate::postings::Postings;
 
+mod active;
+mod cohorts;
+mod counted;
 mod in_memory;
 mod in_order;
 
@@ -60,6 +53,15 @@ pub struct Account {
     pub parts: Vec<Part>,
 }
 
+/// What was read for other questions.
+#[derive(Clone, Debug)]
+pub struct Memory {
+    /// Who did what when.
+    pub postings: Postings,
+    /// Who was active on which days.
+    pub sets: KeptSets,
+}
+
 /// A project's data as of one moment. It notes what it was read from.
 #[derive(Debug)]
 pub struct Reader {
@@ -67,7 +69,7 @@ pub struct Reader {
     now: DateTime<Utc>,
     opened: Instant,
     limits: Limits,
-    postings: Postings,
+    memory: Memory,
     source: Source,
     parts: Vec<Part>,
     reading: Option<(&'static str, Source, Instant)>,
@@ -82,7 +84,7 @@ impl Reader {
         connection: Connection,
         now: DateTime<Utc>,
         limits: Limits,
-        postings: Postings,
+        memory: Memory,
     ) -> Result<Self, StorageError> {
         let snapshot = Snapshot::open(connection).await?;
         Ok(Self {
@@ -90,7 +92,7 @@ impl Reader {
             now,
             opened: Instant::now(),
             limits,
-            postings,
+            memory,
             source: Source::default(),
             parts: Vec::new(),
             reading: None,
@@ -119,158 +121,6 @@ impl Reader {
     /// When it does not exist, or the database fails.
     pub async fn project(&mut self, id: ProjectId) -> Result<Project, AnalyticsError> {
         projects::find(self.roll_ups("the project").await?, id).await?.ok_or(AnalyticsError::NoProject)
-    }
-
-    /// Who was active on the days of `zone` within `instants`: one set for each `interval` with any, on its first date.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn activity(
-        &mut self,
-        project: &Project,
-        events: &Selection,
-        instants: &Range<DateTime<Utc>>,
-        zone: TimeZone,
-        interval: Interval,
-    ) -> Result<Activity, StorageError> {
-        let parted = match events.is_plain() {
-            true => plan::days(project.timezone, zone, instants),
-            false => Parted::of_events(instants),
-        };
-        let mut found = Activity::default();
-        if let Some(days) = parted.held {
-            let conn = self.roll_ups("activity sets").await?;
-            found = activity::load(conn, project.id, &events.event, days, interval).await?;
-        }
-        for rest in &parted.rest {
-            let conn = self.events("the users of events").await?;
-            found.extend(raw::activity(conn, project.id, events, rest, zone, interval).await?);
-        }
-        Ok(found)
-    }
-
-    /// Who was active at any time before `end`.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn users_before(
-        &mut self,
-        project: &Project,
-        events: &Selection,
-        end: DateTime<Utc>,
-    ) -> Result<RoaringBitmap, StorageError> {
-        let parted = match events.is_plain() {
-            true => plan::history(project.timezone, end),
-            false => Parted { held: None, rest: vec![DateTime::UNIX_EPOCH..end] },
-        };
-        let mut seen = RoaringBitmap::new();
-        if let Some(day) = parted.held {
-            let conn = self.roll_ups("activity sets of the past").await?;
-            seen |= activity::users_before(conn, project.id, &events.event, day).await?;
-        }
-        for rest in &parted.rest {
-            let conn = self.events("the users of events of the past").await?;
-            seen |= raw::users(conn, project.id, events, rest).await?;
-        }
-        Ok(seen)
-    }
-
-    /// How often each event type happened within `instants`: at least the `limit` most frequent ones, in no order.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn counts(
-        &mut self,
-        project: &Project,
-        events: &Selection,
-        instants: &Range<DateTime<Utc>>,
-        limit: u16,
-    ) -> Result<BTreeMap<EventType, u64>, StorageError> {
-        let parted = match events.is_plain() {
-            true => plan::counts(instants),
-            false => Parted::of_events(instants),
-        };
-        // What is rare in the middle may be frequent at the edges.
-        let limit = parted.rest.is_empty().then_some(limit);
-        let mut found = BTreeMap::new();
-        if let Some(buckets) = &parted.held {
-            let conn = self.roll_ups("counts").await?;
-            found.extend(counts::by_type(conn, project.id, buckets, limit).await?);
-        }
-        for rest in &parted.rest {
-            let conn = self.events("the number of events").await?;
-            for (event_type, count) in raw::counts(conn, project.id, events, rest).await? {
-                *found.entry(event_type).or_default() += count;
-            }
-        }
-        Ok(found)
-    }
-
-    /// How many distinct users did each of these event types within `instants`.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn users_by_type(
-        &mut self,
-        project: &Project,
-        types: &[EventType],
-        filter: Option<&Filter>,
-        instants: &Range<DateTime<Utc>>,
-    ) -> Result<Vec<u64>, StorageError> {
-        let parted = match filter {
-            None => plan::users(project.timezone, instants),
-            Some(_) => Parted::of_events(instants),
-        };
-        let mut sets = BTreeMap::new();
-        if let Some(days) = parted.held {
-            let conn = self.roll_ups("activity sets").await?;
-            sets = activity::users_by_type(conn, project.id, types, days).await?;
-        }
-        let mut users = Vec::new();
-        for event_type in types {
-            let mut set = sets.remove(event_type.as_str()).unwrap_or_default();
-            let events =
-                Selection { event: EventSelector::Type(event_type.clone()), filter: filter.cloned() };
-            for rest in &parted.rest {
-                let conn = self.events("the users of events").await?;
-                set |= raw::users(conn, project.id, &events, rest).await?;
-            }
-            users.push(set.len());
-        }
-        Ok(users)
-    }
-
-    /// The events of a type, or of any, from each of `starts` to the next one and from the last of them to `end`;
-    /// nothing where the roll-ups cannot tell because somewhere in between a quarter of an hour is cut in two.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn counts_by_time(
-        &mut self,
-        project: &Project,
-        event: &EventSelector,
-        starts: &[DateTime<Utc>],
-        end: DateTime<Utc>,
-    ) -> Result<Option<Vec<u64>>, StorageError> {
-        let bounds: Vec<_> = starts.iter().copied().chain([end]).collect();
-        if bounds.iter().any(|bound| bucket_of(*bound) != *bound) {
-            return Ok(None);
-        }
-        let conn = self.roll_ups("counts").await?;
-        Ok(Some(counts::by_time(conn, project.id, event, &bounds).await?))
-    }
-
-    /// The first `limit` event types by name, of those after `after`.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn types(
-        &mut self,
-        project: &Project,
-        after: &str,
-        limit: u16,
-    ) -> Result<Vec<TypeSummary>, StorageError> {
-        counts::types(self.roll_ups("event types").await?, project.id, after, limit).await
     }
 
     /// For a read of the events.

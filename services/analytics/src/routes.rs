@@ -7,6 +7,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 mod active_users;
 mod alerts;
+mod cohorts;
 mod dashboards;
 mod denials;
 mod document;
@@ -17,6 +18,7 @@ mod properties;
 mod query;
 mod retention;
 mod schema;
+mod sql;
 mod templates;
 mod top_events;
 mod trends;
@@ -34,12 +36,19 @@ pub fn configure(service: &mut ServiceConfig<'_>) {
         .service(retention::retention)
         .service(trends::trends)
         .service(query::query)
+        .service(sql::sql)
         .service(event_types::event_types)
         .service(properties::properties)
         .service(users::users)
         .service(users::user)
         .service(users::events)
         .service(schema::schema)
+        .service(cohorts::list)
+        .service(cohorts::create)
+        .service(cohorts::show)
+        .service(cohorts::change)
+        .service(cohorts::remove)
+        .service(cohorts::members)
         .service(insights::list)
         .service(insights::create)
         .service(insights::show)

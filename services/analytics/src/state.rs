@@ -11,8 +11,10 @@ use millrace_storage::database::{Connection, Database};
 use crate::alerts::webhook::Webhooks;
 use crate::errors::AnalyticsError;
 use crate::kept::KeptAnswers;
+use crate::kept_sets::KeptSets;
 use crate::postings::Postings;
 use crate::reader::Limits;
+use crate::sql::desk::Desk;
 use crate::turns::Turns;
 
 /// Shared by all workers of the server.
@@ -34,8 +36,12 @@ pub struct State {
     pub limits: Limits,
     /// Postings in memory.
     pub postings: Postings,
+    /// Activity sets in memory.
+    pub sets: KeptSets,
     /// Who is being answered.
     pub turns: Turns,
+    /// Where statements in SQL are asked, if anywhere.
+    pub sql: Option<Desk>,
     /// Where alerts may be posted.
     pub webhooks: Webhooks,
     /// Whether there is a mail server for them.

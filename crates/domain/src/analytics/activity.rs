@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use chrono::NaiveDate;
 use roaring::{MultiOps, RoaringBitmap};
 
+use crate::analytics::audience::Audience;
 use crate::analytics::range::DateRange;
 use crate::ids::UserNo;
 
@@ -45,6 +46,20 @@ impl Activity {
     #[must_use]
     pub fn union_before(&self, day: NaiveDate) -> RoaringBitmap {
         self.days.range(..day).map(|(_, users)| users).union()
+    }
+}
+
+impl Activity {
+    /// Adds users to a day.
+    pub fn add(&mut self, day: NaiveDate, users: &RoaringBitmap) {
+        *self.days.entry(day).or_default() |= users;
+    }
+
+    /// Leaves only the users that are among these.
+    pub fn narrow(&mut self, audience: &Audience) {
+        for users in self.days.values_mut() {
+            *users = audience.among(std::mem::take(users));
+        }
     }
 }
 

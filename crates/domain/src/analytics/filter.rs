@@ -3,15 +3,22 @@
 //! Every condition is true or false of an event, never unknown: a property that is absent makes any condition on it
 //! false, and `neq` and `not` are the complement. So `A or not A` selects every event.
 
+mod condition;
 mod parse;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use serde_json::Number;
 
+use crate::analytics::audience::Audience;
 use crate::analytics::event_selector::EventSelector;
+use crate::ids::CohortId;
 use crate::text::PropertyName;
 
-pub use parse::{FilterParameters, MAX_CONDITIONS, MAX_DEPTH, MAX_VALUES};
+pub use condition::MAX_VALUES;
+pub use parse::{FilterParameters, MAX_CONDITIONS, MAX_DEPTH};
 
 /// A condition on events, of bounded size. Valid by construction.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,6 +37,11 @@ pub enum Filter {
     Time(Comparison, DateTime<Utc>),
     /// The property passes.
     Property(PropertyName, PropertyTest),
+    /// The user belongs to at least one of these cohorts. Nothing can be read before it is known who that is: see
+    /// [`Filter::resolve`].
+    Cohort(Vec<CohortId>),
+    /// The user is one of these.
+    Among(Arc<Audience>),
 }
 
 /// A test of a text.
@@ -82,6 +94,50 @@ pub enum Comparison {
     AtMost,
 }
 
+impl Filter {
+    /// The cohorts that it asks for.
+    #[must_use]
+    pub fn cohorts(&self) -> Vec<CohortId> {
+        match self {
+            Self::And(parts) | Self::Or(parts) => parts.iter().flat_map(Self::cohorts).collect(),
+            Self::Not(part) => part.cohorts(),
+            Self::Cohort(ids) => ids.clone(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Puts the users of cohorts in the place of their ids; a cohort that is not in `members` is left as it is.
+    pub fn resolve(&mut self, members: &BTreeMap<CohortId, Audience>) {
+        match self {
+            Self::And(parts) | Self::Or(parts) => parts.iter_mut().for_each(|part| part.resolve(members)),
+            Self::Not(part) => part.resolve(members),
+            Self::Cohort(ids) => {
+                let found: Option<Vec<&Audience>> = ids.iter().map(|id| members.get(id)).collect();
+                if let Some(found) = found {
+                    let any = found.into_iter().cloned().fold(Audience::nobody(), Audience::or);
+                    *self = Self::Among(Arc::new(any));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Whose events pass, if who the user is decides it.
+    fn audience(&self) -> Option<Audience> {
+        match self {
+            Self::And(parts) => {
+                parts.iter().try_fold(Audience::everybody(), |all, part| Some(all.and(&part.audience()?)))
+            }
+            Self::Or(parts) => {
+                parts.iter().try_fold(Audience::nobody(), |any, part| Some(any.or(part.audience()?)))
+            }
+            Self::Not(part) => Some(!part.audience()?),
+            Self::Among(users) => Some(Audience::clone(users)),
+            _ => None,
+        }
+    }
+}
+
 /// The events that a question, a series or a step is about.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Selection {
@@ -102,6 +158,12 @@ impl Selection {
     #[must_use]
     pub fn is_plain(&self) -> bool {
         self.filter.is_none()
+    }
+
+    /// Whose events are selected, where only the type and the user matter, so that sets of users can answer.
+    #[must_use]
+    pub fn audience(&self) -> Option<Audience> {
+        self.filter.as_ref().map_or(Some(Audience::everybody()), Filter::audience)
     }
 
     /// Those of them that pass `filter` as well.

@@ -3,11 +3,14 @@
 //! `kind` says which question it is; `from`, `to`, `timezone` and `filter` mean the same in all of them, and `explain`
 //! asks how it was answered. The other fields are the kind's own. A field that a kind does not have is refused.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde_json::{Map, Value};
 
 use crate::analytics::active_users::{ActiveUsersParameters, ActiveUsersQuery};
 use crate::analytics::asked::Asked;
-use crate::analytics::filter::{Filter, FilterParameters};
+use crate::analytics::audience::Audience;
+use crate::analytics::filter::{Filter, FilterParameters, Selection};
 use crate::analytics::funnel::{FunnelParameters, FunnelQuery};
 use crate::analytics::lifecycle::{LifecycleParameters, LifecycleQuery};
 use crate::analytics::paths::{PathsParameters, PathsQuery};
@@ -17,6 +20,7 @@ use crate::analytics::sessions::{SessionsParameters, SessionsQuery};
 use crate::analytics::stickiness::{StickinessParameters, StickinessQuery};
 use crate::analytics::top_events::{TopEventsParameters, TopLimit};
 use crate::analytics::trends::{TrendsParameters, TrendsQuery};
+use crate::ids::CohortId;
 
 /// A question, valid by construction.
 #[derive(Clone, Debug, PartialEq)]
@@ -100,6 +104,30 @@ impl Query {
             _ => Question::Stickiness(read::<StickinessParameters>(rest)?.try_into()?),
         };
         Ok(Self { asked, filter, question, explain })
+    }
+}
+
+impl Query {
+    /// The cohorts that its filters ask for.
+    pub fn cohorts(&mut self) -> BTreeSet<CohortId> {
+        self.filters().into_iter().flat_map(|filter| filter.cohorts()).collect()
+    }
+
+    /// Puts the users of these cohorts in the place of their ids, in every filter.
+    pub fn resolve(&mut self, members: &BTreeMap<CohortId, Audience>) {
+        self.filters().into_iter().for_each(|filter| filter.resolve(members));
+    }
+
+    fn filters(&mut self) -> Vec<&mut Filter> {
+        let selections: Vec<&mut Selection> = match &mut self.question {
+            Question::Trends(query) => query.series.iter_mut().map(|series| &mut series.events).collect(),
+            Question::Funnel(query) => query.steps.iter_mut().chain(&mut query.exclusions).collect(),
+            _ => Vec::new(),
+        };
+        self.filter
+            .iter_mut()
+            .chain(selections.into_iter().filter_map(|events| events.filter.as_mut()))
+            .collect()
     }
 }
 

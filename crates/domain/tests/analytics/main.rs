@@ -6,6 +6,7 @@
 #![expect(clippy::indexing_slicing, reason = "a walk that leaves its events must fail")]
 
 mod active_users;
+mod cohort;
 mod funnel;
 mod history;
 mod retention;

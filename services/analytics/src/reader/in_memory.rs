@@ -29,7 +29,8 @@ impl Reader {
         let starts = days(instants.start, instants.end);
         let conn = self.roll_ups("editions of days").await?;
         let editions = postings::editions(conn, project.id, types, &starts).await?;
-        if !self.postings.have_room_for(editions.iter().flatten().map(|edition| edition.events).sum()) {
+        if !self.memory.postings.have_room_for(editions.iter().flatten().map(|edition| edition.events).sum())
+        {
             return Ok(None);
         }
         let mut found = Vec::new();
@@ -58,7 +59,7 @@ impl Reader {
         let mut missing: Vec<(DateTime<Utc>, Edition)> = Vec::new();
         for (day, edition) in starts.iter().zip(editions.iter().copied().map(Some).chain([None])) {
             if let Some(edition) = edition.filter(|edition| edition.events > 0) {
-                match self.postings.get(&key(*day), edition).await {
+                match self.memory.postings.get(&key(*day), edition).await {
                     Some(kept) => found.push(kept),
                     None => {
                         missing.push((*day, edition));
@@ -72,7 +73,7 @@ impl Reader {
                 let loaded = postings::load(conn, project.id, event_type, property, &bounds).await?;
                 let Some(loaded) = loaded else { return Ok(None) };
                 for ((day, edition), by_value) in missing.drain(..).zip(loaded) {
-                    found.push(self.postings.put(key(day), edition, by_value).await);
+                    found.push(self.memory.postings.put(key(day), edition, by_value).await);
                 }
             }
         }

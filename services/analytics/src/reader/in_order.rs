@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use chrono::{DateTime, Utc};
 use futures_util::TryStreamExt;
+use millrace_domain::analytics::audience::Audience;
 use millrace_domain::analytics::event_selector::EventSelector;
 use millrace_domain::analytics::filter::Selection;
 use millrace_domain::analytics::funnel::{Funnel, FunnelFold, FunnelQuery, Order};
@@ -66,8 +67,8 @@ impl Reader {
             }
         }
         let mut fold = FunnelFold::new(query, instants.end.timestamp_micros());
-        if let Some(marks) = query.marks_by_type()
-            && self.feed_from_memory(project, &marks, &reach, &mut fold).await?
+        if let Some((marks, audience)) = query.marks_by_type()
+            && self.feed_from_memory(project, &marks, &audience, &reach, &mut fold).await?
         {
             return Ok(fold.finish());
         }
@@ -79,12 +80,13 @@ impl Reader {
         Ok(fold.finish())
     }
 
-    /// Feeds a funnel for which types are all that matters, from memory as far as that goes. `false`: there are more
+    /// Feeds a funnel for which types and users are all that matters, from memory as far as that goes. `false`: there are more
     /// events than memory has room for, and nothing was done.
     async fn feed_from_memory(
         &mut self,
         project: &Project,
         marks: &BTreeMap<&EventType, u32>,
+        audience: &Audience,
         reach: &Range<DateTime<Utc>>,
         fold: &mut FunnelFold<'_>,
     ) -> Result<bool, StorageError> {
@@ -96,7 +98,11 @@ impl Reader {
             .flat_map(|(marks, day)| day.by_value.iter().map(move |(_, posting)| (marks, posting)))
             .collect();
         let (from, to) = (reach.start.timestamp_micros(), reach.end.timestamp_micros());
-        posting::user_by_user(&parts, from, to, |user, moment| fold.push(user, moment, None));
+        posting::user_by_user(&parts, from, to, |user, moment| {
+            if audience.has(user) {
+                fold.push(user, moment, None);
+            }
+        });
         Ok(true)
     }
 

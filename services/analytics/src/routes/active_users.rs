@@ -9,7 +9,7 @@ use millrace_http::authorized::{Authorized, Read};
 use millrace_http::problem::Problem;
 use millrace_http::query::Query as Parameter;
 use serde::Deserialize;
-use utoipa::IntoParams;
+use utoipa::{IntoParams, IntoResponses};
 
 use crate::errors::AnalyticsError;
 use crate::questions::active_users::ActiveUsersAnswer;
@@ -43,23 +43,23 @@ impl Parameters {
     }
 }
 
+/// A point for every date
+#[derive(IntoResponses)]
+#[response(
+    status = 200,
+    example = json!({
+        "from": "2026-11-01", "to": "2026-11-02", "timezone": "Europe/Paris",
+        "data": [{"date": "2026-11-01", "users": 123}, {"date": "2026-11-02", "users": 0}],
+    }),
+)]
+#[expect(dead_code, reason = "describes; `Answer` is what is sent")]
+struct Points(ActiveUsersAnswer);
+
 /// Daily active users
 ///
 /// For every date, the distinct users with an event on it. Between instants, only the events from `from` until just
 /// before `to` count.
-#[utoipa::path(
-    tag = "statistics",
-    params(Parameters),
-    responses(
-        (
-            status = 200, description = "A point for every date", body = ActiveUsersAnswer,
-            example = json!({
-                "from": "2026-11-01", "to": "2026-11-02", "timezone": "Europe/Paris",
-                "data": [{"date": "2026-11-01", "users": 123}, {"date": "2026-11-02", "users": 0}],
-            }),
-        ),
-    ),
-)]
+#[utoipa::path(tag = "statistics", params(Parameters), responses(Points))]
 #[get("/api/v1/stats/dau")]
 pub(super) async fn dau(
     caller: Authorized<Read>,
@@ -74,19 +74,7 @@ pub(super) async fn dau(
 ///
 /// For every date, the distinct users with an event on it or on one of the 6 days before. Between instants, the events
 /// from 6 days before `from` until just before `to` count.
-#[utoipa::path(
-    tag = "statistics",
-    params(Parameters),
-    responses(
-        (
-            status = 200, description = "A point for every date", body = ActiveUsersAnswer,
-            example = json!({
-                "from": "2026-11-01", "to": "2026-11-02", "timezone": "Europe/Paris",
-                "data": [{"date": "2026-11-01", "users": 512}, {"date": "2026-11-02", "users": 508}],
-            }),
-        ),
-    ),
-)]
+#[utoipa::path(tag = "statistics", params(Parameters), responses(Points))]
 #[get("/api/v1/stats/wau")]
 pub(super) async fn wau(
     caller: Authorized<Read>,
@@ -101,19 +89,7 @@ pub(super) async fn wau(
 ///
 /// For every date, the distinct users with an event on it or on one of the 29 days before. Between instants, the
 /// events from 29 days before `from` until just before `to` count.
-#[utoipa::path(
-    tag = "statistics",
-    params(Parameters),
-    responses(
-        (
-            status = 200, description = "A point for every date", body = ActiveUsersAnswer,
-            example = json!({
-                "from": "2026-11-01", "to": "2026-11-02", "timezone": "Europe/Paris",
-                "data": [{"date": "2026-11-01", "users": 1404}, {"date": "2026-11-02", "users": 1397}],
-            }),
-        ),
-    ),
-)]
+#[utoipa::path(tag = "statistics", params(Parameters), responses(Points))]
 #[get("/api/v1/stats/mau")]
 pub(super) async fn mau(
     caller: Authorized<Read>,

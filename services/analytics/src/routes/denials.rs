@@ -1,43 +1,31 @@
 //! How requests about what people keep say what was seen, and the ways in which they are refused, for the API's
 //! description.
 
+use std::collections::BTreeMap;
+
+use millrace_http::denials;
+pub(super) use millrace_http::denials::BadBody;
 use millrace_http::problem::ProblemBody;
+use utoipa::openapi::{RefOr, Response};
 use utoipa::{IntoParams, IntoResponses};
 
 /// Refusals of every route within a project.
+pub(super) struct NoAccess;
+
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "describes; `Problem` is what is sent")]
-pub(super) enum NoAccess {
-    /// No access token, or not a good one
-    #[response(status = 401, content_type = "application/problem+json")]
-    Unauthenticated(ProblemBody),
-    /// Sent with an API key, or by somebody whose role does not allow it
-    #[response(status = 403, content_type = "application/problem+json")]
-    Forbidden(ProblemBody),
-    /// There is no such thing, or it is not the caller's to see
-    #[response(status = 404, content_type = "application/problem+json")]
-    NotFound(ProblemBody),
+enum NoProject {
     /// `X-Project-Id` is needed and missing, or something else cannot be used; `errors` says which
     #[response(status = 422, content_type = "application/problem+json")]
     Invalid(ProblemBody),
-    /// A dependency is away; try again after `Retry-After`
-    #[response(status = 503, content_type = "application/problem+json")]
-    Unavailable(ProblemBody),
 }
 
-/// Refusals of a body.
-#[derive(IntoResponses)]
-#[expect(dead_code, reason = "describes; `Problem` is what is sent")]
-pub(super) enum BadBody {
-    /// The body cannot be read
-    #[response(status = 400, content_type = "application/problem+json")]
-    Malformed(ProblemBody),
-    /// The body has more than 64 KiB
-    #[response(status = 413, content_type = "application/problem+json")]
-    TooLarge(ProblemBody),
-    /// A media type or encoding that is not spoken here
-    #[response(status = 415, content_type = "application/problem+json")]
-    UnsupportedMedia(ProblemBody),
+impl IntoResponses for NoAccess {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let mut responses = denials::NoAccess::responses();
+        responses.extend(NoProject::responses());
+        responses
+    }
 }
 
 /// The answer to whoever has it already.

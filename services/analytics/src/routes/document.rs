@@ -28,8 +28,10 @@ use crate::questions::stickiness::StickinessAnswer;
     ),
     tags(
         (name = "statistics", description = "Who was active, what happened, who came back"),
+        (name = "cohorts", description = "Saved sets of users, by what they did or by name"),
         (name = "insights", description = "Questions that people keep, and notes"),
         (name = "dashboards", description = "Insights on one page, for the team and by link for others"),
+        (name = "sql", description = "Whatever else there is to ask of a project's own events"),
         (name = "alerts", description = "What looks out for the numbers of insights"),
         (name = "shared", description = "What links show to whoever has one"),
         (name = "queries", description = "Every question, in one language"),
@@ -44,7 +46,9 @@ use crate::questions::stickiness::StickinessAnswer;
 pub(super) struct Document;
 
 /// The tags of what people keep.
-const KEPT: [&str; 3] = ["insights", "dashboards", "alerts"];
+const KEPT: [&str; 4] = ["cohorts", "insights", "dashboards", "alerts"];
+/// The tag of what has answers of its own kind.
+const SQL: &str = "sql";
 
 struct Credentials;
 
@@ -71,6 +75,9 @@ pub(super) fn complete(mut document: utoipa::openapi::OpenApi) -> utoipa::openap
         }
         operation.parameters.get_or_insert_default().push(RefOr::T(project_header()));
         // The others are about what people keep, and describe themselves.
+        if has_tag(operation, &[SQL]) {
+            continue;
+        }
         if !has_tag(operation, &KEPT) {
             add_headers(operation);
             add_refusals(operation, &REFUSALS);

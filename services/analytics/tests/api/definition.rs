@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::chronicle::Happened;
 
+pub(crate) mod cohorts;
 pub(crate) mod filter;
 pub(crate) mod order;
 pub(crate) mod sets;

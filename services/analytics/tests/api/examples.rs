@@ -11,7 +11,7 @@ fn clock() -> DateTime<Utc> {
 }
 
 /// Ada, Bob and Cy, as the page has them.
-fn little_history() -> Vec<Happened> {
+pub(crate) fn little_history() -> Vec<Happened> {
     [
         ("ada", "2026-11-01"),
         ("bob", "2026-11-01"),

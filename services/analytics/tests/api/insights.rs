@@ -5,7 +5,7 @@ use millrace_messaging::notifications;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::people::Person;
+use crate::people::{Person, cast};
 use crate::stage::{Stage, problem};
 
 const PATH: &str = "/api/v1/insights";
@@ -75,18 +75,7 @@ async fn each_role_does_with_insights_what_it_may_and_no_more() {
     let stage = Stage::set().await;
     let project = stage.project("UTC").await;
     let shop = project.id;
-    let owner = Person::member(&stage, shop, "author", Role::Editor).await;
-    let stranger =
-        Person::member(&stage, stage.project("UTC").await.id, "stranger", Role::Owner).await.about(shop);
-    let callers = [
-        ("author", owner),
-        ("viewer", Person::member(&stage, shop, "viewer", Role::Viewer).await),
-        ("editor", Person::member(&stage, shop, "editor", Role::Editor).await),
-        ("admin", Person::member(&stage, shop, "admin", Role::Admin).await),
-        ("owner", Person::member(&stage, shop, "owner", Role::Owner).await),
-        ("system", Person::system_admin(&stage, shop).await),
-        ("stranger", stranger),
-    ];
+    let callers = cast(&stage, shop).await;
     let author = &callers[0].1;
 
     // Who may read, change, hide and delete what the author keeps for the project, and what for themselves.

@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::Utc;
+use millrace_domain::access::Role;
 use millrace_domain::ids::ProjectId;
 use millrace_domain::json_type::JsonType;
 use millrace_storage::event_properties::{self, Property, Seen};
 use serde_json::{Value, json};
 
 use crate::chronicle::{did, tell};
+use crate::people::Person;
 use crate::stage::Stage;
 
 fn document() -> String {
@@ -56,7 +58,8 @@ fn every_operation_explains_itself() {
 
 /// Whether it is a question about events, and not about what people keep.
 fn asks(operation: &Value) -> bool {
-    !["insights", "dashboards", "alerts", "shared"].iter().any(|kept| operation["tags"] == json!([kept]))
+    let others = ["cohorts", "insights", "dashboards", "alerts", "shared", "sql"];
+    !others.iter().any(|kept| operation["tags"] == json!([kept]))
 }
 
 /// The names of the fields, all the way down; of an array, those of its first element.
@@ -91,6 +94,9 @@ async fn the_examples_look_like_answers() {
     )
     .await;
     notice(&stage, project.id, "visit", "page", JsonType::String).await;
+    let editor = Person::member(&stage, project.id, "editor", Role::Editor).await;
+    let everybody = json!({"name": "Everybody", "definition": {"did": {}}});
+    let cohort = editor.post(&stage, "/api/v1/cohorts", everybody).await.good().id();
     let document: Value = serde_json::from_str(&document()).unwrap();
     let paths = document["paths"].as_object().unwrap().iter();
     for (path, item) in paths.filter(|(_, item)| item.as_object().unwrap().values().all(asks)) {
@@ -99,7 +105,7 @@ async fn the_examples_look_like_answers() {
             (&item["post"], stage.answer(&project, asked).await.body)
         } else {
             let dates = if path.contains("/stats/") { "?from=2026-11-01&to=2026-11-01" } else { "" };
-            let path = path.replace("{user_id}", "ada");
+            let path = path.replace("{user_id}", "ada").replace("{id}", &cohort);
             (&item["get"], stage.ask(&project, &format!("{path}{dates}")).await.body)
         };
         let example = &operation["responses"]["200"]["content"]["application/json"]["example"];

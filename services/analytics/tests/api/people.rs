@@ -82,6 +82,20 @@ impl Person {
     }
 }
 
+/// Somebody of every role in a project, an editor more (the author, who comes first), and the owner of another.
+pub(crate) async fn cast(stage: &Stage, shop: ProjectId) -> [(&'static str, Person); 7] {
+    let elsewhere = stage.project("UTC").await.id;
+    [
+        ("author", Person::member(stage, shop, "author", Role::Editor).await),
+        ("viewer", Person::member(stage, shop, "viewer", Role::Viewer).await),
+        ("editor", Person::member(stage, shop, "editor", Role::Editor).await),
+        ("admin", Person::member(stage, shop, "admin", Role::Admin).await),
+        ("owner", Person::member(stage, shop, "owner", Role::Owner).await),
+        ("system", Person::system_admin(stage, shop).await),
+        ("stranger", Person::member(stage, elsewhere, "stranger", Role::Owner).await.about(shop)),
+    ]
+}
+
 /// What came back.
 #[derive(Debug)]
 pub(crate) struct Reply {

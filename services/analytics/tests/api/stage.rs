@@ -31,6 +31,7 @@ use serde_json::Value;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::chronicle::Teller;
+use crate::sql;
 
 const ANY_PORT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
@@ -100,6 +101,10 @@ impl Stage {
             bind: ANY_PORT,
             redis_url: if wired { redis_wire.url(redis.url()) } else { redis.url().to_owned() },
             database_url: if wired { database_wire.url(&database.url()) } else { database.url() },
+            sql_database_url: Some(sql::login_url(&database)),
+            sql_timeout: Duration::from_secs(3),
+            sql_connections: 4,
+            sql_per_project: 2,
             workspace_url: if wired { database_wire.url(&database.url()) } else { database.url() },
             nats_url: if wired { nats_wire.url(nats.url()) } else { nats.url().to_owned() },
             replicas: 1,

@@ -1,22 +1,17 @@
 //! Filters as they are written.
 
-use chrono::DateTime;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Comparison, Filter, PropertyTest, Scalar, TextTest};
+use super::Filter;
+use super::condition::Condition;
 use crate::analytics::query_fault::QueryFault;
-use crate::text::PropertyName;
 
 /// The most levels of `and`, `or` and `not` inside each other.
 pub const MAX_DEPTH: usize = 8;
 /// The most conditions in one filter.
 pub const MAX_CONDITIONS: usize = 100;
-/// The most values of one `in`.
-pub const MAX_VALUES: usize = 1_000;
-const MAX_TEXT_CHARS: usize = 1_000;
-const FIELDS: &[&str] = &["event_type", "user_id", "time"];
-const OPERATORS: &[&str] = &["eq", "neq", "in", "contains", "gt", "gte", "lt", "lte", "exists"];
+const OPERATORS: &[&str] = &["eq", "neq", "in", "not_in", "contains", "gt", "gte", "lt", "lte", "exists"];
 
 /// A filter as JSON has it: `{"and": […]}`, `{"or": […]}`, `{"not": {…}}`, or a condition: `{"property": "plan", "op":
 /// "eq", "value": "pro"}`, `{"field": "event_type", "op": "in", "value": ["a", "b"]}`.
@@ -33,6 +28,12 @@ pub struct FilterParameters {
 }
 
 impl FilterParameters {
+    /// A condition on a property.
+    #[must_use]
+    pub(crate) fn of_property(property: String, op: Option<String>, value: Option<Value>) -> Self {
+        Self { property: Some(property), op, value, ..Self::default() }
+    }
+
     /// The filter that is meant. Faults are named from `path`, the filter's own place in the question.
     ///
     /// # Errors
@@ -105,137 +106,6 @@ impl FilterParameters {
     }
 }
 
-struct Condition<'a> {
-    path: &'a str,
-    op: &'a str,
-    value: Option<Value>,
-}
-
-impl Condition<'_> {
-    fn parse(self, property: Option<String>, field: Option<String>) -> Result<Filter, QueryFault> {
-        let negated = self.op == "neq";
-        let path = self.path;
-        let filter = match (property, field.as_deref()) {
-            (Some(name), None) => {
-                let name = PropertyName::parse(&name)
-                    .map_err(|fault| QueryFault::new(format!("{path}.property"), "invalid", fault))?;
-                Filter::Property(name, self.property_test()?)
-            }
-            (None, Some("event_type")) => Filter::EventType(self.text_test()?),
-            (None, Some("user_id")) => Filter::User(self.text_test()?),
-            (None, Some("time")) => self.time()?,
-            (None, Some(other)) => {
-                return Err(QueryFault::unknown_value(format!("{path}.field"), other, FIELDS));
-            }
-            _ => {
-                return Err(QueryFault::new(path, "ambiguous", "must name either a `property` or a `field`"));
-            }
-        };
-        Ok(if negated { Filter::Not(Box::new(filter)) } else { filter })
-    }
-
-    fn property_test(self) -> Result<PropertyTest, QueryFault> {
-        if let Some(comparison) = comparison(self.op) {
-            return match self.scalar(self.required()?)? {
-                Scalar::Number(number) => Ok(PropertyTest::CompareNumber(comparison, number)),
-                Scalar::Text(text) => Ok(PropertyTest::CompareText(comparison, text)),
-                Scalar::Bool(_) => Err(self.unfit("must be a number or a text")),
-            };
-        }
-        match self.op {
-            "exists" if self.value.is_none() => Ok(PropertyTest::Exists),
-            "exists" => Err(self.unfit("has no place beside `exists`: use `not` for its opposite")),
-            "contains" => Ok(PropertyTest::Contains(self.text(self.required()?)?)),
-            "in" => {
-                Ok(PropertyTest::In(self.list()?.iter().map(|v| self.scalar(v)).collect::<Result<_, _>>()?))
-            }
-            _ => Ok(PropertyTest::In(vec![self.scalar(self.required()?)?])),
-        }
-    }
-
-    fn text_test(self) -> Result<TextTest, QueryFault> {
-        if let Some(comparison) = comparison(self.op) {
-            return Ok(TextTest::Compare(comparison, self.text(self.required()?)?));
-        }
-        match self.op {
-            "exists" => Err(self.not_here("event_type and user_id are always there")),
-            "contains" => Ok(TextTest::Contains(self.text(self.required()?)?)),
-            "in" => Ok(TextTest::In(self.list()?.iter().map(|v| self.text(v)).collect::<Result<_, _>>()?)),
-            _ => Ok(TextTest::In(vec![self.text(self.required()?)?])),
-        }
-    }
-
-    fn time(self) -> Result<Filter, QueryFault> {
-        let Some(comparison) = comparison(self.op) else {
-            return Err(self.not_here("a time takes gt, gte, lt, lte"));
-        };
-        let text = self.text(self.required()?)?;
-        let instant = DateTime::parse_from_rfc3339(&text).map_err(|_not_one| {
-            QueryFault::new(
-                format!("{}.value", self.path),
-                "not_a_time",
-                format_args!("{text:?} is not an RFC 3339 instant such as 2026-11-01T00:00:00Z"),
-            )
-        })?;
-        Ok(Filter::Time(comparison, instant.to_utc()))
-    }
-
-    fn required(&self) -> Result<&Value, QueryFault> {
-        self.value.as_ref().ok_or_else(|| QueryFault::required(format!("{}.value", self.path)))
-    }
-
-    fn list(&self) -> Result<&[Value], QueryFault> {
-        match self.required()? {
-            Value::Array(values) if !values.is_empty() && values.len() <= MAX_VALUES => Ok(values),
-            _ => Err(self.unfit(format_args!("must be a list of 1 to {MAX_VALUES} values"))),
-        }
-    }
-
-    fn scalar(&self, value: &Value) -> Result<Scalar, QueryFault> {
-        match value {
-            Value::Number(number) => Ok(Scalar::Number(number.clone())),
-            Value::Bool(truth) => Ok(Scalar::Bool(*truth)),
-            Value::String(_) => Ok(Scalar::Text(self.text(value)?)),
-            _ => Err(self.unfit("must be a text, a number, true or false")),
-        }
-    }
-
-    fn text(&self, value: &Value) -> Result<String, QueryFault> {
-        match value {
-            Value::String(text) if text.contains('\0') => {
-                Err(self.unfit("must not contain the NUL character"))
-            }
-            Value::String(text) if text.chars().count() > MAX_TEXT_CHARS => {
-                Err(self.unfit(format_args!("must have at most {MAX_TEXT_CHARS} characters")))
-            }
-            Value::String(text) => Ok(text.clone()),
-            _ => Err(self.unfit("must be a text")),
-        }
-    }
-
-    fn unfit(&self, reason: impl std::fmt::Display) -> QueryFault {
-        QueryFault::new(format!("{}.value", self.path), "invalid", reason)
-    }
-
-    fn not_here(&self, reason: &str) -> QueryFault {
-        QueryFault::new(
-            format!("{}.op", self.path),
-            "unknown_value",
-            format_args!("{:?} has no place here: {reason}", self.op),
-        )
-    }
-}
-
-fn comparison(op: &str) -> Option<Comparison> {
-    match op {
-        "gt" => Some(Comparison::Greater),
-        "gte" => Some(Comparison::AtLeast),
-        "lt" => Some(Comparison::Less),
-        "lte" => Some(Comparison::AtMost),
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -250,6 +120,9 @@ mod tests {
         let eq = parse(r#"{"property": "plan", "op": "eq", "value": "pro"}"#).unwrap();
         let neq = parse(r#"{"property": "plan", "op": "neq", "value": "pro"}"#).unwrap();
         assert_eq!(neq, Filter::Not(Box::new(eq)));
+        let within = parse(r#"{"property": "plan", "op": "in", "value": ["pro"]}"#).unwrap();
+        let without = parse(r#"{"property": "plan", "op": "not_in", "value": ["pro"]}"#).unwrap();
+        assert_eq!(without, Filter::Not(Box::new(within)));
     }
 
     #[test]
@@ -271,6 +144,9 @@ mod tests {
             (r#"{"property":"","op":"exists"}"#, "filter.property", "invalid"),
             (r#"{"field":"time","op":"eq","value":"2026-11-01T00:00:00Z"}"#, "filter.op", "unknown_value"),
             (r#"{"field":"time","op":"gt","value":"2026-11-01"}"#, "filter.value", "not_a_time"),
+            (r#"{"field":"cohort","op":"eq","value":"a"}"#, "filter.op", "unknown_value"),
+            (r#"{"field":"cohort","op":"in","value":"a"}"#, "filter.value", "invalid"),
+            (r#"{"field":"cohort","op":"not_in","value":[]}"#, "filter.value", "invalid"),
             (r#"{"op":"eq","value":1}"#, "filter", "ambiguous"),
             (r#"{"property":"a","field":"time","op":"eq","value":1}"#, "filter", "ambiguous"),
             (r#"{"or":[],"op":"eq"}"#, "filter", "ambiguous"),

@@ -6,6 +6,7 @@ use chrono::TimeDelta;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::analytics::audience::Audience;
 use crate::analytics::filter::{FilterParameters, Selection};
 use crate::analytics::funnel::Moment;
 use crate::analytics::query_fault::{QueryFault, word};
@@ -71,16 +72,19 @@ struct EventsParameters {
 }
 
 impl FunnelQuery {
-    /// What each event type means to the funnel, as the marks of its events, when types are all that matters.
+    /// What each event type means to the funnel, as the marks of its events, and whose events count, when nothing else of
+    /// an event matters.
     #[must_use]
-    pub fn marks_by_type(&self) -> Option<BTreeMap<&EventType, u32>> {
+    pub fn marks_by_type(&self) -> Option<(BTreeMap<&EventType, u32>, Audience)> {
         if self.order == Order::Strict || self.breakdown.is_some() {
             return None;
         }
-        let plain = |events: &'_ Selection| events.is_plain();
-        if !self.steps.iter().chain(&self.exclusions).all(plain) {
+        let mut all = self.steps.iter().chain(&self.exclusions);
+        let filter = &all.next()?.filter;
+        if !all.all(|events| events.filter == *filter) {
             return None;
         }
+        let audience = self.steps.first()?.audience()?;
         let mut marks = BTreeMap::new();
         for (step, events) in self.steps.iter().enumerate() {
             *marks.entry(events.event.event_type()?).or_default() |= 1u32 << step;
@@ -88,7 +92,7 @@ impl FunnelQuery {
         for events in &self.exclusions {
             marks.entry(events.event.event_type()?).or_insert(Moment::EXCLUSION);
         }
-        Some(marks)
+        Some((marks, audience))
     }
 
     /// The event type of a step; nothing where any will do, and where steps have no places.

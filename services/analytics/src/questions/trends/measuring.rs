@@ -43,9 +43,10 @@ impl Measuring<'_> {
         series: &Series,
     ) -> Result<Table, AnalyticsError> {
         let plain = series.events.is_plain() && self.by.is_none();
+        let by_sets = self.by.is_none() && series.events.audience().is_some();
         match (&series.measure, self.width) {
             (Measure::Count, _) => self.counts(reader, &series.events, plain).await,
-            (Measure::Users, Width::Calendar(interval)) if plain => {
+            (Measure::Users, Width::Calendar(interval)) if by_sets => {
                 self.users_of_sets(reader, &series.events, interval).await
             }
             (Measure::Users, _) => self.users(reader, &series.events).await,
@@ -101,14 +102,14 @@ impl Measuring<'_> {
         Ok(Some((values, tables)))
     }
 
-    /// The events by value, where the type alone selects them and memory has room for them.
+    /// The events by value, where type and user alone select them and memory has room for them.
     async fn in_memory(
         &self,
         reader: &mut Reader,
         events: &Selection,
         property: &PropertyName,
     ) -> Result<Option<Vec<Valued>>, AnalyticsError> {
-        let Some(event_type) = events.event.event_type().filter(|_| events.is_plain()) else {
+        let (Some(event_type), Some(audience)) = (events.event.event_type(), events.audience()) else {
             return Ok(None);
         };
         let kept = reader.postings(self.project, &[event_type], Some(property), &self.instants).await?;
@@ -118,7 +119,7 @@ impl Measuring<'_> {
         let mut found = Vec::new();
         for (value, posting) in days.iter().flatten().flat_map(|day| &day.by_value) {
             let mut points: BTreeMap<usize, Vec<UserNo>> = BTreeMap::new();
-            for (user, at) in posting.events().filter(|(_, at)| *at < end) {
+            for (user, at) in posting.events().filter(|(user, at)| *at < end && audience.has(*user)) {
                 let begun = starts.partition_point(|start| *start <= at);
                 if let Some(point) = begun.checked_sub(1) {
                     points.entry(point).or_default().push(user);

@@ -63,6 +63,9 @@ async fn nothing_of_a_deleted_user_is_anywhere() {
     let exported = bench.ask(Kind::Export, json!({"format": "csv", "user_id": ADA})).await;
     assert_eq!(bench.result_of(exported).await["rows"], 27 * 24);
     let old_number = user_no(&bench, ADA).await;
+    let friends = json!({"or": [{"users": [ADA, "somebody"]}, {"did": {"event_type": "login"}}]});
+    let keep = "INSERT INTO cohorts VALUES (gen_random_uuid(), $1, 'Friends', $2::text::jsonb, NULL, 1, now(), now())";
+    bench.database.client().await.execute(keep, &[&bench.shop.0, &friends.to_string()]).await.unwrap();
     assert!(
         tables_that_mention(&bench, ADA).await.len() >= 3,
         "the search finds her as long as she is there"

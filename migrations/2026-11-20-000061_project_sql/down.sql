@@ -1,0 +1,2 @@
+DROP SCHEMA project_sql CASCADE;
+DROP TABLE sql_secret;

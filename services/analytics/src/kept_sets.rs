@@ -1,0 +1,53 @@
+//! Activity sets that were read a while ago, in memory: most days have not changed since the last question.
+//!
+//! As with [postings](crate::postings), a set is used only for the edition that it was read as, which every question looks up in
+//! its own snapshot.
+
+use std::sync::Arc;
+
+use chrono::NaiveDate;
+use millrace_domain::ids::ProjectId;
+use millrace_storage::activity_editions::EditionOfDay;
+use moka::sync::Cache;
+use roaring::RoaringBitmap;
+
+/// What an entry takes beside its set.
+const OVERHEAD: usize = 256;
+
+/// The sets in memory, within a budget of bytes. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct KeptSets {
+    kept: Cache<(ProjectId, String, NaiveDate), Arc<Kept>>,
+}
+
+#[derive(Debug)]
+struct Kept {
+    edition: (i64, i64),
+    users: RoaringBitmap,
+}
+
+impl KeptSets {
+    /// None yet; at most `budget` bytes of them.
+    #[must_use]
+    pub fn new(budget: u64) -> Self {
+        let weight = |kept: &Kept| u32::try_from(OVERHEAD + kept.users.serialized_size()).unwrap_or(u32::MAX);
+        let kept =
+            Cache::builder().weigher(move |_, kept: &Arc<Kept>| weight(kept)).max_capacity(budget).build();
+        Self { kept }
+    }
+
+    /// Looks at a day, if it is kept in this edition. Whether it was.
+    pub fn with(&self, project: ProjectId, day: &EditionOfDay, look: impl FnOnce(&RoaringBitmap)) -> bool {
+        let key = (project, day.event_type.clone(), day.day);
+        let kept = self.kept.get(&key).filter(|kept| kept.edition == day.edition);
+        let result = if kept.is_some() { "hit" } else { "miss" };
+        metrics::counter!("cache_requests_total", "tier" => "sets", "result" => result).increment(1);
+        kept.map(|kept| look(&kept.users)).is_some()
+    }
+
+    /// Keeps a day.
+    pub fn put(&self, project: ProjectId, day: &EditionOfDay, users: RoaringBitmap) {
+        let key = (project, day.event_type.clone(), day.day);
+        self.kept.insert(key, Arc::new(Kept { edition: day.edition, users }));
+    }
+}
