@@ -127,6 +127,7 @@ mod tests {
     use serde_json::json;
 
     use crate::access::Scope;
+    use crate::ids::KeyId;
 
     use super::*;
 
