@@ -6,6 +6,7 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use tokio_util::sync::CancellationToken;
 
 use crate::errors::AnalyticsError;
@@ -19,18 +20,36 @@ pub mod webhook;
 /// How often the database is asked whether something is due.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// Does what is due, until `shutdown`. What is in hand is finished.
+/// How many are told at a time by one process: a receiver that hangs keeps one hand.
+const HANDS: usize = 4;
+
+/// Looks at what is due, until `shutdown`.
 ///
 /// # Errors
 /// None: with the database away it goes on when that is back.
-pub async fn follow(
-    state: State,
+pub async fn look(state: State, shutdown: CancellationToken) -> Result<(), Infallible> {
+    follow(&state, "looking", evaluation::next, &shutdown).await;
+    Ok(())
+}
+
+/// Tells those who are to hear, until `shutdown`.
+///
+/// # Errors
+/// None: with the database away it goes on when that is back.
+pub async fn tell(state: State, shutdown: CancellationToken) -> Result<(), Infallible> {
+    join_all((0..HANDS).map(|_| follow(&state, "telling", telling::next, &shutdown))).await;
+    Ok(())
+}
+
+/// Does what is due. What is in hand when it is to end is finished.
+async fn follow(
+    state: &State,
     what: &'static str,
     next: impl AsyncFn(&State) -> Result<bool, AnalyticsError>,
-    shutdown: CancellationToken,
-) -> Result<(), Infallible> {
+    shutdown: &CancellationToken,
+) {
     while !shutdown.is_cancelled() {
-        match next(&state).await {
+        match next(state).await {
             Ok(true) => continue,
             Ok(false) => {}
             Err(error) => tracing::warn!(%error, what, "alerts wait"),
@@ -40,5 +59,4 @@ pub async fn follow(
             () = tokio::time::sleep(INTERVAL) => {}
         }
     }
-    Ok(())
 }

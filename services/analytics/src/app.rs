@@ -154,14 +154,8 @@ impl App {
         components.spawn("questions of services", answering);
         let prepared = notifications::prepare(self.broker.clone(), self.replicas, shutdown.clone());
         components.spawn("notifications", prepared);
-        let state = self.state.clone();
-        components
-            .spawn("alerts", alerts::follow(state, "looking", alerts::evaluation::next, shutdown.clone()));
-        let state = self.state.clone();
-        components.spawn(
-            "alert deliveries",
-            alerts::follow(state, "telling", alerts::telling::next, shutdown.clone()),
-        );
+        components.spawn("alerts", alerts::look(self.state.clone(), shutdown.clone()));
+        components.spawn("alert deliveries", alerts::tell(self.state.clone(), shutdown.clone()));
         let (state, health) = (web::Data::new(self.state), web::Data::from(self.health));
         let configure = move |service: &mut web::ServiceConfig| {
             service

@@ -20,6 +20,17 @@ use crate::member::{ProjectMember, too_little};
 use crate::news::tell;
 use crate::state::State;
 
+/// What there is to know of something, whatever it is.
+pub(crate) struct Card<'a, Id> {
+    pub(crate) id: Id,
+    pub(crate) version: i64,
+    pub(crate) kept: Kept,
+    /// Which ids its news carry.
+    pub(crate) about: About,
+    /// What it is called, and under which name news say so.
+    pub(crate) title: (&'static str, &'a str),
+}
+
 /// Something that members keep: it has an owner, a visibility and a version, and others hear of what becomes of it.
 pub(crate) trait Keepsake: Sized {
     /// What it is called in sentences.
@@ -33,13 +44,8 @@ pub(crate) trait Keepsake: Sized {
     /// What is shown of it.
     type View: Serialize;
 
-    fn id(&self) -> Self::Id;
-    fn version(&self) -> i64;
-    fn kept(&self) -> Kept;
-    /// Which ids its news carry.
-    fn about(&self) -> About;
-    /// What it is called, and under which name news say so.
-    fn title(&self) -> (&'static str, &str);
+    /// What there is to know of it, whatever it is.
+    fn card(&self) -> Card<'_, Self::Id>;
 
     async fn find(
         conn: &mut Connection,
@@ -65,7 +71,7 @@ impl ProjectMember {
             Ok(id) => K::find(conn, self.project, id).await.map_err(AnalyticsError::from)?,
             Err(_not_an_id) => None,
         };
-        found.filter(|thing| self.member.may_see(thing.kept())).ok_or_else(|| {
+        found.filter(|thing| self.member.may_see(thing.card().kept)).ok_or_else(|| {
             let detail = format!("there is no such {}, or it is not yours to see", K::NOUN);
             Problem::new(Code::NotFound, detail)
         })
@@ -79,11 +85,11 @@ impl ProjectMember {
         becomes: Option<Visibility>,
     ) -> Result<K, Problem> {
         let thing: K = self.visible(conn, id).await?;
-        if !self.member.may_change(thing.kept()) {
+        if !self.member.may_change(thing.card().kept) {
             return Err(too_little("editor", self.member.role));
         }
-        let moves = becomes.is_some_and(|visibility| visibility != thing.kept().visibility);
-        if moves && !self.member.may_dispose_of(thing.kept()) {
+        let moves = becomes.is_some_and(|visibility| visibility != thing.card().kept.visibility);
+        if moves && !self.member.may_dispose_of(thing.card().kept) {
             return Err(too_little("admin", self.member.role));
         }
         Ok(thing)
@@ -96,7 +102,7 @@ impl ProjectMember {
         id: &str,
     ) -> Result<K, Problem> {
         let thing: K = self.visible(conn, id).await?;
-        let may = self.member.may_dispose_of(thing.kept());
+        let may = self.member.may_dispose_of(thing.card().kept);
         if may { Ok(thing) } else { Err(too_little("admin", self.member.role)) }
     }
 
@@ -110,7 +116,7 @@ impl ProjectMember {
         thing: K,
         seen: &Seen,
     ) -> Result<K::View, Problem> {
-        let version = thing.version();
+        let version = thing.card().version;
         let present = thing.view(conn, self).await?;
         seen.check(version, &present)?;
         Ok(present)
@@ -122,7 +128,7 @@ impl ProjectMember {
         conn: &mut Connection,
         thing: K,
     ) -> Result<HttpResponse, Problem> {
-        let version = thing.version();
+        let version = thing.card().version;
         Ok(HttpResponse::Ok().insert_header(revision::tag(version)).json(thing.view(conn, self).await?))
     }
 
@@ -133,7 +139,7 @@ impl ProjectMember {
         state: &State,
         made: K,
     ) -> Result<HttpResponse, Problem> {
-        let (location, [kind, ..]) = (format!("{}/{}", K::PATH, made.id()), K::NEWS);
+        let (location, [kind, ..]) = (format!("{}/{}", K::PATH, made.card().id), K::NEWS);
         let news = self.news_of(&made, kind);
         let mut response = self.show(&mut conn, made).await?;
         *response.status_mut() = StatusCode::CREATED;
@@ -171,7 +177,7 @@ impl ProjectMember {
     ) -> Result<HttpResponse, Problem> {
         let mut conn = state.connection().await?;
         let thing: K = self.disposable(&mut conn, id).await?;
-        let (id, version, [.., kind]) = (thing.id(), thing.version(), K::NEWS);
+        let (Card { id, version, .. }, [.., kind]) = (thing.card(), K::NEWS);
         let news = self.news_of(&thing, kind);
         self.having_seen(&mut conn, thing, seen).await?;
         let gone = K::delete(&mut conn, self.project, id, version).await.map_err(AnalyticsError::from)?;
@@ -190,7 +196,7 @@ impl ProjectMember {
 
     /// What those who may see it are told.
     pub(crate) fn news_of<K: Keepsake>(&self, thing: &K, kind: NotificationKind) -> Notification {
-        let (word, title) = thing.title();
-        self.news(kind, thing.about(), thing.kept()).with(word, title)
+        let Card { about, kept, title: (word, title), .. } = thing.card();
+        self.news(kind, about, kept).with(word, title)
     }
 }

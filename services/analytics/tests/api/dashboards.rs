@@ -95,25 +95,34 @@ async fn each_role_does_with_dashboards_what_it_may_and_no_more() {
         ("editor", Person::member(&stage, shop, "editor", Role::Editor).await),
         ("admin", Person::member(&stage, shop, "admin", Role::Admin).await),
         ("system", Person::system_admin(&stage, shop).await),
+        ("owner", Person::member(&stage, shop, "owner", Role::Owner).await),
         ("stranger", stranger),
+        ("author", author),
     ];
-    // Read; read the data; rename; add; remove; list links; make one; delete.
+    let author = &callers[6].1;
+    // Read; read the data; rename; add; remove; list links; make one; revoke one; delete.
+    let everything = [200, 200, 200, 200, 200, 200, 201, 204, 204];
     let table = [
-        ("viewer", "project", [200, 200, 403, 403, 403, 403, 403, 403]),
-        ("editor", "project", [200, 200, 200, 200, 200, 403, 403, 403]),
-        ("admin", "project", [200, 200, 200, 200, 200, 200, 201, 204]),
-        ("system", "project", [200, 200, 200, 200, 200, 200, 201, 204]),
-        ("stranger", "project", [404; 8]),
-        ("viewer", "private", [404; 8]),
-        ("editor", "private", [404; 8]),
-        ("admin", "private", [404; 8]),
-        ("system", "private", [200, 200, 200, 200, 200, 200, 201, 204]),
+        ("viewer", "project", [200, 200, 403, 403, 403, 403, 403, 403, 403]),
+        ("editor", "project", [200, 200, 200, 200, 200, 403, 403, 403, 403]),
+        ("admin", "project", everything),
+        ("owner", "project", everything),
+        ("system", "project", everything),
+        ("author", "project", everything),
+        ("stranger", "project", [404; 9]),
+        ("viewer", "private", [404; 9]),
+        ("editor", "private", [404; 9]),
+        ("admin", "private", [404; 9]),
+        ("owner", "private", [404; 9]),
+        ("system", "private", everything),
+        ("author", "private", everything),
     ];
     for (name, visibility, expected) in table {
         let caller = &callers.iter().find(|(called, _)| *called == name).unwrap().1;
         let made = author.post(&stage, PATH, json!({"name": "D", "visibility": visibility})).await.good();
         let path = format!("{PATH}/{}", made.id());
         let (tile, shares) = (format!("{path}/insights/{orders}"), format!("{path}/shares"));
+        let link = author.post(&stage, &shares, json!({})).await.good().id();
         let statuses = [
             caller.get(&stage, &path).await.status,
             caller.get(&stage, &format!("{path}/data")).await.status,
@@ -122,6 +131,7 @@ async fn each_role_does_with_dashboards_what_it_may_and_no_more() {
             caller.delete(&stage, &tile, None).await.status,
             caller.get(&stage, &shares).await.status,
             caller.post(&stage, &shares, json!({})).await.status,
+            caller.delete(&stage, &format!("{shares}/{link}"), None).await.status,
             caller.delete(&stage, &path, Some("*")).await.status,
         ];
         assert_eq!(statuses, expected, "{name} and what is {visibility}");

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use millrace_domain::ids::{AccountId, AlertId, ProjectId};
 use millrace_domain::notification::{About, NotificationKind};
 use millrace_domain::workspace::alert::Condition;
-use millrace_domain::workspace::sharing::{Kept, Visibility};
+use millrace_domain::workspace::sharing::Visibility;
 use millrace_storage::alerts::{self, Alert};
 use millrace_storage::database::Connection;
 use millrace_storage::error::StorageError;
@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::errors::AnalyticsError;
-use crate::keepsake::Keepsake;
+use crate::keepsake::{Card, Keepsake};
 use crate::member::ProjectMember;
 
 /// An alert, as those who may see it do.
@@ -113,24 +113,10 @@ impl Keepsake for Alert {
     type Id = AlertId;
     type View = AlertView;
 
-    fn id(&self) -> AlertId {
-        self.id
-    }
-
-    fn version(&self) -> i64 {
-        self.version
-    }
-
-    fn kept(&self) -> Kept {
-        self.kept
-    }
-
-    fn about(&self) -> About {
-        About { alert_id: Some(self.id.0), insight_id: Some(self.insight_id.0), ..About::default() }
-    }
-
-    fn title(&self) -> (&'static str, &str) {
-        ("name", &self.name)
+    fn card(&self) -> Card<'_, AlertId> {
+        let about =
+            About { alert_id: Some(self.id.0), insight_id: Some(self.insight_id.0), ..About::default() };
+        Card { id: self.id, version: self.version, kept: self.kept, about, title: ("name", &self.name) }
     }
 
     async fn find(

@@ -102,7 +102,7 @@ async fn changed(
     let present: Dashboard = caller.visible(&mut conn, &dashboard.id.to_string()).await?;
     let response = caller.show(&mut conn, present).await?;
     drop(conn);
-    let about = About { insight_id: Some(insight.0), ..dashboard.about() };
+    let about = About { insight_id: Some(insight.0), ..dashboard.card().about };
     tell(state, caller.project, caller.news(kind, about, dashboard.kept)).await;
     Ok(response)
 }

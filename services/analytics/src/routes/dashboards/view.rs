@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use millrace_domain::ids::{AccountId, DashboardId, ProjectId};
 use millrace_domain::notification::{About, NotificationKind};
 use millrace_domain::workspace::layout::{Place, Tile};
-use millrace_domain::workspace::sharing::{Kept, Visibility};
+use millrace_domain::workspace::sharing::Visibility;
 use millrace_storage::dashboards::{self, Dashboard};
 use millrace_storage::database::Connection;
 use millrace_storage::error::StorageError;
@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::standing::Standing;
 use crate::errors::AnalyticsError;
-use crate::keepsake::Keepsake;
+use crate::keepsake::{Card, Keepsake};
 use crate::member::ProjectMember;
 
 /// A dashboard, as lists show it.
@@ -106,24 +106,9 @@ impl Keepsake for Dashboard {
     type Id = DashboardId;
     type View = DashboardView;
 
-    fn id(&self) -> DashboardId {
-        self.id
-    }
-
-    fn version(&self) -> i64 {
-        self.version
-    }
-
-    fn kept(&self) -> Kept {
-        self.kept
-    }
-
-    fn about(&self) -> About {
-        About { dashboard_id: Some(self.id.0), ..About::default() }
-    }
-
-    fn title(&self) -> (&'static str, &str) {
-        ("name", &self.name)
+    fn card(&self) -> Card<'_, DashboardId> {
+        let about = About { dashboard_id: Some(self.id.0), ..About::default() };
+        Card { id: self.id, version: self.version, kept: self.kept, about, title: ("name", &self.name) }
     }
 
     async fn find(

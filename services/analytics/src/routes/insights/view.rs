@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use millrace_domain::ids::{AccountId, InsightId, ProjectId};
 use millrace_domain::notification::{About, NotificationKind};
-use millrace_domain::workspace::sharing::{Kept, Visibility};
+use millrace_domain::workspace::sharing::Visibility;
 use millrace_storage::database::Connection;
 use millrace_storage::error::StorageError;
 use millrace_storage::insights::{self, Insight};
@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::errors::AnalyticsError;
-use crate::keepsake::Keepsake;
+use crate::keepsake::{Card, Keepsake};
 use crate::markdown;
 use crate::member::ProjectMember;
 use crate::routes::last_result::LastResult;
@@ -90,24 +90,9 @@ impl Keepsake for Insight {
     type Id = InsightId;
     type View = InsightView;
 
-    fn id(&self) -> InsightId {
-        self.id
-    }
-
-    fn version(&self) -> i64 {
-        self.version
-    }
-
-    fn kept(&self) -> Kept {
-        self.kept
-    }
-
-    fn about(&self) -> About {
-        About { insight_id: Some(self.id.0), ..About::default() }
-    }
-
-    fn title(&self) -> (&'static str, &str) {
-        ("title", &self.title)
+    fn card(&self) -> Card<'_, InsightId> {
+        let about = About { insight_id: Some(self.id.0), ..About::default() };
+        Card { id: self.id, version: self.version, kept: self.kept, about, title: ("title", &self.title) }
     }
 
     async fn find(
