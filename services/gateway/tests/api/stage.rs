@@ -7,7 +7,6 @@ use chrono::{DateTime, TimeDelta, Utc};
 use millrace_domain::access::{Role, Scope};
 use millrace_domain::ids::{AccountId, ProjectId};
 use millrace_gateway::config::Config;
-use millrace_http::client_address::TrustedProxies;
 use millrace_messaging::broker::Broker;
 use millrace_messaging::revocations::{self, Revoked};
 use millrace_runtime::config::Env;
@@ -71,27 +70,13 @@ impl Stage {
         let auth = app.address().unwrap();
         tokio::spawn(async move { app.run().await.map_err(|e| e.to_string()) });
 
-        let analytics = millrace_analytics::config::Config {
-            bind: ([127, 0, 0, 1], 0).into(),
-            database_url: database.url(),
-            workspace_url: database.url(),
-            nats_url: nats.url().to_owned(),
-            redis_url: "redis://127.0.0.1:1".to_owned(),
-            replicas: 1,
-            statement_timeout: Duration::from_secs(20),
-            answers_kept: Duration::from_secs(10),
-            query_events: 1_000_000,
-            memory: 16 << 20,
-            queries_per_project: 6,
-            webhooks: millrace_analytics::alerts::webhook::Webhooks {
-                private_allowed: true,
-                patience: Duration::from_secs(5),
-            },
-            mails: false,
-            trusted_proxies: TrustedProxies::loopback(),
-            shutdown_grace: Duration::from_secs(25),
-            clock: Utc::now,
-        };
+        let analytics = millrace_analytics::config::Config::from_env(Env::of([
+            ("MILLRACE_BIND", "127.0.0.1:0"),
+            ("DATABASE_URL", &database.url()),
+            ("NATS_URL", nats.url()),
+            ("REDIS_URL", "redis://127.0.0.1:1"),
+        ]))
+        .unwrap();
         let process = Process { shutdown: analytics_running.clone(), metrics: None };
         let app = millrace_analytics::app::App::build(analytics, process).await.unwrap();
         let analytics = app.address().unwrap();
