@@ -18,16 +18,16 @@ use crate::state::State;
 
 /// What happened to an alert.
 #[derive(Serialize, ToSchema)]
-struct EventList {
+struct AlertEventList {
     /// Newest first.
-    data: Vec<EventView>,
+    data: Vec<AlertEventView>,
     /// Where the next page begins; `null` after the last.
     next_cursor: Option<String>,
 }
 
 /// That it fired, or was over.
 #[derive(Serialize, ToSchema)]
-struct EventView {
+struct AlertEventView {
     /// Its id: that of the notification, and in what is posted.
     id: Uuid,
     /// `fired` or `resolved`.
@@ -40,12 +40,12 @@ struct EventView {
     /// When.
     occurred_at: DateTime<Utc>,
     /// Who was to hear of it.
-    deliveries: Vec<DeliveryView>,
+    deliveries: Vec<AlertDeliveryView>,
 }
 
 /// What became of telling somebody.
 #[derive(Serialize, ToSchema)]
-struct DeliveryView {
+struct AlertDeliveryView {
     /// `notification`, `webhook` or `mail`.
     #[schema(example = "webhook")]
     channel: String,
@@ -60,14 +60,14 @@ struct DeliveryView {
     settled_at: Option<DateTime<Utc>>,
 }
 
-impl From<Delivery> for DeliveryView {
+impl From<Delivery> for AlertDeliveryView {
     fn from(delivery: Delivery) -> Self {
         let Delivery { channel, status, attempts, error, settled_at, .. } = delivery;
         Self { channel, status, attempts, error, settled_at }
     }
 }
 
-impl From<Event> for EventView {
+impl From<Event> for AlertEventView {
     fn from(Event { id, kind, reading, occurred_at, deliveries }: Event) -> Self {
         Self {
             id: id.0,
@@ -87,7 +87,7 @@ impl From<Event> for EventView {
     operation_id = "list_alert_history",
     tag = "alerts",
     params(("id" = Uuid, Path, description = "The alert"), Paging),
-    responses((status = 200, description = "A page of its history", body = EventList), NoAccess),
+    responses((status = 200, description = "A page of its history", body = AlertEventList), NoAccess),
 )]
 #[get("/api/v1/alerts/{id}/history")]
 pub(in crate::routes) async fn list(
@@ -102,5 +102,6 @@ pub(in crate::routes) async fn list(
     let found = history::page(&mut conn, alert.id, page.after, page.probe()).await;
     let mut found = found.map_err(AnalyticsError::from)?;
     let next_cursor = page.cut(&mut found, Event::place);
-    Ok(HttpResponse::Ok().json(EventList { data: found.into_iter().map(Into::into).collect(), next_cursor }))
+    Ok(HttpResponse::Ok()
+        .json(AlertEventList { data: found.into_iter().map(Into::into).collect(), next_cursor }))
 }
