@@ -11,6 +11,7 @@ use utoipa::openapi::{
 };
 use utoipa::{Modify, OpenApi};
 
+use crate::questions::active_users::ActiveUsersAnswer;
 use crate::questions::explained::Explanation;
 use crate::questions::funnel::FunnelAnswer;
 use crate::questions::lifecycle::LifecycleAnswer;
@@ -38,7 +39,8 @@ use crate::questions::stickiness::StickinessAnswer;
         (name = "users", description = "Who they are and what they did"),
     ),
     components(schemas(
-        ProblemBody, FieldError, FunnelAnswer, PathsAnswer, SessionsAnswer, LifecycleAnswer, StickinessAnswer, Explanation,
+        ProblemBody, FieldError, ActiveUsersAnswer, FunnelAnswer, PathsAnswer, SessionsAnswer, LifecycleAnswer,
+        StickinessAnswer, Explanation,
     )),
     modifiers(&Credentials),
     security(("bearer" = []), ("x_api_key" = [])),
