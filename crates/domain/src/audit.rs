@@ -130,7 +130,6 @@ mod tests {
     use crate::ids::KeyId;
 
     use super::*;
-    use crate::ids::KeyId;
 
     #[test]
     fn it_is_read_as_it_was_written() {
