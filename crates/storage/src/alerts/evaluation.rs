@@ -58,6 +58,22 @@ pub async fn take(conn: &mut AsyncPgConnection, lease: Duration) -> Result<Optio
     Ok(alert.map(|alert| Taken { alert, holder }))
 }
 
+/// Holds it for another `lease`, unless somebody else has taken it.
+///
+/// # Errors
+/// When the database fails.
+pub async fn renew(conn: &mut AsyncPgConnection, taken: &Taken, lease: Duration) -> Result<(), StorageError> {
+    diesel::sql_query(
+        "UPDATE alert_states SET due_at = now() + make_interval(secs => $3) WHERE alert_id = $1 AND holder = $2",
+    )
+    .bind::<SqlUuid, _>(taken.alert.id.0)
+    .bind::<SqlUuid, _>(taken.holder)
+    .bind::<Double, _>(lease.as_secs_f64())
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// What came of looking.
 #[derive(Clone, Debug)]
 pub struct Outcome {

@@ -1,5 +1,6 @@
 //! Looking at the number of an alert's insight.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use millrace_domain::analytics::time_zone::TimeZone;
@@ -7,16 +8,17 @@ use millrace_domain::workspace::alert::{Reading, number};
 use millrace_domain::workspace::sharing::Visibility;
 use millrace_http::problem::Problem;
 use millrace_storage::alerts::Alert;
-use millrace_storage::alerts::evaluation::{self, Outcome};
+use millrace_storage::alerts::evaluation::{self, Outcome, Taken};
 use millrace_storage::insights;
 use serde_json::Value;
+use tokio::time::timeout;
 
 use crate::errors::AnalyticsError;
 use crate::insight_answers::{answer, project};
 use crate::state::State;
 
-/// How long nobody else looks at an alert that somebody has taken: longer than a question may take.
-const LEASE: Duration = Duration::from_secs(120);
+/// How long nobody else looks at an alert after whoever has taken it was last heard of.
+const LEASE: Duration = Duration::from_secs(15);
 
 /// Looks at the alert that is due longest. `false` when none is.
 ///
@@ -27,7 +29,7 @@ pub async fn next(state: &State) -> Result<bool, AnalyticsError> {
         return Ok(false);
     };
     let alert = &taken.alert;
-    let reading = read(state, alert).await?;
+    let reading = holding(state, &taken, read(state, alert)).await?;
     let standing = match reading {
         Ok(reading) => alert.standing.after(&alert.condition, alert.times, reading),
         // Who cannot look does not know better.
@@ -48,6 +50,23 @@ pub async fn next(state: &State) -> Result<bool, AnalyticsError> {
     let result = if counted { result } else { "overtaken" };
     metrics::counter!("alert_evaluations_total", "result" => result).increment(1);
     Ok(true)
+}
+
+/// Holds the alert for as long as it takes to look.
+async fn holding<T>(
+    state: &State,
+    taken: &Taken,
+    looking: impl Future<Output = Result<T, AnalyticsError>>,
+) -> Result<T, AnalyticsError> {
+    let mut looking = pin!(looking);
+    loop {
+        match timeout(LEASE / 3, looking.as_mut()).await {
+            Ok(looked) => return looked,
+            Err(_still_looking) => {
+                evaluation::renew(&mut *state.connection().await?, taken, LEASE).await?;
+            }
+        }
+    }
 }
 
 /// The number, or the reason for people why there is none.
