@@ -25,8 +25,9 @@ reset: ## stop everything and delete the data
 status: ## what runs
 	@deploy/local/millrace status
 
+# Tests kill processes, never the machine: what the system was handed is not lost, on disk or not.
 test: ## every test, against servers of its own
-	@MILLRACE_STACK_TEST=1 deploy/stack/with test deploy/tests $(ARGS)
+	@MILLRACE_STACK_TEST=1 MILLRACE_STACK_FSYNC=off deploy/stack/with test deploy/tests $(ARGS)
 
 lint: ## formatting, clippy, scripts, licences and banned dependencies
 	cargo fmt --all --check

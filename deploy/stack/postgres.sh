@@ -28,7 +28,8 @@ postgres_command() {
   enter "$postgres_bin/postgres" -D "$seen/postgres" -c config_file="$seen/postgresql.conf" \
     -c listen_addresses=127.0.0.1 -c port="${port[postgres]}" \
     -c shared_buffers="${buffers}MB" -c effective_cache_size="$((memory / 2))MB" \
-    ${testing:+-c timescaledb.max_background_workers=0 -c authentication_timeout=5s}
+    ${testing:+-c timescaledb.max_background_workers=0 -c authentication_timeout=5s} \
+    ${MILLRACE_STACK_FSYNC:+-c fsync="$MILLRACE_STACK_FSYNC"}
   postgres_forget_stale_lock
 }
 
