@@ -10,5 +10,6 @@ pub mod proxy;
 pub mod recount;
 pub mod redis;
 pub mod servers;
+pub mod sql_login;
 pub mod story;
 pub mod wait;

@@ -1,6 +1,7 @@
 //! What the product says of its API, held against what it does by a program that knows only the description.
 
 use millrace_testkit::peers;
+use millrace_testkit::sql_login::SqlLogin;
 use reqwest::Client;
 use serde_json::{Value, json};
 
@@ -20,6 +21,7 @@ async fn sent(request: reqwest::RequestBuilder) -> Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_answer_is_as_the_description_of_the_api_says() {
     let product = Product::start("UTC").await;
+    let sql = SqlLogin::made(&product.database).await;
     let client = Client::new();
     let post = |path: &str, body: Value| client.post(format!("{}/api/v1{path}", product.url)).json(&body);
 
@@ -38,4 +40,5 @@ async fn every_answer_is_as_the_description_of_the_api_says() {
     let report = peers::run("openapi.py", &asked.to_string()).await;
     assert!(report.contains("No issues found"), "{report}");
     println!("{report}");
+    sql.gone().await;
 }

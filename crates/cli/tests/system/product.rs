@@ -12,6 +12,7 @@ use millrace_storage::database::{Database, PoolSettings};
 use millrace_testkit::database::TestDatabase;
 use millrace_testkit::nats::TestNats;
 use millrace_testkit::redis::TestRedis;
+use millrace_testkit::sql_login::SqlLogin;
 use millrace_testkit::story::project;
 use millrace_testkit::wait;
 use serde_json::Value;
@@ -67,6 +68,7 @@ impl Product {
             ("MILLRACE_DEAD_LETTERS_BYTES", "16MiB".to_owned()),
             ("MILLRACE_EXPORTS", files.path().to_str().unwrap().to_owned()),
             ("MILLRACE_JOB_POLL", "200ms".to_owned()),
+            ("ANALYTICS_SQL_DATABASE_URL", SqlLogin::url_of(&database)),
         ];
         let auth = start!(millrace_auth, settings, shutdown, await);
         let ingest = start!(millrace_ingest, settings, shutdown, await);

@@ -6,7 +6,8 @@ use millrace_domain::access::Scope;
 use millrace_storage::append::Appender;
 use millrace_storage::sql::{SqlDesk, SqlError, SqlLimits, Ticket, provide_login};
 use millrace_testkit::database::TestDatabase;
-use reqwest::{Method, RequestBuilder, Url};
+use millrace_testkit::sql_login::SqlLogin;
+use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
 use attacks::{ATTACKS, REFUSED_AT_THE_DOOR};
@@ -15,43 +16,6 @@ use crate::chronicle::{Teller, did, tell};
 use crate::stage::{Project, Stage, header, problem};
 
 mod attacks;
-
-/// The login of a stage, which is there when a story makes it.
-pub(crate) fn login_url(database: &TestDatabase) -> String {
-    let mut url: Url = database.url().parse().unwrap();
-    let name = format!("sql_{}", url.path().trim_start_matches('/'));
-    url.set_username(&name).unwrap();
-    url.set_password(Some("it's \"secret\"")).unwrap();
-    url.into()
-}
-
-/// Makes the login, and takes it away at the end: logins belong to the server.
-struct Login {
-    owner: tokio_postgres::Client,
-    name: String,
-    url: String,
-}
-
-impl Login {
-    async fn made(stage: &Stage) -> Self {
-        let url = login_url(&stage.database);
-        for _once_and_again in 0..2 {
-            provide_login(&stage.database.url(), &url).await.unwrap();
-        }
-        let name = url.parse::<Url>().unwrap().username().to_owned();
-        Self { owner: stage.database.client().await, name, url }
-    }
-
-    async fn gone(self) {
-        let Self { owner, name, .. } = self;
-        owner
-            .batch_execute(&format!(
-                "GRANT {name} TO CURRENT_USER WITH INHERIT TRUE; DROP OWNED BY {name}; DROP ROLE {name}"
-            ))
-            .await
-            .unwrap();
-    }
-}
 
 fn asking(stage: &Stage, project: &Project, body: &Value) -> RequestBuilder {
     stage.to(Method::POST, "/api/v1/sql").bearer_auth(project.key.reveal()).json(body)
@@ -80,7 +44,7 @@ async fn shop_and_bank(stage: &Stage) -> (Project, Project) {
 #[actix_web::test]
 async fn a_project_asks_of_its_own_events_in_sql() {
     let stage = Stage::set().await;
-    let login = Login::made(&stage).await;
+    let login = SqlLogin::made(&stage.database).await;
     let (shop, _) = shop_and_bank(&stage).await;
     let sql = "SELECT event_type, count(*) AS n, min(occurred_at) AS first, sum((properties->>'amount')::numeric) AS sum,
                       session_id, 0.1::float8 AS a, 'NaN'::float8 AS a, properties
@@ -167,7 +131,7 @@ async fn a_project_asks_of_its_own_events_in_sql() {
 #[actix_web::test]
 async fn a_statement_takes_no_longer_than_it_may_and_not_everybody_s_turn() {
     let stage = Stage::set().await;
-    let login = Login::made(&stage).await;
+    let login = SqlLogin::made(&stage.database).await;
     let (shop, bank) = shop_and_bank(&stage).await;
     let endless =
         json!({"sql": "SELECT count(*) FROM generate_series(1, 1000000) a, generate_series(1, 1000000) b"});
@@ -184,7 +148,7 @@ async fn a_statement_takes_no_longer_than_it_may_and_not_everybody_s_turn() {
 #[actix_web::test]
 async fn nothing_gets_through_either_wall() {
     let stage = Stage::set().await;
-    let login = Login::made(&stage).await;
+    let login = SqlLogin::made(&stage.database).await;
     let (shop, bank) = shop_and_bank(&stage).await;
 
     // The outer wall: whatever it is, it is refused before the database sees it, or by PostgreSQL reading it.

@@ -25,13 +25,13 @@ use millrace_testkit::database::TestDatabase;
 use millrace_testkit::nats::TestNats;
 use millrace_testkit::proxy::ChaosProxy;
 use millrace_testkit::redis::TestRedis;
+use millrace_testkit::sql_login::SqlLogin;
 use millrace_testkit::{story, wait};
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::Value;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::chronicle::Teller;
-use crate::sql;
 
 const ANY_PORT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
@@ -101,7 +101,7 @@ impl Stage {
             bind: ANY_PORT,
             redis_url: if wired { redis_wire.url(redis.url()) } else { redis.url().to_owned() },
             database_url: if wired { database_wire.url(&database.url()) } else { database.url() },
-            sql_database_url: Some(sql::login_url(&database)),
+            sql_database_url: Some(SqlLogin::url_of(&database)),
             sql_timeout: Duration::from_secs(3),
             sql_connections: 4,
             sql_per_project: 2,

@@ -19,7 +19,7 @@ use crate::errors::AuthError;
 use crate::project_access::{
     AtLeastAdmin, AtLeastViewer, ProjectAccess, RequiredRole, project_meant, unnamed,
 };
-use crate::routes::denials::{BadBody, NoAccess};
+use crate::routes::denials::{BadBody, BadParameter, NoAccess};
 use crate::state::State;
 
 /// The schema of an event type.
@@ -93,7 +93,7 @@ fn none() -> Problem {
         ("event_type" = String, Path, description = "The event type"),
         ("X-Project-Id" = Option<Uuid>, Header, description = "The project, for whoever has several"),
     ),
-    responses((status = 200, description = "The schema", body = SchemaView), NoAccess),
+    responses((status = 200, description = "The schema", body = SchemaView), NoAccess, BadParameter),
     security(("access_token" = [])),
 )]
 #[get("/api/v1/schema/{event_type}")]
@@ -173,7 +173,7 @@ pub(super) async fn set(
         ("event_type" = String, Path, description = "The event type"),
         ("X-Project-Id" = Option<Uuid>, Header, description = "The project, for whoever has several"),
     ),
-    responses((status = 204, description = "There is none from then on"), NoAccess),
+    responses((status = 204, description = "There is none from then on"), NoAccess, BadParameter),
     security(("access_token" = [])),
 )]
 #[delete("/api/v1/schema/{event_type}")]
