@@ -25,7 +25,7 @@ impl Feed for Live {
     type Item = Arc<Gathered>;
     const KIND: &'static str = "events";
 
-    fn greeting(&self) -> Value {
+    async fn greeting(&self, _: bool) -> Value {
         self.filter.told("ready")
     }
 
@@ -79,6 +79,6 @@ mod tests {
         assert_eq!(one.as_ptr(), other.as_ptr());
         assert!(frame(r#"{"event_types": ["other"]}"#).is_none());
         assert!(frame(r#"{"event_types": ["paid"]}"#).unwrap().len() < one.len());
-        assert_eq!(json!("ready"), live("{}").greeting()["type"]);
+        assert_eq!(json!("ready"), live("{}").filter.told("ready")["type"]);
     }
 }

@@ -18,6 +18,7 @@ use tokio::time::sleep;
 
 use crate::sockets::access::Viewer;
 use crate::sockets::connection::Feed;
+use crate::sockets::hub::Standing;
 use crate::sockets::{Sockets, frame};
 
 pub(crate) mod since;
@@ -56,16 +57,18 @@ impl<'a> Placed<'a> {
 
 /// What a client is told.
 struct Notifications {
-    /// Where nothing was to be told yet when the socket was asked for; `None`: nobody knows.
-    cursor: Option<u64>,
+    broker: Broker,
 }
 
 impl Feed for Notifications {
     type Item = Arc<Told>;
     const KIND: &'static str = "notifications";
 
-    fn greeting(&self) -> Value {
-        json!({"type": "ready", "cursor": self.cursor.map(|cursor| cursor.to_string())})
+    /// With the cursor of what was kept last, or none if nobody knows. It is asked for once the subscription stands, over
+    /// the same connection: what is kept later is told here, and what is kept in between is told twice and not missed.
+    async fn greeting(&self, stands: bool) -> Value {
+        let cursor = if stands { self.newest().await } else { None };
+        json!({"type": "ready", "cursor": cursor.map(|cursor| cursor.to_string())})
     }
 
     fn frame(&self, told: &Arc<Told>, viewer: &Viewer) -> Option<Bytes> {
@@ -77,17 +80,21 @@ impl Feed for Notifications {
     }
 }
 
+impl Notifications {
+    async fn newest(&self) -> Option<u64> {
+        let newest = missed::newest(&self.broker).await;
+        newest.inspect_err(|error| tracing::warn!(%error, "a socket begins without a cursor")).ok()
+    }
+}
+
 /// Opens a socket.
 pub(crate) async fn open(
     request: HttpRequest,
     payload: web::Payload,
     sockets: web::Data<Sockets>,
 ) -> HttpResponse {
-    // Before the seat is taken: what is told in between is told twice, and not missed.
-    let cursor = missed::newest(&sockets.broker).await;
-    let cursor = cursor.inspect_err(|error| tracing::warn!(%error, "sockets begin without a cursor")).ok();
     let feed = |query: Vec<(String, String)>| match query.into_iter().next() {
-        None => Ok(Notifications { cursor }),
+        None => Ok(Notifications { broker: sockets.broker.clone() }),
         Some((name, _)) => {
             Err(Problem::field(&name, "invalid", format!("there is no parameter `{name}` here")))
         }
@@ -96,10 +103,16 @@ pub(crate) async fn open(
 }
 
 /// Tells a project's clients, for as long as it is polled.
-pub(crate) async fn follow(broker: Broker, project: ProjectId, clients: broadcast::Sender<Arc<Told>>) {
+pub(crate) async fn follow(
+    broker: Broker,
+    project: ProjectId,
+    clients: broadcast::Sender<Arc<Told>>,
+    standing: Standing,
+) {
     loop {
         match notifications::told(&broker, project).await {
             Ok(mut messages) => {
+                standing.send_replace(true);
                 while let Some((cursor, message)) = messages.next().await {
                     if let Some(told) = read(cursor, &message) {
                         // The last client may just have left.

@@ -87,11 +87,11 @@ impl Sockets {
             access: Access { keys, tokens, sessions },
             broker: broker.clone(),
             tickets: Tickets(tickets),
-            live: Hub::new(runtime.clone(), move |project, sender| {
-                Box::pin(gathered::follow(live.clone(), project, sender))
+            live: Hub::new(runtime.clone(), move |project, sender, standing| {
+                Box::pin(gathered::follow(live.clone(), project, sender, standing))
             }),
-            notifications: Hub::new(runtime, move |project, sender| {
-                Box::pin(notifications::follow(told.clone(), project, sender))
+            notifications: Hub::new(runtime, move |project, sender, standing| {
+                Box::pin(notifications::follow(told.clone(), project, sender, standing))
             }),
             revoked: broadcast::Sender::new(REVOCATIONS),
             open: Arc::default(),

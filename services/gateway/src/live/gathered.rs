@@ -13,6 +13,7 @@ use tokio::sync::broadcast;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::sockets::frame;
+use crate::sockets::hub::Standing;
 
 /// How long events are gathered, but for the first after a pause, which are told at once.
 const GATHER: Duration = Duration::from_millis(100);
@@ -100,10 +101,18 @@ impl Gathered {
 }
 
 /// Tells a project's clients of its events, for as long as it is polled.
-pub(crate) async fn follow(broker: Broker, project: ProjectId, clients: broadcast::Sender<Arc<Gathered>>) {
+pub(crate) async fn follow(
+    broker: Broker,
+    project: ProjectId,
+    clients: broadcast::Sender<Arc<Gathered>>,
+    standing: Standing,
+) {
     loop {
         match live::listen(&broker, project).await {
-            Ok(messages) => gather(messages, &clients).await,
+            Ok(messages) => {
+                standing.send_replace(true);
+                gather(messages, &clients).await;
+            }
             Err(error) => tracing::warn!(%error, %project, "nobody is told of live events"),
         }
         sleep(PAUSE).await;

@@ -30,8 +30,8 @@ pub(crate) trait Feed: 'static {
     /// Its name in metrics.
     const KIND: &'static str;
 
-    /// What the client is told first.
-    fn greeting(&self) -> serde_json::Value;
+    /// What the client is told first; whether its seat stands.
+    fn greeting(&self, stands: bool) -> impl Future<Output = serde_json::Value>;
 
     /// What this client is told of an item, as a frame; `None`: nothing.
     fn frame(&self, item: &Self::Item, viewer: &Viewer) -> Option<Bytes>;
@@ -145,7 +145,9 @@ impl<F: Feed> Socket<F> {
     }
 
     async fn go_on(&mut self) -> Result<std::convert::Infallible, End> {
-        let mut greeting = self.feed.greeting();
+        // What the greeting promises from here on must be heard from here on.
+        let stands = self.seat.stands().await;
+        let mut greeting = self.feed.greeting(stands).await;
         if let Some(greeting) = greeting.as_object_mut() {
             greeting.insert("project_id".to_owned(), json!(self.viewer.project));
             greeting.insert("heartbeat_seconds".to_owned(), json!(self.heartbeat.as_secs_f64()));

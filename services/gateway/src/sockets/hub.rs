@@ -6,18 +6,27 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
 
 use millrace_domain::ids::ProjectId;
 use tokio::runtime::Handle;
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
+use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
 
 /// How many items a socket may be behind the others; then it is too slow.
 const BEHIND: usize = 32;
 
+/// How long the subscription of a project may take to stand, which it does at once where there is a broker.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Whether the subscription of a project stands: what happens from then on is told.
+pub type Standing = watch::Sender<bool>;
+
 /// What brings the items of a project to its sockets, for as long as there is one.
-type Follow<T> =
-    dyn Fn(ProjectId, broadcast::Sender<T>) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync;
+type Follow<T> = dyn Fn(ProjectId, broadcast::Sender<T>, Standing) -> Pin<Box<dyn Future<Output = ()> + Send>>
+    + Send
+    + Sync;
 
 /// The projects that somebody looks at. Cheap to clone.
 pub struct Hub<T> {
@@ -29,6 +38,7 @@ pub struct Hub<T> {
 #[derive(Debug)]
 struct Room<T> {
     items: broadcast::Sender<T>,
+    standing: watch::Receiver<bool>,
     _followed: AbortOnDropHandle<()>,
 }
 
@@ -36,7 +46,7 @@ struct Room<T> {
 #[derive(Debug)]
 pub struct Seat<T> {
     items: broadcast::Receiver<T>,
-    _room: Arc<Room<T>>,
+    room: Arc<Room<T>>,
 }
 
 impl<T> fmt::Debug for Hub<T> {
@@ -49,7 +59,7 @@ impl<T: Clone + Send + 'static> Hub<T> {
     /// A hub that follows projects with `follow`, on `runtime`: sockets live on threads of their own.
     pub fn new(
         runtime: Handle,
-        follow: impl Fn(ProjectId, broadcast::Sender<T>) -> Pin<Box<dyn Future<Output = ()> + Send>>
+        follow: impl Fn(ProjectId, broadcast::Sender<T>, Standing) -> Pin<Box<dyn Future<Output = ()> + Send>>
         + Send
         + Sync
         + 'static,
@@ -63,17 +73,24 @@ impl<T: Clone + Send + 'static> Hub<T> {
         let mut rooms = self.rooms.lock().unwrap_or_else(PoisonError::into_inner);
         let room = rooms.get(&project).and_then(Weak::upgrade).unwrap_or_else(|| {
             let items = broadcast::Sender::new(BEHIND);
-            let followed = self.runtime.spawn((self.follow)(project, items.clone()));
-            let room = Arc::new(Room { items, _followed: AbortOnDropHandle::new(followed) });
+            let (stands, standing) = watch::channel(false);
+            let followed = self.runtime.spawn((self.follow)(project, items.clone(), stands));
+            let room = Arc::new(Room { items, standing, _followed: AbortOnDropHandle::new(followed) });
             rooms.retain(|_, room| room.strong_count() > 0);
             rooms.insert(project, Arc::downgrade(&room));
             room
         });
-        Seat { items: room.items.subscribe(), _room: room }
+        Seat { items: room.items.subscribe(), room }
     }
 }
 
 impl<T: Clone> Seat<T> {
+    /// Waits until this seat hears all that happens from then on, and returns whether it does.
+    pub async fn stands(&self) -> bool {
+        let mut standing = self.room.standing.clone();
+        timeout(PATIENCE, standing.wait_for(|stands| *stands)).await.is_ok_and(|stands| stands.is_ok())
+    }
+
     /// The next item.
     ///
     /// # Errors
@@ -103,17 +120,20 @@ mod tests {
     async fn a_project_is_followed_once_and_for_as_long_as_somebody_looks() {
         let (happened, mut happenings) = mpsc::unbounded_channel();
         let told = Arc::new(AtomicUsize::new(0));
-        let hub = Hub::new(Handle::current(), move |_, sender: broadcast::Sender<usize>| {
-            let (gone, told) = (Gone(happened.clone()), Arc::clone(&told));
-            Box::pin(async move {
-                gone.0.send("followed").unwrap();
-                let _ = sender.send(told.fetch_add(1, Ordering::Relaxed));
-                std::future::pending::<()>().await;
-                drop(gone);
-            })
-        });
+        let hub =
+            Hub::new(Handle::current(), move |_, sender: broadcast::Sender<usize>, standing: Standing| {
+                let (gone, told) = (Gone(happened.clone()), Arc::clone(&told));
+                Box::pin(async move {
+                    gone.0.send("followed").unwrap();
+                    standing.send_replace(true);
+                    let _ = sender.send(told.fetch_add(1, Ordering::Relaxed));
+                    std::future::pending::<()>().await;
+                    drop(gone);
+                })
+            });
         let project = ProjectId::new();
         let (mut one, mut other) = (hub.join(project), hub.join(project));
+        assert!(one.stands().await && other.stands().await);
         assert_eq!((one.next().await, other.next().await), (Ok(0), Ok(0)));
         drop(one);
         assert_eq!(happenings.recv().await, Some("followed"));
