@@ -25,15 +25,26 @@ service_port() {
   for i in "${!services[@]}"; do [[ ${services[i]} != "$1" ]] || printf '%s\n' $((10#$port_base + i)); done
 }
 
+# Where a service listens for the gateway, if it does: half the work of a connection over the network. Its name must be
+# shorter than what a socket's address holds.
+service_socket() {
+  local socket
+  socket=$run/$1.sock
+  case $1 in auth | ingest | analytics) ((${#socket} > 100)) || printf '%s\n' "$socket" ;; esac
+}
+
 # Exports what a service is told; for a subshell. None gets a secret it has no use for, neither from the
 # shell that calls us, which may have read .millrace/env.
 service_environment() {
-  local variable value service
+  local variable value service socket
   unset MILLRACE_URL MILLRACE_PROJECT_ID MILLRACE_INGEST_KEY MILLRACE_READ_KEY "${!MILLRACE_ADMIN_@}" "${!MILLRACE_DEMO_@}"
   while IFS='=' read -r variable value; do export "$variable=$value"; done < <("$stack_home/stack" env)
   for service in "${services[@]:1}"; do
-    export "MILLRACE_${service^^}_URL=http://127.0.0.1:$(service_port "$service")"
+    socket=$(service_socket "$service")
+    export "MILLRACE_${service^^}_URL=${socket:+unix:}${socket:-http://127.0.0.1:$(service_port "$service")}"
   done
+  MILLRACE_SOCKET=$(service_socket "$1")
+  export MILLRACE_SOCKET
   MILLRACE_BIND=127.0.0.1:$(service_port "$1")
   export MILLRACE_BIND MILLRACE_LOG="${MILLRACE_LOG:-info}"
   [[ $1 == auth ]] || unset MILLRACE_OIDC_CLIENT_SECRET

@@ -3,7 +3,7 @@
 //! Anybody can send `X-Forwarded-For`, so it is believed only from proxies that the configuration names: each adds the
 //! address of its peer at the end, so the list is read from there, for as long as those who wrote it are trusted.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -34,6 +34,13 @@ impl FromStr for TrustedProxies {
     }
 }
 
+/// The other end of a connection. One over a socket in the file system is from this machine.
+#[must_use]
+pub fn peer(request: &HttpRequest) -> IpAddr {
+    let this_machine = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    request.peer_addr().map_or(this_machine, |peer| SocketAddr::ip(&peer).to_canonical())
+}
+
 impl TrustedProxies {
     /// Those on the same machine: where the gateway is unless it is told otherwise.
     #[must_use]
@@ -47,11 +54,10 @@ impl TrustedProxies {
         self.0.iter().any(|network| network.contains(&peer.to_canonical()))
     }
 
-    /// The address of the client: the last one that a trusted proxy has seen and that is none itself. `None` only for
-    /// a connection without an address, such as a socket in the file system.
+    /// The address of the client: the last one that a trusted proxy has seen and that is none itself.
     #[must_use]
-    pub fn client(&self, request: &HttpRequest) -> Option<IpAddr> {
-        let peer = request.peer_addr().map(|peer| SocketAddr::ip(&peer).to_canonical())?;
+    pub fn client(&self, request: &HttpRequest) -> IpAddr {
+        let peer = peer(request);
         let lines: Vec<&str> =
             request.headers().get_all(FORWARDED_FOR).filter_map(|line| line.to_str().ok()).collect();
         let mut client = peer;
@@ -60,7 +66,7 @@ impl TrustedProxies {
             let (true, Ok(address)) = (self.contain(client), hop.trim().parse::<IpAddr>()) else { break };
             client = address.to_canonical();
         }
-        Some(client)
+        client
     }
 }
 
@@ -76,7 +82,7 @@ mod tests {
             request = request.append_header((FORWARDED_FOR, *line));
         }
         let trusted: TrustedProxies = trusted.parse().unwrap();
-        trusted.client(&request.to_http_request()).unwrap().to_string()
+        trusted.client(&request.to_http_request()).to_string()
     }
 
     #[test]
@@ -108,7 +114,14 @@ mod tests {
         assert_eq!(client("10.0.0.1:5000", "10.0.0.0/8", &["10.9.9.9, 10.0.0.2"]), "10.9.9.9");
         let request = TestRequest::get().peer_addr("127.0.0.1:1".parse().unwrap());
         let request = request.append_header((FORWARDED_FOR, "192.0.2.1")).to_http_request();
-        assert_eq!(TrustedProxies::loopback().client(&request).unwrap().to_string(), "192.0.2.1");
+        assert_eq!(TrustedProxies::loopback().client(&request).to_string(), "192.0.2.1");
+    }
+
+    #[test]
+    fn a_neighbour_without_an_address_is_a_proxy_on_this_machine() {
+        let request = TestRequest::get().append_header((FORWARDED_FOR, "192.0.2.1")).to_http_request();
+        assert_eq!(TrustedProxies::loopback().client(&request).to_string(), "192.0.2.1");
+        assert_eq!(TrustedProxies::default().client(&request).to_string(), "127.0.0.1");
     }
 
     #[test]

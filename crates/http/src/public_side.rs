@@ -4,14 +4,13 @@
 //! names, as with [addresses](crate::client_address).
 
 use std::fmt;
-use std::net::SocketAddr;
 use std::str::FromStr;
 
 use actix_web::HttpRequest;
 use actix_web::http::header::{HOST, HeaderName, ORIGIN};
 use url::{Origin, Url};
 
-use crate::client_address::TrustedProxies;
+use crate::client_address::{self, TrustedProxies};
 
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
@@ -121,8 +120,8 @@ impl PublicSide {
 
     /// What the first of the trusted proxies says.
     fn forwarded<'a>(&self, request: &'a HttpRequest, name: &HeaderName) -> Option<&'a str> {
-        let peer = request.peer_addr().map(|peer| SocketAddr::ip(&peer))?;
-        let said = request.headers().get(name).filter(|_| self.trusted.contain(peer))?.to_str().ok()?;
+        let trusted = self.trusted.contain(client_address::peer(request));
+        let said = request.headers().get(name).filter(|_| trusted)?.to_str().ok()?;
         said.split(',').next().map(str::trim).filter(|said| !said.is_empty())
     }
 }

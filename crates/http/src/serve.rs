@@ -1,6 +1,7 @@
 //! An HTTP server with everything that is the same in every service.
 
 use std::net::TcpListener;
+use std::os::unix::net::UnixListener;
 use std::time::Duration;
 
 use actix_web::dev::Server;
@@ -17,12 +18,28 @@ pub const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// who closes and no request meets a closing connection.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
+/// Where a service listens.
+#[derive(Debug)]
+pub struct Listener {
+    /// For everybody.
+    pub net: TcpListener,
+    /// A socket in the file system, for neighbours on this machine. Whoever may open it is trusted as a proxy on this
+    /// machine is ([`crate::client_address`]).
+    pub unix: Option<UnixListener>,
+}
+
+impl From<TcpListener> for Listener {
+    fn from(net: TcpListener) -> Self {
+        Self { net, unix: None }
+    }
+}
+
 /// Starts to serve `routes`: until `shutdown`, and then lets requests in hand finish for at most `grace`.
 ///
 /// # Errors
 /// When the listener cannot be used.
 pub fn serve<R>(
-    listener: TcpListener,
+    listener: impl Into<Listener>,
     routes: R,
     shutdown: CancellationToken,
     grace: Duration,
@@ -30,7 +47,8 @@ pub fn serve<R>(
 where
     R: Fn(&mut web::ServiceConfig) + Clone + Send + 'static,
 {
-    let server = HttpServer::new(move || {
+    let Listener { net, unix } = listener.into();
+    let mut server = HttpServer::new(move || {
         App::new()
             .configure(&routes)
             .default_service(web::to(nothing_here))
@@ -42,8 +60,11 @@ where
     .keep_alive(KEEP_ALIVE)
     .shutdown_timeout(grace.as_secs())
     .disable_signals()
-    .listen(listener)?
-    .run();
+    .listen(net)?;
+    if let Some(unix) = unix {
+        server = server.listen_uds(unix)?;
+    }
+    let server = server.run();
     stop_when_cancelled(&server, shutdown);
     Ok(server)
 }

@@ -2,6 +2,9 @@
 
 use std::future::Future;
 use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::FileTypeExt;
+use std::os::unix::net::UnixListener;
+use std::path::Path;
 use std::process::ExitCode;
 
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -46,11 +49,12 @@ where
         Err(error) => return report(&error),
     };
     let outcome = configure(Env::from_process()).map_err(Fault::from).and_then(|config| {
-        let metrics = Some(metrics::install()?);
+        let recorder = metrics::install()?;
         tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
             let shutdown = lifecycle::shutdown_on_signals()?;
+            tokio::spawn(metrics::keep_small(recorder.clone()));
             tracing::info!(service, "starting");
-            run(config, Process { shutdown, metrics }).await
+            run(config, Process { shutdown, metrics: Some(recorder) }).await
         })
     });
     if let Err(error) = &outcome {
@@ -67,6 +71,19 @@ where
 pub fn listen(address: SocketAddr) -> Result<TcpListener, Fault> {
     TcpListener::bind(address)
         .map_err(|error| format!("cannot listen on {address} (MILLRACE_BIND): {error}").into())
+}
+
+/// A socket in the file system, in the place of one that an earlier process has left there. What an earlier process has
+/// accepted it still answers.
+///
+/// # Errors
+/// When there is something else at `path`, or no room for it.
+pub fn listen_beside(path: &Path) -> Result<UnixListener, Fault> {
+    let fault = |error| format!("cannot listen on {} (MILLRACE_SOCKET): {error}", path.display());
+    if path.symlink_metadata().is_ok_and(|there| there.file_type().is_socket()) {
+        std::fs::remove_file(path).map_err(fault)?;
+    }
+    Ok(UnixListener::bind(path).map_err(fault)?)
 }
 
 #[expect(clippy::print_stderr, reason = "there is no log yet to write to")]

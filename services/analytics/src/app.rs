@@ -1,6 +1,6 @@
 //! The service, put together.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,14 +8,14 @@ use actix_web::web;
 use millrace_cache::limits::Limits as Rates;
 use millrace_cache::revocations::RevocationCount;
 use millrace_http::authorized::Authenticator;
-use millrace_http::serve::serve;
+use millrace_http::serve::{Listener, serve};
 use millrace_messaging::broker::Broker;
 use millrace_messaging::keys::KeyResolver;
 use millrace_messaging::notifications;
 use millrace_messaging::project_tables::{API_LIMITS, TableCopy};
 use millrace_messaging::tokens::TokenVerifier;
 use millrace_runtime::health::{self, Health};
-use millrace_runtime::launch::{Fault, Process, listen};
+use millrace_runtime::launch::{Fault, Process, listen, listen_beside};
 use millrace_runtime::lifecycle::Components;
 use millrace_storage::database::{Database, PoolSettings};
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -39,7 +39,7 @@ const PUBLISH_TIMEOUT: Duration = Duration::from_secs(3);
 /// Analytics, ready to run.
 #[derive(Debug)]
 pub struct App {
-    listener: TcpListener,
+    listener: Listener,
     state: State,
     broker: Broker,
     replicas: usize,
@@ -55,7 +55,8 @@ impl App {
     /// # Errors
     /// When the address is taken or the broker away. The database may come later.
     pub async fn build(config: Config, process: Process) -> Result<Self, Fault> {
-        let listener = listen(config.bind)?;
+        let unix = config.socket.as_deref().map(listen_beside).transpose()?;
+        let listener = Listener { net: listen(config.bind)?, unix };
         let broker = Broker::connect(&config.nats_url, "analytics", PUBLISH_TIMEOUT).await?;
         let settings =
             PoolSettings { statement_timeout: config.statement_timeout, ..PoolSettings::named("analytics") };
@@ -126,7 +127,7 @@ impl App {
     /// # Errors
     /// When the socket is gone.
     pub fn address(&self) -> std::io::Result<SocketAddr> {
-        self.listener.local_addr()
+        self.listener.net.local_addr()
     }
 
     /// Serves until the process is asked to stop.

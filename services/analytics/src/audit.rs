@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub fn origin(state: &State, request: &HttpRequest) -> Origin {
     let agent = request.headers().get(USER_AGENT).and_then(|agent| agent.to_str().ok());
     Origin {
-        address: state.trusted_proxies.client(request),
+        address: Some(state.trusted_proxies.client(request)),
         user_agent: agent.and_then(ShortText::cut),
         request_id: RequestId::current().and_then(|id| ShortText::cut(id.as_str())),
     }

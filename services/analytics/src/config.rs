@@ -1,6 +1,7 @@
 //! What analytics reads from its environment.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use bytesize::ByteSize;
@@ -16,6 +17,8 @@ use crate::alerts::webhook::Webhooks;
 pub struct Config {
     /// `MILLRACE_BIND`: where to listen.
     pub bind: SocketAddr,
+    /// `MILLRACE_SOCKET`: a socket in the file system to listen on as well, for a gateway on the same machine.
+    pub socket: Option<PathBuf>,
     /// `ANALYTICS_DATABASE_URL`, such as a replica's, or else `DATABASE_URL`.
     pub database_url: String,
     /// `ANALYTICS_SQL_DATABASE_URL`: the login that asks what projects ask in SQL; without one they cannot.
@@ -64,6 +67,7 @@ impl Config {
     /// Everything that is wrong with it.
     pub fn from_env(mut env: Env) -> Result<Self, ConfigError> {
         let bind = env.or("MILLRACE_BIND", SocketAddr::from((Ipv4Addr::LOCALHOST, 8084)));
+        let socket = env.optional("MILLRACE_SOCKET");
         let replica: Option<String> = env.optional("ANALYTICS_DATABASE_URL");
         let workspace_url: Option<String> = env.required("DATABASE_URL");
         let database_url = replica.or_else(|| workspace_url.clone());
@@ -114,6 +118,7 @@ impl Config {
         env.finish(|| {
             Some(Self {
                 bind,
+                socket,
                 database_url: database_url?,
                 sql_database_url,
                 sql_timeout,

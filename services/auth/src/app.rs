@@ -1,6 +1,6 @@
 //! The service, put together.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,11 +11,11 @@ use millrace_cache::revocations::RevocationCount;
 use millrace_files::Files;
 use millrace_http::completion;
 use millrace_http::public_side::PublicSide;
-use millrace_http::serve::serve;
+use millrace_http::serve::{Listener, serve};
 use millrace_messaging::broker::Broker;
 use millrace_messaging::streams::AuditLimits;
 use millrace_runtime::health::{self, Health};
-use millrace_runtime::launch::{Fault, Process, listen};
+use millrace_runtime::launch::{Fault, Process, listen, listen_beside};
 use millrace_runtime::lifecycle::Components;
 use millrace_storage::database::{Database, PoolSettings};
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -42,7 +42,7 @@ const SENDERS: usize = 2;
 /// Auth, ready to run.
 #[derive(Debug)]
 pub struct App {
-    listener: TcpListener,
+    listener: Listener,
     state: State,
     post: Option<Post>,
     health: Arc<Health>,
@@ -58,7 +58,8 @@ impl App {
     /// When the address is taken, the database or the broker away, or the master key not the one that sealed the
     /// signing key.
     pub async fn build(config: Config, process: Process) -> Result<Self, Fault> {
-        let listener = listen(config.bind)?;
+        let unix = config.socket.as_deref().map(listen_beside).transpose()?;
+        let listener = Listener { net: listen(config.bind)?, unix };
         let broker = Broker::connect(&config.nats_url, "auth", BROKER_TIMEOUT).await?;
         let database = Database::new(&config.database_url, PoolSettings::named("auth"))?;
         let tokens = Tokens::load(&database, &config.master_key, &config.issuer).await?;
@@ -136,7 +137,7 @@ impl App {
     /// # Errors
     /// When the socket is gone.
     pub fn address(&self) -> std::io::Result<SocketAddr> {
-        self.listener.local_addr()
+        self.listener.net.local_addr()
     }
 
     /// Serves until the process is asked to stop.

@@ -1,7 +1,7 @@
 //! Trying a password, no more often than is allowed.
 
 use std::future::Future;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use actix_web::HttpRequest;
 
@@ -46,7 +46,7 @@ impl Prover {
 /// Where a request came from, as it is counted.
 #[must_use]
 pub fn address(state: &State, request: &HttpRequest) -> IpAddr {
-    state.trusted_proxies.client(request).unwrap_or(Ipv4Addr::UNSPECIFIED.into())
+    state.trusted_proxies.client(request)
 }
 
 /// An address as it is counted: the same however it is written.

@@ -27,6 +27,8 @@ pub const LOCAL_GATEWAY: &str = "http://127.0.0.1:8080";
 pub struct Config {
     /// `MILLRACE_BIND`: where to listen.
     pub bind: SocketAddr,
+    /// `MILLRACE_SOCKET`: a socket in the file system to listen on as well, for a gateway on the same machine.
+    pub socket: Option<PathBuf>,
     /// `DATABASE_URL`.
     pub database_url: String,
     /// `NATS_URL`.
@@ -94,6 +96,7 @@ impl Config {
     /// Everything that is wrong with it.
     pub fn from_env(mut env: Env) -> Result<Self, ConfigError> {
         let bind = env.or("MILLRACE_BIND", SocketAddr::from((Ipv4Addr::LOCALHOST, 8081)));
+        let socket = env.optional("MILLRACE_SOCKET");
         let database_url = env.required("DATABASE_URL");
         let nats_url = env.required("NATS_URL");
         let redis_url = env.required("REDIS_URL");
@@ -147,6 +150,7 @@ impl Config {
         env.finish(|| {
             Some(Self {
                 bind,
+                socket,
                 database_url: database_url?,
                 nats_url: nats_url?,
                 redis_url: redis_url?,

@@ -51,7 +51,7 @@ impl Client {
         let agent = request.headers().get(USER_AGENT).and_then(|agent| agent.to_str().ok());
         Self {
             user_agent: agent.map(|agent| agent.chars().take(MAX_AGENT_CHARS).collect()),
-            address: trusted.client(request).map(|address| address.to_string()),
+            address: Some(trusted.client(request).to_string()),
         }
     }
 

@@ -21,8 +21,6 @@ use millrace_http::quota::{self, Field, Quota};
 use millrace_http::session_cookie::SessionCookies;
 use sha2::{Digest, Sha256};
 
-use crate::upstreams::Upstream;
-
 /// What a caller may ask, as metrics and headers call it.
 const API: &str = "api";
 /// What an address may ask, whatever it shows.
@@ -35,15 +33,15 @@ const LOGIN: [&str; 2] = ["/api/v1/auth/login", "/auth/login"];
 pub enum RouteClass {
     /// Questions and changes.
     Api,
-    /// By those who know better: auth counts attempts to sign in, ingest events.
+    /// By auth, which counts attempts to sign in.
     Elsewhere,
 }
 
 impl RouteClass {
-    /// What a request to a service is counted as.
+    /// What a request for a path is counted as.
     #[must_use]
-    pub fn of(upstream: Upstream, path: &str) -> Self {
-        if upstream == Upstream::Ingest || LOGIN.contains(&path) { Self::Elsewhere } else { Self::Api }
+    pub fn of(path: &str) -> Self {
+        if LOGIN.contains(&path) { Self::Elsewhere } else { Self::Api }
     }
 }
 
@@ -87,16 +85,12 @@ impl Limiter {
         let mut add = |policy, rate: Option<Rate>, allowance: &dyn Fn(Rate) -> Allowance| {
             allowances.extend(rate.map(|rate| (Quota::of(policy, rate), allowance(rate))));
         };
-        match (credential(request), address) {
-            (Some(credential), address) => {
+        match credential(request) {
+            Some(credential) => {
                 add(API, self.api, &|rate| Allowance::of_credential(API, &credential, rate));
-                if let Some(address) = address {
-                    add(ADDRESS, self.address, &|rate| Allowance::of_address(ADDRESS, address, rate));
-                }
+                add(ADDRESS, self.address, &|rate| Allowance::of_address(ADDRESS, address, rate));
             }
-            (None, Some(address)) => add(API, self.api, &|rate| Allowance::of_address(API, address, rate)),
-            // A connection without an address is from this machine.
-            (None, None) => {}
+            None => add(API, self.api, &|rate| Allowance::of_address(API, address, rate)),
         }
         allowances
     }
@@ -150,16 +144,14 @@ mod tests {
 
     #[test]
     fn what_others_count_is_not_counted_twice() {
-        use Upstream::{Analytics, Auth, Ingest};
-        for (upstream, path, class) in [
-            (Ingest, "/api/v1/events", RouteClass::Elsewhere),
-            (Auth, "/api/v1/auth/login", RouteClass::Elsewhere),
-            (Auth, "/auth/login", RouteClass::Elsewhere),
-            (Auth, "/api/v1/auth/login/", RouteClass::Api),
-            (Auth, "/api/v1/auth/refresh", RouteClass::Api),
-            (Analytics, "/api/v1/stats/dau", RouteClass::Api),
+        for (path, class) in [
+            ("/api/v1/auth/login", RouteClass::Elsewhere),
+            ("/auth/login", RouteClass::Elsewhere),
+            ("/api/v1/auth/login/", RouteClass::Api),
+            ("/api/v1/auth/refresh", RouteClass::Api),
+            ("/api/v1/stats/dau", RouteClass::Api),
         ] {
-            assert_eq!(RouteClass::of(upstream, path), class, "{path}");
+            assert_eq!(RouteClass::of(path), class, "{path}");
         }
     }
 }

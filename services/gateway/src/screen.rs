@@ -23,9 +23,8 @@ pub async fn middleware<B: MessageBody>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
-    if let Some(client) = trusted_proxies.client(request.request()) {
-        tracing::Span::current().record("client", tracing::field::display(client));
-    }
+    let client = trusted_proxies.client(request.request());
+    tracing::Span::current().record("client", tracing::field::display(client));
     match look(request.request()) {
         Ok(()) => Ok(next.call(request).await?.map_into_left_body()),
         Err(problem) => Ok(request.into_response(problem.error_response()).map_into_right_body()),

@@ -1,6 +1,7 @@
 //! What ingest reads from its environment.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use bytesize::ByteSize;
@@ -14,6 +15,8 @@ use millrace_runtime::config::{ConfigError, Env};
 pub struct Config {
     /// `MILLRACE_BIND`: where to listen.
     pub bind: SocketAddr,
+    /// `MILLRACE_SOCKET`: a socket in the file system to listen on as well, for a gateway on the same machine.
+    pub socket: Option<PathBuf>,
     /// `NATS_URL`.
     pub nats_url: String,
     /// `REDIS_URL`.
@@ -44,6 +47,7 @@ impl Config {
     /// Everything that is wrong with it.
     pub fn from_env(mut env: Env) -> Result<Self, ConfigError> {
         let bind = env.or("MILLRACE_BIND", SocketAddr::from((Ipv4Addr::LOCALHOST, 8082)));
+        let socket = env.optional("MILLRACE_SOCKET");
         let nats_url = env.required("NATS_URL");
         let redis_url = env.required("REDIS_URL");
         let publish_timeout = env.duration("MILLRACE_PUBLISH_TIMEOUT", Duration::from_secs(3));
@@ -72,6 +76,7 @@ impl Config {
         env.finish(|| {
             Some(Self {
                 bind,
+                socket,
                 nats_url: nats_url?,
                 redis_url: redis_url?,
                 publish_timeout,

@@ -25,7 +25,7 @@ impl Sender {
     pub fn of(state: &State, caller: &Authorized<Ingest>, request: &HttpRequest) -> Self {
         let request_id = RequestId::current().map(|id| id.to_string()).unwrap_or_default();
         let agent = request.headers().get(USER_AGENT).and_then(|agent| agent.to_str().ok());
-        let address = state.passes_addresses_on.as_ref().and_then(|proxies| proxies.client(request));
+        let address = state.passes_addresses_on.as_ref().map(|proxies| proxies.client(request));
         let source =
             Source::of(&request_id).with_key(caller.key_id).with_user_agent(agent).with_address(address);
         Self { project_id: caller.project_id, source }

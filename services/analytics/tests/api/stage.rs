@@ -99,6 +99,7 @@ impl Stage {
         let redis_wire = ChaosProxy::before(redis.url()).await;
         let config = Config {
             bind: ANY_PORT,
+            socket: None,
             redis_url: if wired { redis_wire.url(redis.url()) } else { redis.url().to_owned() },
             database_url: if wired { database_wire.url(&database.url()) } else { database.url() },
             sql_database_url: Some(SqlLogin::url_of(&database)),

@@ -218,6 +218,7 @@ async fn start(config: Config) -> Running {
 pub(crate) fn config(database_url: &str, nats_url: &str) -> Config {
     Config {
         bind: ANY_PORT,
+        socket: None,
         database_url: database_url.to_owned(),
         nats_url: nats_url.to_owned(),
         redis_url: "redis://127.0.0.1:1".to_owned(),

@@ -2,21 +2,24 @@
 
 use std::fmt;
 use std::io;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use hyper::header::HeaderValue;
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
+use tokio_util::either::Either;
 use url::{Host, Url};
 
 /// How long a connection may take to come about. Services are neighbours: one that takes longer is away, and the
 /// client is better told so than kept waiting.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Where the instances of a service listen: a URL such as `http://127.0.0.1:8081`, or several, separated by commas.
+/// Where the instances of a service listen: a URL such as `http://127.0.0.1:8081`, or `unix:/run/millrace/auth.sock` for a
+/// neighbour on this machine; or several, separated by commas.
 #[derive(Clone, Debug)]
 pub struct Origin {
     instances: Arc<[Instance]>,
@@ -24,12 +27,22 @@ pub struct Origin {
     turn: Arc<AtomicUsize>,
 }
 
-/// The scheme, host and port of a URL.
+/// A connection to an instance.
+pub type Stream = Either<TcpStream, UnixStream>;
+
 #[derive(Debug)]
 struct Instance {
-    host: String,
-    port: u16,
+    place: Place,
+    /// The value of `Host` there.
     authority: HeaderValue,
+}
+
+#[derive(Debug)]
+enum Place {
+    /// The host and port of a URL.
+    Net(String, u16),
+    /// A socket in the file system: half the work of a connection over the network, on both sides.
+    Unix(PathBuf),
 }
 
 /// Why a text is not an origin.
@@ -39,7 +52,9 @@ pub enum OriginError {
     #[error("not a URL: {0}")]
     Url(#[from] url::ParseError),
     /// It is a URL of another kind.
-    #[error("must look like http://host:port, without a path, a query or credentials")]
+    #[error(
+        "must look like http://host:port, without a path, a query or credentials, or like unix:/path/to/socket"
+    )]
     NotAnOrigin,
 }
 
@@ -57,6 +72,13 @@ impl FromStr for Instance {
 
     fn from_str(text: &str) -> Result<Self, OriginError> {
         let url = Url::parse(text)?;
+        if let Some(path) = text.strip_prefix("unix:") {
+            if !path.starts_with('/') {
+                return Err(OriginError::NotAnOrigin);
+            }
+            let authority = HeaderValue::from_static("localhost");
+            return Ok(Self { place: Place::Unix(path.into()), authority });
+        }
         let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
         let anonymous = url.username().is_empty() && url.password().is_none();
         if url.scheme() != "http" || !bare || !anonymous {
@@ -70,7 +92,7 @@ impl FromStr for Instance {
             Host::Ipv4(address) => address.to_string(),
             Host::Ipv6(address) => address.to_string(),
         };
-        Ok(Self { host, port, authority })
+        Ok(Self { place: Place::Net(host, port), authority })
     }
 }
 
@@ -78,7 +100,12 @@ impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (i, instance) in self.instances.iter().enumerate() {
             let comma = if i == 0 { "" } else { "," };
-            write!(f, "{comma}http://{}", instance.authority.to_str().unwrap_or_default())?;
+            match &instance.place {
+                Place::Net(..) => {
+                    write!(f, "{comma}http://{}", instance.authority.to_str().unwrap_or_default())?;
+                }
+                Place::Unix(path) => write!(f, "{comma}unix:{}", path.display())?,
+            }
         }
         Ok(())
     }
@@ -96,7 +123,7 @@ impl Origin {
     ///
     /// # Errors
     /// When nobody listens at any of them, or nobody answers in time.
-    pub async fn connect(&self) -> io::Result<(TcpStream, HeaderValue)> {
+    pub async fn connect(&self) -> io::Result<(Stream, HeaderValue)> {
         let count = self.instances.len();
         let first = self.turn.fetch_add(1, Ordering::Relaxed) % count.max(1);
         let mut outcome = Err(io::ErrorKind::NotFound.into());
@@ -111,14 +138,24 @@ impl Origin {
 }
 
 impl Instance {
-    async fn connect(&self) -> io::Result<TcpStream> {
-        let connecting = TcpStream::connect((self.host.as_str(), self.port));
-        let stream = timeout(CONNECT_TIMEOUT, connecting).await.map_err(|_elapsed| {
+    async fn connect(&self) -> io::Result<Stream> {
+        timeout(CONNECT_TIMEOUT, self.place.connect()).await.map_err(|_elapsed| {
             io::Error::new(io::ErrorKind::TimedOut, format!("no connection within {CONNECT_TIMEOUT:?}"))
-        })??;
-        // A chunk goes out when it is there, not when there is more of it.
-        stream.set_nodelay(true)?;
-        Ok(stream)
+        })?
+    }
+}
+
+impl Place {
+    async fn connect(&self) -> io::Result<Stream> {
+        match self {
+            Self::Net(host, port) => {
+                let stream = TcpStream::connect((host.as_str(), *port)).await?;
+                // A chunk goes out when it is there, not when there is more of it.
+                stream.set_nodelay(true)?;
+                Ok(Either::Left(stream))
+            }
+            Self::Unix(path) => Ok(Either::Right(UnixStream::connect(path).await?)),
+        }
     }
 }
 
@@ -136,6 +173,8 @@ mod tests {
         ] {
             assert_eq!(text.parse::<Origin>().unwrap().to_string(), format!("http://{authority}"));
         }
+        let neighbours = "unix:/run/a.sock,http://b:2";
+        assert_eq!(neighbours.parse::<Origin>().unwrap().to_string(), neighbours);
     }
 
     #[test]
@@ -148,6 +187,8 @@ mod tests {
             "http://u:p@ingest",
             "http://",
             "http://a:1,",
+            "unix:a.sock",
+            "unix:",
             "",
         ];
         for text in texts {

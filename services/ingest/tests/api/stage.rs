@@ -81,6 +81,7 @@ impl Stage {
         let redis_wire = ChaosProxy::before(redis.url()).await;
         let config = Config {
             bind: ANY_PORT,
+            socket: None,
             nats_url: nats_wire.url(nats.url()),
             redis_url: redis_wire.url(redis.url()),
             publish_timeout: Duration::from_secs(2),

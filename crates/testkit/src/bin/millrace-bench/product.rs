@@ -14,6 +14,7 @@ use millrace_storage::api_keys::{self, NewApiKey};
 use millrace_storage::database::{Database, PoolSettings};
 use millrace_testkit::database::TestDatabase;
 use millrace_testkit::{servers, story};
+use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
 const STORE_DEADLINE: Duration = Duration::from_secs(600);
@@ -25,6 +26,8 @@ pub struct Product {
     pub project: ProjectId,
     pub key: ApiKey,
     ports: [u16; 5],
+    /// Where services listen for the gateway, as `make up` has them do.
+    sockets: TempDir,
     settings: Vec<(&'static str, String)>,
     running: Vec<(&'static str, Child)>,
 }
@@ -55,7 +58,7 @@ impl Product {
         api_keys::create(&mut *pool.connection().await?, project, new).await?;
         let settings = settings.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
         let mut product =
-            Self { database, project, key, ports: free_ports()?, settings, running: Vec::new() };
+            Self { database, project, key, ports: free_ports()?, sockets: tempfile::tempdir()?, settings, running: Vec::new() };
         for service in services {
             product.launch(service)?;
         }
@@ -167,6 +170,8 @@ impl Product {
 
     fn command(&self, service: &'static str, bind: String) -> anyhow::Result<Command> {
         let address = |index: usize| format!("127.0.0.1:{}", self.ports[index]);
+        let socket = |service: &str| self.sockets.path().join(format!("{service}.sock"));
+        let beside = |service: &str| format!("unix:{}", socket(service).display());
         let binary = binaries()?.join(format!("millrace-{service}"));
         let log = log_of(service)?;
         let mut command = Command::new(&binary);
@@ -175,10 +180,11 @@ impl Product {
             .env("NATS_URL", servers::nats_url())
             .env("REDIS_URL", servers::redis_url())
             .env("MILLRACE_BIND", bind)
-            .env("MILLRACE_AUTH_URL", format!("http://{}", address(1)))
-            .env("MILLRACE_INGEST_URL", format!("http://{}", address(2)))
+            .env("MILLRACE_SOCKET", socket(service))
+            .env("MILLRACE_AUTH_URL", beside("auth"))
+            .env("MILLRACE_INGEST_URL", beside("ingest"))
             .env("MILLRACE_WORKER_URL", format!("http://{}", address(3)))
-            .env("MILLRACE_ANALYTICS_URL", format!("http://{}", address(4)))
+            .env("MILLRACE_ANALYTICS_URL", beside("analytics"))
             .env("MILLRACE_MASTER_KEY", "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff")
             .env("MILLRACE_API_LIMIT", "off")
             .env("MILLRACE_ADDRESS_LIMIT", "off")

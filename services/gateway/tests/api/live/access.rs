@@ -24,6 +24,7 @@ impl Stage {
         let shutdown = CancellationToken::new();
         let config = millrace_ingest::config::Config {
             bind: ([127, 0, 0, 1], 0).into(),
+            socket: None,
             nats_url: self.nats.url().to_owned(),
             redis_url: "redis://127.0.0.1:1".to_owned(),
             publish_timeout: Duration::from_secs(2),
