@@ -95,7 +95,10 @@ impl Broker {
     }
 
     /// Fails at once while there is no connection, where a publish would wait in the client's buffer.
-    pub(crate) fn check_connected(&self) -> Result<(), MessagingError> {
+    ///
+    /// # Errors
+    /// [`MessagingError::Unavailable`].
+    pub fn check_connected(&self) -> Result<(), MessagingError> {
         match self.client.connection_state() {
             State::Connected => Ok(()),
             state => Err(MessagingError::Unavailable(format!("not connected ({state})"))),

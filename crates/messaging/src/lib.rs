@@ -8,7 +8,6 @@ pub mod dead_letters;
 pub mod error;
 pub mod exhausted;
 pub mod forgetting;
-pub mod group;
 pub mod jobs;
 pub mod keys;
 pub mod live;

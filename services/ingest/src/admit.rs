@@ -4,12 +4,11 @@
 use chrono::{DateTime, Utc};
 use millrace_cache::duplicates::Fingerprint;
 use millrace_domain::batch::EventBatch;
-use millrace_domain::event::Event;
-use millrace_domain::ids::ProjectId;
 use millrace_messaging::publisher;
 use millrace_messaging::trace::Origin;
 
 use crate::errors::IngestError;
+use crate::group::fingerprint;
 use crate::parse::Parsed;
 use crate::sender::Sender;
 use crate::settle::settle;
@@ -69,7 +68,7 @@ pub async fn admit(
     let batch = |events| EventBatch { project_id, received_at: now, events };
     if how.wait_until_stored {
         // The memory is not asked: it knows what was accepted, and the question is what is stored.
-        let fingerprints = fingerprints(&events);
+        let fingerprints: Vec<Fingerprint> = events.iter().map(fingerprint).collect();
         verdicts.accepted = count(events.len());
         // Those that the database recognises are counted by the worker.
         metrics::counter!("events_duplicate_total").increment(verdicts.duplicates);
@@ -78,7 +77,8 @@ pub async fn admit(
         let replies =
             publisher::publish_watched(&state.broker, &batch, Origin::from(sender.source.clone())).await?;
         shown.into_iter().for_each(|sample| state.tap.show(sample));
-        remember(state, project_id, &fingerprints, now).await;
+        // A failure was counted and logged where it happened, and costs only the verdict on a repetition.
+        let _ = state.memory.remember(project_id, &fingerprints, now).await;
         let Some(stored) = replies.wait(state.stored_timeout).await else {
             return Ok((Outcome::Durable, verdicts));
         };
@@ -88,37 +88,13 @@ pub async fn admit(
         return Ok((Outcome::Stored, verdicts));
     }
 
-    let fresh = unseen(state, project_id, events, now).await;
-    verdicts.accepted = count(fresh.len());
+    if !events.is_empty() {
+        let origin = Origin::from(sender.source.clone());
+        verdicts.accepted = state.group.admit(batch(events), origin).await?;
+    }
     verdicts.duplicates = count(sent) - verdicts.accepted - verdicts.rejected;
     metrics::counter!("events_duplicate_total").increment(verdicts.duplicates);
-    if !fresh.is_empty() {
-        let fingerprints = fingerprints(&fresh);
-        let batch = batch(fresh);
-        let shown = state.tap.sample(&batch);
-        state.publisher.publish(batch, Origin::from(sender.source.clone())).await?;
-        shown.into_iter().for_each(|sample| state.tap.show(sample));
-        remember(state, project_id, &fingerprints, now).await;
-    }
     Ok((Outcome::Durable, verdicts))
-}
-
-/// The events that were not accepted a short while ago; all of them when the memory is away, since the database
-/// recognises repetitions too.
-async fn unseen(state: &State, project: ProjectId, events: Vec<Event>, now: DateTime<Utc>) -> Vec<Event> {
-    match state.memory.seen(project, &fingerprints(&events), now).await {
-        Ok(seen) => events.into_iter().zip(seen).filter(|(_, seen)| !seen).map(|(event, _)| event).collect(),
-        Err(_counted_and_logged) => events,
-    }
-}
-
-async fn remember(state: &State, project: ProjectId, accepted: &[Fingerprint], now: DateTime<Utc>) {
-    // A failure was counted and logged where it happened, and costs only the verdict on a repetition.
-    let _ = state.memory.remember(project, accepted, now).await;
-}
-
-fn fingerprints(events: &[Event]) -> Vec<Fingerprint> {
-    events.iter().map(|event| Fingerprint::of(event.event_id, event.occurred_at)).collect()
 }
 
 fn count(length: usize) -> u64 {

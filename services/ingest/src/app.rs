@@ -1,6 +1,6 @@
 //! The service, put together.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,29 +9,29 @@ use millrace_cache::duplicates::DuplicateMemory;
 use millrace_cache::limits::Limits;
 use millrace_cache::revocations::RevocationCount;
 use millrace_http::authorized::Authenticator;
-use millrace_http::serve::serve;
+use millrace_http::serve::{Listener, serve};
 use millrace_messaging::broker::Broker;
-use millrace_messaging::group::{Gatherer, GroupPublisher};
 use millrace_messaging::keys::KeyResolver;
 use millrace_messaging::live::tap::{Tap, Tapper};
 use millrace_messaging::project_tables::{EVENT_LIMITS, EVENT_ORIGINS, TableCopy};
 use millrace_messaging::streams;
 use millrace_runtime::health::{self, Health};
 use millrace_runtime::labels::{CappedLabels, EVENT_TYPE_LABELS};
-use millrace_runtime::launch::{Fault, Process, listen};
+use millrace_runtime::launch::{Fault, Process, listen, listen_beside};
 use millrace_runtime::lifecycle::Components;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::authenticator::BrokerAuthenticator;
 use crate::budget::Budget;
 use crate::config::Config;
+use crate::group::{Gatherer, GroupCommit};
 use crate::routes;
 use crate::state::State;
 
 /// Ingest, ready to run.
 #[derive(Debug)]
 pub struct App {
-    listener: TcpListener,
+    listener: Listener,
     state: State,
     gatherer: Gatherer,
     tapper: Tapper,
@@ -48,7 +48,8 @@ impl App {
     /// # Errors
     /// When the address is taken or the broker away. Redis may be away.
     pub async fn build(config: Config, process: Process) -> Result<Self, Fault> {
-        let listener = listen(config.bind)?;
+        let unix = config.socket.as_deref().map(listen_beside).transpose()?;
+        let listener = Listener { net: listen(config.bind)?, unix };
         let broker = Broker::connect(&config.nats_url, "ingest", config.publish_timeout).await?;
         streams::ensure(&broker, config.streams).await?;
         let memory = DuplicateMemory::new(&config.redis_url, config.duplicate_window)?;
@@ -68,8 +69,8 @@ impl App {
                     async move { memory.ping().await.map_err(|e| e.to_string()) }
                 })
         };
-        let (publisher, gatherer) = GroupPublisher::new(broker.clone());
         let (tap, tapper) = Tap::new(broker.clone());
+        let (group, gatherer) = GroupCommit::new(broker.clone(), memory.clone(), tap.clone());
         Ok(Self {
             listener,
             gatherer,
@@ -78,7 +79,7 @@ impl App {
             revocations: RevocationCount::new(&config.redis_url)?,
             state: State {
                 broker,
-                publisher,
+                group,
                 tap,
                 memory,
                 event_limits,
@@ -100,7 +101,7 @@ impl App {
     /// # Errors
     /// When the socket is gone.
     pub fn address(&self) -> std::io::Result<SocketAddr> {
-        self.listener.local_addr()
+        self.listener.net.local_addr()
     }
 
     /// Serves until the process is asked to stop.

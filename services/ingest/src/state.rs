@@ -11,12 +11,12 @@ use millrace_domain::origins::AllowedOrigins;
 use millrace_domain::rate::Rate;
 use millrace_http::client_address::TrustedProxies;
 use millrace_messaging::broker::Broker;
-use millrace_messaging::group::GroupPublisher;
 use millrace_messaging::live::tap::Tap;
 use millrace_messaging::project_tables::TableCopy;
 use millrace_runtime::labels::CappedLabels;
 
 use crate::budget::Budget;
+use crate::group::GroupCommit;
 use crate::parse::Rejected;
 
 /// Shared by all workers of the server.
@@ -25,7 +25,7 @@ pub struct State {
     /// The log, for senders that wait until their events are stored.
     pub broker: Broker,
     /// The log, for everyone else.
-    pub publisher: GroupPublisher,
+    pub group: GroupCommit,
     /// Shows what was accepted to whoever watches.
     pub tap: Tap,
     /// The fast memory for repetitions.
