@@ -16,6 +16,7 @@ pub mod public_side;
 pub mod query;
 pub mod quota;
 pub mod request_id;
+mod request_metrics;
 pub mod revision;
 pub mod serve;
 pub mod session_cookie;

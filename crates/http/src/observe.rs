@@ -12,14 +12,14 @@ use tracing::Instrument;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 use crate::request_id::RequestId;
+use crate::request_metrics;
 
 /// How many parameters are named in the log.
 const MAX_NAMES: usize = 20;
 /// A longer name is none of ours.
 const MAX_NAME_BYTES: usize = 32;
 
-/// Counts and times the request under its route template, never under its path: paths hold ids, and a label per id
-/// would grow without bound.
+/// Counts, times and logs the request.
 ///
 /// # Errors
 /// Those of the service inside.
@@ -28,18 +28,21 @@ pub async fn middleware<B: MessageBody>(
     next: Next<B>,
 ) -> Result<ServiceResponse<B>, Error> {
     let started = Instant::now();
-    let method = request.method().as_str().to_owned();
+    let method = request.method().clone();
     let request_id = RequestId::current();
     let span = tracing::info_span!(
         "request",
         otel.kind = "server",
-        method,
+        method = method.as_str(),
         protocol = ?request.version(),
-        parameters = names(request.query_string()),
+        parameters = tracing::field::Empty,
         // Of whom services know nothing but the gateway.
         client = tracing::field::Empty,
         request_id = request_id.as_ref().map(RequestId::as_str)
     );
+    if !request.query_string().is_empty() && !span.is_disabled() {
+        span.record("parameters", names(request.query_string()));
+    }
     let parent = opentelemetry::global::get_text_map_propagator(|p| p.extract(&Headers(request.headers())));
     // Fails only where no exporter is installed, and then there is no trace to join.
     let _ = span.set_parent(parent);
@@ -48,18 +51,13 @@ pub async fn middleware<B: MessageBody>(
         Ok(response) => (response.status(), response.request().match_pattern()),
         Err(error) => (error.as_response_error().status_code(), None),
     };
-    let endpoint = endpoint.unwrap_or_else(|| "unmatched".to_owned());
+    let endpoint = endpoint.as_deref().unwrap_or("unmatched");
     let elapsed = started.elapsed();
     if !endpoint.starts_with("/health") && endpoint != "/metrics" {
         let elapsed_us = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX);
         span.in_scope(|| tracing::info!(endpoint, status = status.as_u16(), elapsed_us, "answered"));
     }
-    metrics::histogram!("api_request_duration_seconds", "method" => method.clone(), "endpoint" => endpoint.clone())
-        .record(elapsed);
-    metrics::counter!(
-        "api_requests_total", "method" => method, "endpoint" => endpoint, "status_code" => status.as_u16().to_string()
-    )
-    .increment(1);
+    request_metrics::record(&method, endpoint, status, elapsed);
     outcome
 }
 
