@@ -5,6 +5,7 @@
 //! alone, so that neither a neighbour under the same domain nor somebody on the line can put theirs in its place. The
 //! other name is not looked at then.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use actix_web::http::header::{COOKIE, HeaderMap, HeaderValue, InvalidHeaderValue, SET_COOKIE};
@@ -69,23 +70,18 @@ impl SessionCookies {
     }
 }
 
-/// Takes the cookies of a session, under any name, out of a request that goes on to somebody they are not meant for.
-/// Other cookies stay.
-pub fn remove(headers: &mut HeaderMap) {
+/// A line of cookies without those of a session, under any name, for somebody they are not meant for; `None` when nothing
+/// is left. A line that is not text may hide anything, and no service of ours reads it.
+#[must_use]
+pub fn others(line: &[u8]) -> Option<Cow<'_, str>> {
+    let line = str::from_utf8(line).ok()?;
     let ours =
         |pair: &&str| [PLAIN, HOST_ONLY, CSRF].contains(&pair.split('=').next().unwrap_or_default().trim());
-    let lines: Vec<HeaderValue> = headers.get_all(COOKIE).cloned().collect();
-    if !lines.iter().any(|line| text(line).is_none_or(|line| pairs(line).any(|pair| ours(&pair)))) {
-        return;
+    if !pairs(line).any(|pair| ours(&pair)) {
+        return Some(line.into());
     }
-    headers.remove(COOKIE);
-    // A line that is not text may hide anything, and no service of ours reads it.
-    for line in lines.iter().filter_map(text) {
-        let others: Vec<&str> = pairs(line).filter(|pair| !ours(pair)).collect();
-        if let (false, Ok(others)) = (others.is_empty(), HeaderValue::from_str(&others.join("; "))) {
-            headers.append(COOKIE, others);
-        }
-    }
+    let others: Vec<&str> = pairs(line).filter(|pair| !ours(pair)).collect();
+    (!others.is_empty()).then(|| others.join("; ").into())
 }
 
 fn text(line: &HeaderValue) -> Option<&str> {
@@ -167,9 +163,7 @@ mod tests {
     #[test]
     fn other_cookies_go_on_and_ours_do_not() {
         let left = |lines: &[&'static str]| {
-            let mut headers = request(lines);
-            remove(&mut headers);
-            headers.get_all(COOKIE).map(|line| line.to_str().unwrap().to_owned()).collect::<Vec<_>>()
+            lines.iter().filter_map(|line| others(line.as_bytes())).collect::<Vec<_>>()
         };
         let ours = "millrace_session=a; theme=dark; __Host-millrace_session=b;millrace_csrf=c; x";
         assert_eq!(left(&[ours, "y=1"]), ["theme=dark; x", "y=1"]);

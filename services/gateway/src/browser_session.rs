@@ -14,13 +14,11 @@ use actix_web::middleware::Next;
 use actix_web::{Error, HttpRequest, HttpResponse, ResponseError};
 use millrace_http::problem::{Code, Problem};
 use millrace_http::public_side::{Provenance, PublicSide};
-use millrace_http::session_cookie::{self, SessionCookies};
+use millrace_http::session_cookie::SessionCookies;
 use millrace_messaging::browser_sessions::{OpenSession, SessionOpener};
 use millrace_messaging::error::MessagingError;
 use millrace_security::browser_session::LIFETIME;
 use millrace_security::csrf;
-
-use crate::upstreams::Upstream;
 
 const CSRF_TOKEN: HeaderName = HeaderName::from_static("x-csrf-token");
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
@@ -186,18 +184,18 @@ impl Refusal {
 /// Those of the service inside.
 pub async fn middleware(
     sessions: Arc<BrowserSessions>,
-    upstream: Upstream,
     mut request: ServiceRequest,
     next: Next<BoxBody>,
 ) -> Result<ServiceResponse, Error> {
-    // Ingest knows programs alone, and their libraries run on pages that have cookies of ours.
-    let looks = upstream != Upstream::Ingest && !FOR_ANYBODY.contains(&request.path());
-    let admitted = if looks { sessions.admit(request.request()).await } else { Ok(None) };
+    let admitted = if !FOR_ANYBODY.contains(&request.path()) {
+        sessions.admit(request.request()).await
+    } else {
+        Ok(None)
+    };
     let bearer = admitted.and_then(|admitted| {
         let bearer = admitted.as_ref().map(Admitted::authorization).transpose()?;
         Ok(admitted.zip(bearer))
     });
-    session_cookie::remove(request.headers_mut());
     match bearer {
         Err(refusal) => Ok(request.into_response(refusal.into_response())),
         Ok(None) => next.call(request).await,

@@ -55,22 +55,24 @@ pub fn configure(
     upstreams::mount(service, |resource, upstream| {
         let (proxy, sessions) = (Rc::clone(proxies.of(upstream)), Arc::clone(sessions));
         let session = move |request: ServiceRequest, next: Next<_>| {
-            browser_session::middleware(Arc::clone(&sessions), upstream, request, next)
+            browser_session::middleware(Arc::clone(&sessions), request, next)
         };
         let limiter = Arc::clone(&state.limiter);
         let limit = move |request: ServiceRequest, next: Next<_>| {
-            let class = RouteClass::of(upstream, request.path());
+            let class = RouteClass::of(request.path());
             limits::middleware(Arc::clone(&limiter), class, request, next)
         };
+        // Ingest knows programs alone, whose libraries run on pages that have cookies of ours, and counts their events.
+        let for_people = upstream != Upstream::Ingest;
         let (origins, cors) = match upstream {
             Upstream::Ingest => (&state.cors_ingest, cors::policy_of_ingest(&state.cors_ingest)),
             _ => (&state.cors_api, cors::policy(&state.cors_api)),
         };
         resource
             .to(move |request: HttpRequest, body: web::Payload| Rc::clone(&proxy).pass(request, body, None))
-            .wrap(from_fn(session))
+            .wrap(Condition::new(for_people, from_fn(session)))
             // Outside the sessions: a cookie that is made up costs a question to auth.
-            .wrap(from_fn(limit))
+            .wrap(Condition::new(for_people, from_fn(limit)))
             // Outside the limits: a preflight costs nothing, and a page may read why it was refused.
             .wrap(Condition::new(origins.some(), cors))
     });

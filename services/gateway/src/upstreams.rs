@@ -119,8 +119,7 @@ impl<T> PerUpstream<T> {
     }
 }
 
-/// Mounts a scope per prefix. The first pattern in it is nothing, so that metrics and logs call the endpoint by the bare
-/// prefix: what follows it holds ids.
+/// Mounts a scope per prefix. Metrics and logs call the endpoint by the bare prefix: what follows it holds ids.
 pub fn mount<S: HttpServiceFactory + 'static>(
     service: &mut web::ServiceConfig,
     handled: impl Fn(Resource, Upstream) -> S,
@@ -138,10 +137,12 @@ fn mount_all<S: HttpServiceFactory + 'static>(
     // what is asked for most is tried first.
     routes.sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.matches('/').count()));
     for (prefix, upstream) in routes {
-        // A scope is found by comparing texts. Patterns are regular expressions to actix, and without the scopes each
-        // request would be held against one after the other: a tenth of what the gateway does.
-        let below = web::resource(["", "/{below:.*}"]);
-        service.service(web::scope(prefix).service(handled(below, upstream)));
+        // A scope is found by comparing texts, and so is the prefix itself. Patterns are regular expressions to actix, and
+        // each request would be held against one after the other: a tenth of what the gateway does. The pattern has a
+        // first alternative only for the name of the endpoint, which is that of nothing.
+        let bare = handled(web::resource(""), upstream);
+        let below = handled(web::resource(["", "/{below:.*}"]), upstream);
+        service.service(web::scope(prefix).service(bare).service(below));
     }
 }
 

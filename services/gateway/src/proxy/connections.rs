@@ -60,6 +60,11 @@ impl Connection {
         self.upload.is_some()
     }
 
+    /// Whether it is there and takes no request yet.
+    fn is_busy(&self) -> bool {
+        !self.sender.is_ready() && !self.sender.is_closed()
+    }
+
     /// How the body of its request is getting on.
     pub(super) fn upload(&self) -> Option<&Progress> {
         self.upload.as_deref()
@@ -97,10 +102,12 @@ impl Pool {
 
     fn take_idle(&self) -> Option<Connection> {
         let mut idle = self.idle.borrow_mut();
-        while let Some(Idle { connection, since }) = idle.pop() {
+        // One that was just put back may not have noticed yet that its answer is over, and will in a moment.
+        while let Some(place) = idle.iter().rposition(|idle| !idle.connection.is_busy()) {
+            let Idle { connection, since } = idle.remove(place);
             if since.elapsed() > KEEP_ALIVE {
                 // Those that were used earlier have been idle for longer.
-                idle.clear();
+                idle.drain(..place);
                 return None;
             }
             if connection.sender.is_ready() {
@@ -125,22 +132,10 @@ impl Pool {
 
     /// Keeps a connection whose answer has been read to its end. If the request has not been sent to its end, the
     /// service has made up its mind without the rest, and the connection is of no more use.
-    pub(super) fn put_back(self: &Rc<Self>, mut connection: Connection) {
+    pub(super) fn put_back(&self, connection: Connection) {
         if !connection.upload().is_some_and(Progress::is_done) {
             return;
         }
-        if connection.sender.is_ready() {
-            return self.keep(connection);
-        }
-        let pool = Rc::clone(self);
-        actix_web::rt::spawn(async move {
-            if connection.sender.ready().await.is_ok() {
-                pool.keep(connection);
-            }
-        });
-    }
-
-    fn keep(&self, connection: Connection) {
         let mut idle = self.idle.borrow_mut();
         if idle.len() < MAX_IDLE {
             idle.push(Idle { connection, since: Instant::now() });

@@ -7,41 +7,56 @@
 use std::net::{IpAddr, SocketAddr};
 
 use actix_web::HttpRequest;
-use hyper::header::{FORWARDED, HeaderMap, HeaderName, HeaderValue};
+use hyper::header::{Entry, FORWARDED, HeaderMap, HeaderName, HeaderValue};
 use millrace_http::client_address::TrustedProxies;
 use millrace_http::public_side::OverTls;
 
 const FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-/// What others write where they mean the same.
-const SYNONYMS: &[&str] =
-    &["x-forwarded-port", "x-forwarded-prefix", "x-forwarded-server", "x-real-ip", "true-client-ip"];
+/// All of them, and what others write where they mean the same.
+const ABOUT_ORIGIN: &[&str] = &[
+    "forwarded",
+    "x-forwarded-for",
+    "x-forwarded-proto",
+    "x-forwarded-host",
+    "x-forwarded-port",
+    "x-forwarded-prefix",
+    "x-forwarded-server",
+    "x-real-ip",
+    "true-client-ip",
+];
 
-/// Writes where a request came from into the headers it goes on with. They still hold what the client sent.
-pub(super) fn stamp(headers: &mut HeaderMap, request: &HttpRequest, trusted: &TrustedProxies) {
-    let peer = request.peer_addr().map(|peer| SocketAddr::ip(&peer).to_canonical());
+/// Whether a header says where a request came from.
+pub(super) fn is_about_origin(name: &str) -> bool {
+    ABOUT_ORIGIN.contains(&name)
+}
+
+/// Whether what a request says of where it came from is believed.
+pub(super) fn is_believed(request: &HttpRequest, trusted: &TrustedProxies) -> bool {
+    peer(request).is_some_and(|peer| trusted.contain(peer))
+}
+
+/// Writes where a request came from into the headers it goes on with. Of what the client sent they hold what is believed.
+pub(super) fn stamp(headers: &mut HeaderMap, request: &HttpRequest) {
+    let peer = peer(request);
     // Over HTTP/2 the target names it.
     let authority = request.uri().authority().map(|authority| authority.as_str());
     let host =
         request.headers().get("host").and_then(|host| host.to_str().ok()).or(authority).unwrap_or_default();
     let proto = if OverTls::is(request) { "https" } else { "http" };
-    if !peer.is_some_and(|peer| trusted.contain(peer)) {
-        for name in SYNONYMS {
-            headers.remove(*name);
-        }
-        for name in [FOR, PROTO, HOST, FORWARDED] {
-            headers.remove(name);
-        }
-    }
-    extend(headers, FOR, &peer.map_or_else(|| "unknown".to_owned(), |peer| peer.to_string()));
-    extend(headers, FORWARDED, &element(peer, host, proto));
+    extend(headers, FOR, peer.map_or_else(|| "unknown".to_owned(), |peer| peer.to_string()));
+    extend(headers, FORWARDED, element(peer, host, proto));
     // These two have no list: the first proxy has seen what the client asked for.
     for (name, value) in [(PROTO, proto), (HOST, host)] {
-        if let (false, Ok(value)) = (headers.contains_key(&name), HeaderValue::from_str(value)) {
-            headers.insert(name, value);
+        if let (Entry::Vacant(entry), Ok(value)) = (headers.entry(name), HeaderValue::from_str(value)) {
+            entry.insert(value);
         }
     }
+}
+
+fn peer(request: &HttpRequest) -> Option<IpAddr> {
+    request.peer_addr().map(|peer| SocketAddr::ip(&peer).to_canonical())
 }
 
 /// One hop, as `Forwarded` has it. An IPv6 address is in brackets and quotes; a host with a port must be quoted.
@@ -58,10 +73,12 @@ fn element(peer: Option<IpAddr>, host: &str, proto: &str) -> String {
 }
 
 /// Adds to a list that may be spread over several lines.
-fn extend(headers: &mut HeaderMap, name: HeaderName, last: &str) {
-    let mut list: Vec<&str> = headers.get_all(&name).iter().filter_map(|value| value.to_str().ok()).collect();
-    list.push(last);
-    if let Ok(value) = HeaderValue::from_str(&list.join(", ")) {
+fn extend(headers: &mut HeaderMap, name: HeaderName, mut last: String) {
+    let list: Vec<&str> = headers.get_all(&name).iter().filter_map(|value| value.to_str().ok()).collect();
+    if !list.is_empty() {
+        last = format!("{}, {last}", list.join(", "));
+    }
+    if let Ok(value) = HeaderValue::try_from(last) {
         headers.insert(name, value);
     }
 }
@@ -71,18 +88,16 @@ mod tests {
     use actix_web::test::TestRequest;
 
     use super::*;
+    use crate::proxy::headers::onward;
 
     fn stamped(peer: &str, trusted: &str, sent: &[(&'static str, &'static str)]) -> HeaderMap {
         let mut request = TestRequest::get()
             .peer_addr(peer.parse().unwrap())
             .insert_header(("host", "events.example:8443"));
-        let mut headers = HeaderMap::new();
-        for (name, value) in sent {
-            request = request.append_header((*name, *value));
-            headers.append(*name, HeaderValue::from_static(value));
+        for header in sent {
+            request = request.append_header(*header);
         }
-        stamp(&mut headers, &request.to_http_request(), &trusted.parse().unwrap());
-        headers
+        onward(&request.to_http_request(), None, &trusted.parse().unwrap())
     }
 
     #[test]

@@ -3,9 +3,10 @@
 use actix_web::HttpRequest;
 use actix_web::http::header::HeaderMap as ActixHeaders;
 use actix_web::http::header::{HeaderName as ActixName, HeaderValue as ActixValue};
-use hyper::header::{CONTENT_LENGTH, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue};
+use hyper::header::{CONTENT_LENGTH, COOKIE, HeaderMap, HeaderName, HeaderValue};
 use millrace_http::client_address::TrustedProxies;
 use millrace_http::request_id::RequestId;
+use millrace_http::session_cookie;
 use opentelemetry::propagation::Injector;
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
@@ -26,23 +27,36 @@ const HOP_BY_HOP: &[&str] = &[
     "upgrade",
 ];
 
+/// What the next hop is told anew. `Expect` has been answered here: the client is already sending.
+const SETTLED_HERE: &[&str] = &["host", "expect", "content-length"];
+
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The headers of a request as the service gets them, all but `Host`.
 pub(super) fn onward(request: &HttpRequest, length: Option<u64>, trusted: &TrustedProxies) -> HeaderMap {
     let received = request.headers();
-    let is_for_the_service = end_to_end(received.get_all("connection").map(|value| value.as_bytes()));
+    let is_end_to_end = end_to_end(received.get_all("connection").map(|value| value.as_bytes()));
+    let believed = forwarded::is_believed(request, trusted);
+    let goes_on = |name: &str| {
+        !SETTLED_HERE.contains(&name)
+            && is_end_to_end(name)
+            && (believed || !forwarded::is_about_origin(name))
+    };
     let mut headers = HeaderMap::with_capacity(received.len() + 8);
-    for (name, value) in received.iter().filter(|(name, _)| is_for_the_service(name.as_str())) {
+    for (name, value) in received.iter().filter(|(name, _)| goes_on(name.as_str())) {
         // Two versions of one crate, with the same grammar: what one has read the other can write.
         let name = HeaderName::from_bytes(name.as_str().as_bytes());
-        if let (Ok(name), Ok(value)) = (name, HeaderValue::from_bytes(value.as_bytes())) {
+        let value = match name {
+            // A session's is for the gateway alone, good or bad.
+            Ok(COOKIE) => match session_cookie::others(value.as_bytes()) {
+                Some(others) => HeaderValue::from_str(&others),
+                None => continue,
+            },
+            _ => HeaderValue::from_bytes(value.as_bytes()),
+        };
+        if let (Ok(name), Ok(value)) = (name, value) {
             headers.append(name, value);
         }
-    }
-    // `Expect` has been answered here: the client is already sending.
-    for settled_here in [HOST, EXPECT, CONTENT_LENGTH] {
-        headers.remove(settled_here);
     }
     if let Some(length) = length {
         headers.insert(CONTENT_LENGTH, length.into());
@@ -50,7 +64,7 @@ pub(super) fn onward(request: &HttpRequest, length: Option<u64>, trusted: &Trust
     if let Some(id) = RequestId::current().and_then(|id| HeaderValue::from_str(id.as_str()).ok()) {
         headers.insert(REQUEST_ID, id);
     }
-    forwarded::stamp(&mut headers, request, trusted);
+    forwarded::stamp(&mut headers, request);
     // Replaces the caller's only where spans are exported; else the caller's is passed on as it came.
     let context = Span::current().context();
     opentelemetry::global::get_text_map_propagator(|p| {
