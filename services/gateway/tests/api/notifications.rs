@@ -1,7 +1,5 @@
 //! Notifications, to whoever may see them and nobody else.
 
-use std::time::Duration;
-
 use chrono::Utc;
 use millrace_domain::access::{Role, Scope};
 use millrace_domain::notification::{About, Notification, NotificationKind};
