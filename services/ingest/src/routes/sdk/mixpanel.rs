@@ -39,7 +39,7 @@ pub(super) async fn track(
 /// Mixpanel: events of any time
 ///
 /// An array or an event a line. Events at fault are named, the others are taken. Sent as `data=`, it is answered like
-/// `/track`. What maps to what: docs/sdks.md.
+/// `/track`, except when the request is refused as a whole. What maps to what: docs/sdks.md.
 #[utoipa::path(
     post, path = "/import", tag = "SDKs", operation_id = "mixpanel_import",
     request_body = serde_json::Value,
@@ -61,16 +61,17 @@ pub(super) async fn import(
 ) -> HttpResponse {
     let answer = take_with(&request, payload, &state, false, translate_import).await;
     let media = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    if request.method() == Method::GET || media.starts_with("application/x-www-form-urlencoded") {
-        return short(&request, answer);
-    }
+    let is_form = media.starts_with("application/x-www-form-urlencoded");
     match answer {
+        answer if request.method() == Method::GET => short(&request, answer),
+        Ok(taken) if is_form => short(&request, Ok(taken)),
         Ok(Taken { verdicts, quota, also: insert_ids, .. }) => {
             let imported = Imported::of(verdicts, insert_ids);
             let mut answer =
                 if imported.code == 200 { HttpResponse::Ok() } else { HttpResponse::BadRequest() };
             told(quota, answer.json(imported))
         }
+        // A form that was not read, because the key in a header is not good, may have asked for JSON.
         Err(problem) => {
             let body =
                 json!({"code": problem.status_code().as_u16(), "error": problem.detail(), "status": "error"});
