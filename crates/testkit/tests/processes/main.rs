@@ -1,0 +1,4 @@
+//! The services as their operators run them: processes of their own, with the real servers behind them.
+
+mod restart;
+mod service;
