@@ -33,14 +33,21 @@ impl Answers {
         DataVersions::through(self.link.clone())
     }
 
-    /// The answer that is kept under `name` for a project.
+    /// The answer that is kept under `name` for a project, and for how long it still is.
     ///
     /// # Errors
     /// When Redis is away.
-    pub async fn get(&self, project: ProjectId, name: &str) -> Result<Option<Vec<u8>>, CacheError> {
-        let mut get = redis::cmd("GET");
-        get.arg(key(project, name));
-        self.link.with(async |connection| get.query_async(connection).await).await
+    pub async fn get(
+        &self,
+        project: ProjectId,
+        name: &str,
+    ) -> Result<Option<(Vec<u8>, Duration)>, CacheError> {
+        let key = key(project, name);
+        let mut get = redis::pipe();
+        get.atomic().cmd("GET").arg(&key).cmd("PTTL").arg(&key);
+        let (answer, left): (Option<Vec<u8>>, i64) =
+            self.link.with(async |connection| get.query_async(connection).await).await?;
+        Ok(answer.map(|answer| (answer, Duration::from_millis(u64::try_from(left).unwrap_or_default()))))
     }
 
     /// Keeps an answer under `name` for a project.

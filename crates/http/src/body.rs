@@ -4,13 +4,21 @@
 //! after the fact is what makes decompression bombs work, and a few hundred bytes are enough for one.
 
 use std::io::Read;
+use std::sync::LazyLock;
 
 use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap};
 use actix_web::web;
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
+use tokio::runtime::{Builder, Runtime};
 
 use crate::problem::{Code, Problem};
+
+/// The threads that inflate. What a body holds meanwhile is not known before it is done: up to the limit, and the window of
+/// its encoding, which an allocator then keeps for each thread that had it. Two inflate faster than anything behind them
+/// goes on with it, and whatever their number, bodies cost the memory of two.
+static INFLATERS: LazyLock<std::io::Result<Runtime>> =
+    LazyLock::new(|| Builder::new_current_thread().thread_name("inflate").max_blocking_threads(2).build());
 
 /// The encodings a body may have, once each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,7 +93,8 @@ pub async fn gunzip(wire: Bytes, limit: usize) -> Result<Bytes, BodyError> {
 
 async fn inflate_aside(encoding: Encoding, wire: Bytes, limit: usize) -> Result<Bytes, BodyError> {
     // Off the worker thread: a small body may inflate to the whole limit.
-    match web::block(move || inflate(encoding, &wire, limit)).await {
+    let inflaters = INFLATERS.as_ref().map_err(|error| BodyError::Cut(error.to_string()))?;
+    match inflaters.spawn_blocking(move || inflate(encoding, &wire, limit)).await {
         Ok(inflated) => inflated,
         Err(cancelled) => Err(BodyError::Cut(cancelled.to_string())),
     }

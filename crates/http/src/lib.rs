@@ -9,6 +9,7 @@ pub mod credentials;
 pub mod denials;
 pub mod early_answer;
 pub mod json;
+pub mod methods;
 pub mod observe;
 pub mod page;
 pub mod problem;

@@ -182,6 +182,13 @@ impl Problem {
         self
     }
 
+    /// The same under another code, where a format gives the status of this one another meaning.
+    #[must_use]
+    pub fn coded(mut self, code: Code) -> Self {
+        self.code = code;
+        self
+    }
+
     /// Shows the present state of what it is about.
     #[must_use]
     pub fn showing(mut self, current: &impl Serialize) -> Self {

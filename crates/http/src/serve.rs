@@ -5,10 +5,12 @@ use std::os::unix::net::UnixListener;
 use std::time::Duration;
 
 use actix_web::dev::Server;
+use actix_web::http::header::{ALLOW, HeaderValue};
 use actix_web::middleware::from_fn;
-use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer, ResponseError, web};
 use tokio_util::sync::CancellationToken;
 
+use crate::methods::{self, Methods};
 use crate::problem::{Code, Problem};
 use crate::{early_answer, observe, request_id};
 
@@ -52,6 +54,7 @@ where
         App::new()
             .configure(&routes)
             .default_service(web::to(nothing_here))
+            .wrap(from_fn(methods::head_as_get))
             .wrap(from_fn(early_answer::middleware))
             .wrap(from_fn(observe::middleware))
             .wrap(from_fn(request_id::middleware))
@@ -79,10 +82,54 @@ pub fn stop_when_cancelled(server: &Server, shutdown: CancellationToken) {
     });
 }
 
-/// Answers for a path that nobody has.
-///
-/// # Errors
-/// Always: 404.
-pub async fn nothing_here(request: HttpRequest) -> Result<HttpResponse, Problem> {
-    Err(Problem::new(Code::NotFound, format!("there is no {} {}", request.method(), request.path())))
+/// Answers for a path that nobody has: 404; or that has other methods, as far as [`Methods`] knows them: 405.
+pub async fn nothing_here(request: HttpRequest) -> HttpResponse {
+    let (method, path) = (request.method(), request.path());
+    let methods = request.app_data::<Methods>();
+    let allow = request.match_pattern().and_then(|pattern| methods?.allowed(&pattern));
+    let Some(allow) = allow.filter(|allow| allow.split(", ").all(|allowed| allowed != method.as_str()))
+    else {
+        return Problem::new(Code::NotFound, format!("there is no {method} {path}")).error_response();
+    };
+    let detail = format!("{path} has no {method}, but {allow}");
+    let mut answer = Problem::new(Code::MethodNotAllowed, detail).error_response();
+    if let Ok(allow) = HeaderValue::from_str(allow) {
+        answer.headers_mut().insert(ALLOW, allow);
+    }
+    answer
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::http::Method;
+    use actix_web::test::{TestRequest, call_service, init_service};
+    use utoipa::openapi::OpenApiBuilder;
+
+    use super::*;
+
+    #[actix_web::test]
+    async fn a_path_says_which_methods_it_has() {
+        let described = r#"{"/things/{id}": {"get": {"responses": {}}, "delete": {"responses": {}}}}"#;
+        let mut document = OpenApiBuilder::new().build();
+        document.paths = serde_json::from_str(described).unwrap();
+        let app = App::new()
+            .app_data(Methods::of(&document))
+            .route("/things/{id}", web::get().to(|| async { "a thing" }))
+            .route("/secret", web::get().to(|| async { "a secret" }))
+            .default_service(web::to(nothing_here))
+            .wrap(from_fn(methods::head_as_get));
+        let app = init_service(app).await;
+        for (method, path, status, allow) in [
+            (Method::GET, "/things/7", 200, None),
+            (Method::HEAD, "/things/7", 200, None),
+            (Method::PUT, "/things/7", 405, Some("GET, HEAD, DELETE")),
+            (Method::PUT, "/things", 404, None),
+            (Method::POST, "/secret", 404, None),
+        ] {
+            let request = TestRequest::with_uri(path).method(method.clone()).to_request();
+            let answer = call_service(&app, request).await;
+            let told = answer.headers().get(ALLOW).map(|allow| allow.to_str().unwrap());
+            assert_eq!((answer.status().as_u16(), told), (status, allow), "{method} {path}");
+        }
+    }
 }

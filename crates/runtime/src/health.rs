@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix_web::dev::Server;
-use actix_web::{App, HttpResponse, HttpServer, web};
+use actix_web::{App, HttpResponse, HttpServer, guard, web};
 use futures_util::future::join_all;
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde::Serialize;
@@ -135,11 +135,12 @@ impl Dependency {
 
 /// Mounts the four routes. The application must hold [`web::Data<Health>`].
 pub fn routes(service: &mut web::ServiceConfig) {
+    let get_or_head = || web::route().guard(guard::Any(guard::Get()).or(guard::Head()));
     service
-        .route("/health/live", web::get().to(live))
-        .route("/health/ready", web::get().to(ready))
-        .route("/health", web::get().to(report))
-        .route("/metrics", web::get().to(exposition));
+        .route("/health/live", get_or_head().to(live))
+        .route("/health/ready", get_or_head().to(ready))
+        .route("/health", get_or_head().to(report))
+        .route("/metrics", get_or_head().to(exposition));
 }
 
 /// Starts to serve the health routes alone, for a service that answers no user.

@@ -48,11 +48,22 @@ pub async fn run(script: &str, input: &str) -> String {
     String::from_utf8(output.stdout).expect("its output is text")
 }
 
+/// Installs what scripts need, which takes a while the first time. Whoever starts one need not ask for it, except to
+/// measure how long the script takes.
+pub async fn install() {
+    let installed =
+        Command::new(folder().join("install")).status().await.expect("the peers' installer starts");
+    assert!(installed.success(), "the peers cannot be installed");
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/peers")
+}
+
 /// The interpreter of a script, once everything it needs is installed.
 async fn command(script: &str) -> Command {
-    let folder: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/peers");
-    let installed = Command::new(folder.join("install")).status().await.expect("the peers' installer starts");
-    assert!(installed.success(), "the peers cannot be installed");
+    install().await;
+    let folder = folder();
     let script = folder.join(script);
     let mut command = match script.extension().and_then(|extension| extension.to_str()) {
         Some("mjs") => Command::new("node"),

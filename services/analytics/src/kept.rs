@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix_web::HttpRequest;
 use actix_web::http::header::CACHE_CONTROL;
@@ -18,6 +18,7 @@ use millrace_cache::answers::Answers;
 use millrace_cache::data_versions::{DataVersions, Month, Version};
 use millrace_domain::ids::ProjectId;
 use millrace_runtime::launch::Fault;
+use moka::Expiry;
 use moka::future::Cache;
 use sha2::{Digest, Sha256};
 
@@ -87,9 +88,39 @@ pub fn insists(request: &HttpRequest) -> bool {
 /// The answers that are kept. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct KeptAnswers {
-    memory: Cache<String, Arc<Answer>>,
+    memory: Cache<String, Held>,
     shared: Answers,
+    kept_for: Duration,
     versions: DataVersions,
+}
+
+/// An answer in memory.
+#[derive(Clone, Debug)]
+struct Held {
+    answer: Arc<Answer>,
+    /// For how long: whoever made it may be another replica, a while ago.
+    rest: Duration,
+    /// Whether it was made here, and just then.
+    made: bool,
+}
+
+/// An answer goes when its own time is over.
+struct OwnTime;
+
+impl Expiry<String, Held> for OwnTime {
+    fn expire_after_create(&self, _: &String, held: &Held, _: Instant) -> Option<Duration> {
+        Some(held.rest)
+    }
+
+    fn expire_after_update(
+        &self,
+        _: &String,
+        held: &Held,
+        _: Instant,
+        _: Option<Duration>,
+    ) -> Option<Duration> {
+        Some(held.rest)
+    }
 }
 
 impl KeptAnswers {
@@ -99,14 +130,14 @@ impl KeptAnswers {
     /// When `url` is not an address of Redis.
     pub fn new(url: &str, kept_for: Duration, memory_bytes: u64) -> Result<Self, Fault> {
         let memory = Cache::builder()
-            .weigher(|name: &String, answer: &Arc<Answer>| {
-                u32::try_from(name.len() + answer.size()).unwrap_or(u32::MAX)
+            .weigher(|name: &String, held: &Held| {
+                u32::try_from(name.len() + held.answer.size()).unwrap_or(u32::MAX)
             })
             .max_capacity(memory_bytes)
-            .time_to_live(kept_for)
+            .expire_after(OwnTime)
             .build();
         let shared = Answers::new(url, kept_for)?;
-        Ok(Self { memory, versions: shared.versions(), shared })
+        Ok(Self { memory, versions: shared.versions(), shared, kept_for })
     }
 
     /// The answer, and whether it was kept; made by `make` if it was not. Of many who ask the same at the same time one
@@ -130,18 +161,15 @@ impl KeptAnswers {
             return Ok((Arc::new(make.await?), false));
         };
         let name = asking.name(version);
-        let mut made = false;
         let entry = self
             .memory
             .entry_by_ref(&name)
-            .or_try_insert_with(async {
-                let (answer, here) = self.share(asking.project, &name, make).await?;
-                made = here;
-                Ok::<_, AnalyticsError>(Arc::new(answer))
-            })
+            .or_try_insert_with(self.share(asking.project, &name, make))
             .await?;
-        count("memory", if entry.is_fresh() { "miss" } else { "hit" });
-        Ok((entry.into_value(), !made))
+        let fresh = entry.is_fresh();
+        count("memory", if fresh { "miss" } else { "hit" });
+        let Held { answer, made, .. } = entry.into_value();
+        Ok((answer, !(fresh && made)))
     }
 
     /// Forgets a project's answers to questions about all time, which those about cohorts are: a cohort has changed.
@@ -151,23 +179,25 @@ impl KeptAnswers {
         let _ = self.versions.renew(&everything).await;
     }
 
-    /// What another replica has made, or else what `make` makes, for the others to find; and whether it was made here.
+    /// What another replica has made, for as long as it is still kept, or else what `make` makes, for the others to find.
     async fn share(
         &self,
         project: ProjectId,
         name: &str,
         make: impl Future<Output = Result<Answer, AnalyticsError>>,
-    ) -> Result<(Answer, bool), AnalyticsError> {
+    ) -> Result<Held, AnalyticsError> {
         // A Redis that fails is counted and logged where that is noticed, and costs no more than the work it would save.
         let kept = self.shared.get(project, name).await.ok().flatten();
-        if let Some(answer) = kept.and_then(Answer::from_bytes) {
+        if let Some((bytes, rest)) = kept
+            && let Some(answer) = Answer::from_bytes(bytes)
+        {
             count("redis", "hit");
-            return Ok((answer, false));
+            return Ok(Held { answer: Arc::new(answer), rest, made: false });
         }
         count("redis", "miss");
         let answer = make.await?;
         let _ = self.shared.put(project, name, &answer.to_bytes()).await;
-        Ok((answer, true))
+        Ok(Held { answer: Arc::new(answer), rest: self.kept_for, made: true })
     }
 }
 

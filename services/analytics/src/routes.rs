@@ -1,6 +1,7 @@
 //! Every route of analytics on one screen. Health and metrics are mounted by the runtime.
 
 use actix_web::App;
+use millrace_http::methods::Methods;
 use utoipa::OpenApi;
 use utoipa_actix_web::AppExt;
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -26,8 +27,13 @@ mod users;
 
 use document::Document;
 
-/// Mounts the routes.
+/// Mounts the routes, and what is known of their methods.
 pub fn configure(service: &mut ServiceConfig<'_>) {
+    mount(service);
+    service.map(|plain| plain.app_data(Methods::of(&openapi())));
+}
+
+fn mount(service: &mut ServiceConfig<'_>) {
     service
         .service(active_users::dau)
         .service(active_users::wau)
@@ -81,6 +87,6 @@ pub fn configure(service: &mut ServiceConfig<'_>) {
 #[must_use]
 pub fn openapi() -> utoipa::openapi::OpenApi {
     let (_, routes) =
-        App::new().into_utoipa_app().openapi(Document::openapi()).configure(configure).split_for_parts();
+        App::new().into_utoipa_app().openapi(Document::openapi()).configure(mount).split_for_parts();
     document::complete(routes)
 }

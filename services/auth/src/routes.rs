@@ -1,6 +1,7 @@
 //! Every route of auth on one screen. Health and metrics are mounted by the runtime.
 
 use actix_web::web;
+use millrace_http::methods::Methods;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{ComponentsBuilder, InfoBuilder, OpenApi, OpenApiBuilder};
 use utoipa_actix_web::AppExt;
@@ -31,8 +32,13 @@ mod session;
 mod session_kind;
 mod sessions;
 
-/// Mounts the routes.
+/// Mounts the routes, and what is known of their methods.
 pub fn configure(service: &mut ServiceConfig<'_>) {
+    mount(service);
+    service.map(|plain| plain.app_data(Methods::of(&openapi())));
+}
+
+fn mount(service: &mut ServiceConfig<'_>) {
     service
         .service(register::register)
         .service(password::change)
@@ -120,5 +126,5 @@ pub fn openapi() -> OpenApi {
                 .build(),
         ))
         .build();
-    actix_web::App::new().into_utoipa_app().openapi(base).configure(configure).split_for_parts().1
+    actix_web::App::new().into_utoipa_app().openapi(base).configure(mount).split_for_parts().1
 }

@@ -13,9 +13,10 @@ const DOCUMENTS: [&str; 3] = [
     include_str!("../../../docs/openapi/auth.json"),
 ];
 /// What the gateway may answer in the place of any service.
-const OWN_ANSWERS: [(&str, &str); 9] = [
+const OWN_ANSWERS: [(&str, &str); 10] = [
     ("400", "The request cannot be read, or could be read in two ways"),
     ("404", "There is nothing here"),
+    ("405", "The path has other methods, which `Allow` names"),
     ("408", "The request did not arrive in time"),
     ("413", "The body is too large"),
     ("429", "Too many requests; try again after `Retry-After`"),

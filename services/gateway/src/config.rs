@@ -48,8 +48,8 @@ pub struct Config {
     /// for, beside a second for each KiB that has come. Too low and clients on slow lines are cut off; too high and
     /// slow ones hold connections.
     pub client_timeout: Duration,
-    /// `MILLRACE_CORS_INGEST_ORIGINS`: the origins whose pages may send events to any project. Each project may have a
-    /// list of its own beside it.
+    /// `MILLRACE_CORS_INGEST_ORIGINS`: the origins whose pages may send events. A project that has a list of its own can
+    /// only narrow this one: a page must be in both.
     pub cors_ingest: AllowedOrigins,
     /// `MILLRACE_CORS_API_ORIGINS`: the origins whose pages may do everything else.
     pub cors_api: AllowedOrigins,

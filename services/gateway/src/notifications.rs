@@ -13,8 +13,8 @@ use millrace_messaging::broker::Broker;
 use millrace_messaging::notifications::{self, missed};
 use serde::Serialize;
 use serde_json::{Value, json};
-use tokio::sync::broadcast;
-use tokio::time::sleep;
+use tokio::sync::{Mutex, broadcast};
+use tokio::time::{Instant, sleep};
 
 use crate::sockets::access::Viewer;
 use crate::sockets::connection::Feed;
@@ -25,6 +25,8 @@ pub(crate) mod since;
 
 /// How long after a failure the broker is asked again.
 const PAUSE: Duration = Duration::from_secs(1);
+/// For so long sockets are told the same cursor.
+const MOMENT: Duration = Duration::from_secs(1);
 
 /// A notification, as a frame that all who may see it share.
 #[derive(Debug)]
@@ -57,7 +59,29 @@ impl<'a> Placed<'a> {
 
 /// What a client is told.
 struct Notifications {
-    broker: Broker,
+    sockets: web::Data<Sockets>,
+}
+
+/// The cursor of what was kept last. The broker is asked once for all who come within a moment: an earlier cursor than
+/// the last has things told twice, and nothing missed.
+#[derive(Debug, Default)]
+pub struct Newest(Mutex<Option<(Instant, Option<u64>)>>);
+
+impl Newest {
+    /// `None` when nobody knows.
+    async fn ask(&self, broker: &Broker) -> Option<u64> {
+        let mut known = self.0.lock().await;
+        if let Some((at, newest)) = *known
+            && at.elapsed() < MOMENT
+        {
+            return newest;
+        }
+        let newest = missed::newest(broker).await;
+        let newest =
+            newest.inspect_err(|error| tracing::warn!(%error, "sockets begin without a cursor")).ok();
+        *known = Some((Instant::now(), newest));
+        newest
+    }
 }
 
 impl Feed for Notifications {
@@ -67,7 +91,7 @@ impl Feed for Notifications {
     /// With the cursor of what was kept last, or none if nobody knows. It is asked for once the subscription stands, over
     /// the same connection: what is kept later is told here, and what is kept in between is told twice and not missed.
     async fn greeting(&self, stands: bool) -> Value {
-        let cursor = if stands { self.newest().await } else { None };
+        let cursor = if stands { self.sockets.newest.ask(&self.sockets.broker).await } else { None };
         json!({"type": "ready", "cursor": cursor.map(|cursor| cursor.to_string())})
     }
 
@@ -80,13 +104,6 @@ impl Feed for Notifications {
     }
 }
 
-impl Notifications {
-    async fn newest(&self) -> Option<u64> {
-        let newest = missed::newest(&self.broker).await;
-        newest.inspect_err(|error| tracing::warn!(%error, "a socket begins without a cursor")).ok()
-    }
-}
-
 /// Opens a socket.
 pub(crate) async fn open(
     request: HttpRequest,
@@ -94,7 +111,7 @@ pub(crate) async fn open(
     sockets: web::Data<Sockets>,
 ) -> HttpResponse {
     let feed = |query: Vec<(String, String)>| match query.into_iter().next() {
-        None => Ok(Notifications { broker: sockets.broker.clone() }),
+        None => Ok(Notifications { sockets: sockets.clone() }),
         Some((name, _)) => {
             Err(Problem::field(&name, "invalid", format!("there is no parameter `{name}` here")))
         }
@@ -119,6 +136,7 @@ pub(crate) async fn follow(
                         let _ = clients.send(Arc::new(told));
                     }
                 }
+                standing.send_replace(false);
             }
             Err(error) => tracing::warn!(%error, %project, "nobody is told of notifications"),
         }

@@ -59,7 +59,7 @@ pub fn serve(
 
 /// The same path with TLS, by the same method.
 async fn send_on(request: HttpRequest, to: web::Data<Option<Redirect>>) -> Result<HttpResponse, Problem> {
-    let Some(Redirect(origin)) = to.get_ref() else { return nothing_here(request).await };
+    let Some(Redirect(origin)) = to.get_ref() else { return Ok(nothing_here(request).await) };
     let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
     Ok(HttpResponse::PermanentRedirect().insert_header((LOCATION, format!("{origin}{target}"))).finish())
 }

@@ -28,8 +28,8 @@ use upload::{Patience, Upload};
 
 use crate::errors::ProxyError;
 use crate::state::State;
-use crate::upstreams::Upstream;
 use crate::upstreams::circuit::Place;
+use crate::upstreams::{self, Upstream};
 
 /// The way from one worker of the server to one service.
 #[derive(Debug)]
@@ -70,9 +70,11 @@ impl Proxy {
         let mut onward = head(&request, target)?;
         onward.headers = headers::onward(&request, upload.announced(), &self.state.trusted_proxies);
         let head_alone = onward.method == Method::HEAD;
+        // The path as services match it, with what need not be encoded decoded.
+        let repeatable = onward.method.is_safe() && !upstreams::acts_on_get(request.match_info().as_str());
         let circuit = self.state.circuits.of(self.upstream);
         let place = circuit.enter(Instant::now()).map_err(|no_way| problem(no_way.into()))?;
-        let (answer, connection) = self.send(onward, upload).await.map_err(|error| {
+        let (answer, connection) = self.send(onward, upload, repeatable).await.map_err(|error| {
             if error.is_the_services() {
                 circuit.failed(Instant::now());
             }
@@ -84,18 +86,19 @@ impl Proxy {
 
     /// Sends a request, again if the service had closed a kept connection just when it was taken up again, or if an
     /// instance of it closed a new one and there are others. Only what cannot have had an effect is repeated: a request
-    /// of which nothing was sent, and one that is safe to repeat by its method and has no body that would be gone.
+    /// of which nothing was sent, and one that is `repeatable` and has no body that would be gone.
     async fn send(
         &self,
         mut onward: Parts,
         mut upload: Upload,
+        repeatable: bool,
     ) -> Result<(Response<Incoming>, Connection), ProxyError> {
         let mut connection = self.pool.take().await.map_err(ProxyError::Connect)?;
         let mut new_ones = self.pool.other_instances();
         loop {
             let kept = connection.was_kept();
             let elsewhere = kept || new_ones > 0;
-            let spare = (elsewhere && upload.is_none() && onward.method.is_safe()).then(|| onward.clone());
+            let spare = (elsewhere && upload.is_none() && repeatable).then(|| onward.clone());
             let refused = match self.attempt(connection, Request::from_parts(onward, upload)).await {
                 Ok(answered) => return Ok(answered),
                 Err(refused) => refused,

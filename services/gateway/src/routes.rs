@@ -4,11 +4,14 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use actix_web::dev::ServiceRequest;
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::middleware::{Condition, Next, from_fn};
 use actix_web::web::{Bytes, Redirect};
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{Error, HttpRequest, HttpResponse, web};
+use millrace_http::methods::{self, Methods};
+use millrace_http::serve::nothing_here;
 use utoipa_swagger_ui::{self as swagger_ui, SwaggerUi};
 
 use crate::browser_session::{self, BrowserSessions};
@@ -25,6 +28,33 @@ use crate::upstreams::{self, PerUpstream, Upstream, liveness};
 const API_DOCUMENT: &str = "/api/v1/openapi.json";
 /// Where it is described for people.
 pub(crate) const DOCUMENTATION: &str = "/docs/";
+/// What somebody missed.
+const NOTIFICATIONS: &str = "/api/v1/notifications";
+/// The gateway's own routes and their methods. Those of health are the runtime's, and not among them.
+const OWN: [(&str, &str); 7] = [
+    ("/", "GET, HEAD"),
+    (API_DOCUMENT, "GET, HEAD"),
+    ("/docs", "GET, HEAD"),
+    (NOTIFICATIONS, "GET, HEAD"),
+    ("/api/v1/live", "GET"),
+    ("/ws/notifications", "GET"),
+    ("/api/v1/live/tickets", "POST"),
+];
+
+/// Answers HEAD at the gateway's own pages; what is passed on stays what it is, and is its service's to answer.
+///
+/// # Errors
+/// Those of the service inside.
+pub async fn head_as_get<B: MessageBody>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<B>, Error> {
+    let path = request.path();
+    if ["/", API_DOCUMENT, "/docs", NOTIFICATIONS].contains(&path) || path.starts_with(DOCUMENTATION) {
+        return methods::head_as_get(request, next).await;
+    }
+    next.call(request).await
+}
 
 /// Mounts the routes, with connections to the services of this worker's own.
 pub fn configure(
@@ -36,6 +66,7 @@ pub fn configure(
     let document = state.api_document.clone();
     let swagger = SwaggerUi::new("/docs/{file:.*}").config(swagger_ui::Config::from(API_DOCUMENT));
     service
+        .app_data(Methods::from_iter(OWN))
         .route("/", web::get().to(welcome))
         .route(API_DOCUMENT, web::get().to(move || std::future::ready(describe(document.clone()))))
         .route("/docs", web::get().to(|| async { Redirect::to(DOCUMENTATION).permanent() }));
@@ -93,13 +124,14 @@ fn configure_sockets(service: &mut web::ServiceConfig, state: &Arc<State>, socke
         ("/api/v1/live", web::get().to(live::open)),
         ("/ws/notifications", web::get().to(notifications::open)),
     ] {
-        service.service(web::resource(path).route(opens).wrap(limit()));
+        let resource = web::resource(path).route(opens).default_service(web::to(nothing_here));
+        service.service(resource.wrap(limit()));
     }
-    for (path, answers) in [
-        ("/api/v1/live/tickets", web::post().to(tickets::give)),
-        ("/api/v1/notifications", web::get().to(since::list)),
-    ] {
-        let resource = web::resource(path).route(answers).wrap(limit());
+    for (path, answers) in
+        [("/api/v1/live/tickets", web::post().to(tickets::give)), (NOTIFICATIONS, web::get().to(since::list))]
+    {
+        let resource =
+            web::resource(path).route(answers).default_service(web::to(nothing_here)).wrap(limit());
         service.service(resource.wrap(Condition::new(state.cors_api.some(), cors::policy(&state.cors_api))));
     }
 }

@@ -20,7 +20,7 @@ mod http2;
 use encrypted::Patience;
 
 use crate::state::State;
-use crate::{compression, screen, security_headers};
+use crate::{compression, routes, screen, security_headers};
 
 /// Starts to serve `routes`, over HTTP/1.1, and with TLS also over HTTP/2: until `shutdown`, and then lets requests in hand finish for at most `grace`.
 ///
@@ -48,6 +48,7 @@ where
         let app = App::new()
             .configure(&routes)
             .default_service(web::to(nothing_here))
+            .wrap(from_fn(routes::head_as_get))
             .wrap(from_fn(early_answer::middleware))
             .wrap(from_fn(compression::middleware))
             .wrap(from_fn(move |request, next| screen::middleware(trusted_proxies.clone(), request, next)))

@@ -34,7 +34,7 @@ pub mod tickets;
 use crate::browser_session::{self, BrowserSessions};
 use crate::live::gathered;
 use crate::live::gathered::Gathered;
-use crate::notifications::{self, Told};
+use crate::notifications::{self, Newest, Told};
 use access::Access;
 use connection::{Feed, Socket};
 use hub::Hub;
@@ -55,6 +55,7 @@ pub struct Sockets {
     tickets: Tickets,
     pub(crate) live: Hub<Arc<Gathered>>,
     pub(crate) notifications: Hub<Arc<Told>>,
+    pub(crate) newest: Newest,
     revoked: broadcast::Sender<Option<Revoked>>,
     open: Arc<AtomicUsize>,
     settings: SocketSettings,
@@ -93,6 +94,7 @@ impl Sockets {
             notifications: Hub::new(runtime, move |project, sender, standing| {
                 Box::pin(notifications::follow(told.clone(), project, sender, standing))
             }),
+            newest: Newest::default(),
             revoked: broadcast::Sender::new(REVOCATIONS),
             open: Arc::default(),
             settings,

@@ -68,6 +68,24 @@ pub const ROUTES: &[(&str, Upstream)] = &[
     ("/groups", Ingest),
 ];
 
+/// Where a GET has an effect, against what the method promises: Mixpanel's SDKs send events with it, and who comes back
+/// from an issuer shows a code that can be used once. What is asked here is not asked a second time.
+const ACTS_ON_GET: &[&str] = &[
+    "/track",
+    "/import",
+    "/engage",
+    "/groups",
+    "/auth/google/callback",
+    "/api/v1/auth/google/callback",
+    "/api/v1/auth/oidc/callback",
+];
+
+/// Whether a path is one of those; with or without a slash at the end, as the services take it.
+#[must_use]
+pub fn acts_on_get(path: &str) -> bool {
+    ACTS_ON_GET.contains(&path.strip_suffix('/').unwrap_or(path))
+}
+
 impl Upstream {
     /// All of them.
     pub const ALL: [Self; 4] = [Auth, Ingest, Self::Worker, Analytics];
@@ -210,6 +228,14 @@ mod tests {
         const NESTED: &[(&str, Upstream)] = &[("/a", Auth), ("/a/b/c", Ingest), ("/a/b", Analytics)];
         let answers = matched(NESTED, &["/a/x", "/a/b/x", "/a/b/c/x", "/a/b/cx"]).await;
         assert_eq!(answers, ["auth /a", "analytics /a/b", "ingest /a/b/c", "analytics /a/b"]);
+    }
+
+    #[test]
+    fn what_acts_on_get_is_passed_on() {
+        for path in ACTS_ON_GET {
+            assert!(ROUTES.iter().any(|(prefix, _)| path.starts_with(prefix)), "{path}");
+        }
+        assert!(acts_on_get("/track/") && !acts_on_get("/tracks") && !acts_on_get("/"));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Every route of ingest on one screen. Health and metrics are mounted by the runtime.
 
+use millrace_http::methods::Methods;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{ComponentsBuilder, InfoBuilder, OpenApi, OpenApiBuilder};
 use utoipa_actix_web::AppExt;
@@ -11,8 +12,13 @@ mod sdk;
 /// Bodies beyond this are parsed off the server's threads: ten thousand events take several milliseconds.
 const PARSE_INLINE_BYTES: usize = 64 * 1024;
 
-/// Mounts the routes.
+/// Mounts the routes, and what is known of their methods.
 pub fn configure(service: &mut ServiceConfig<'_>) {
+    mount(service);
+    service.map(|plain| plain.app_data(Methods::of(&openapi())));
+}
+
+fn mount(service: &mut ServiceConfig<'_>) {
     service.service(events::send);
     service.map(|plain| plain.configure(sdk::configure));
 }
@@ -42,7 +48,7 @@ pub fn openapi() -> OpenApi {
         ))
         .build();
     let mut document =
-        actix_web::App::new().into_utoipa_app().openapi(base).configure(configure).split_for_parts().1;
+        actix_web::App::new().into_utoipa_app().openapi(base).configure(mount).split_for_parts().1;
     document.merge(sdk::document());
     document
 }

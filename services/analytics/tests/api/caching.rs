@@ -1,3 +1,12 @@
+use std::time::Duration;
+
+use metrics_exporter_prometheus::PrometheusBuilder;
+use millrace_analytics::answer::Answer;
+use millrace_analytics::kept::{Asking, KeptAnswers};
+use millrace_analytics::plan::Source;
+use millrace_cache::data_versions::Month;
+use millrace_domain::ids::ProjectId;
+use millrace_testkit::redis::TestRedis;
 use millrace_testkit::wait;
 use reqwest::Response;
 use reqwest::header::{ETAG, IF_NONE_MATCH};
@@ -109,6 +118,35 @@ async fn with_redis_away_every_answer_is_worked_out() {
     assert_eq!(kept(&stage, &project, path).await.0, "miss");
     stage.redis_wire.mend();
     wait::until("answers are kept again", async || kept(&stage, &project, path).await.0 == "hit").await;
+}
+
+#[tokio::test]
+async fn what_another_replica_has_made_is_found_and_kept_no_longer_than_there() {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let figures = recorder.handle();
+    let _recording = metrics::set_default_local_recorder(&recorder);
+    let redis = TestRedis::isolated().await;
+    let replica = |kept_for| KeptAnswers::new(redis.url(), kept_for, 1 << 20).unwrap();
+    let asking = Asking::spelt("dau", ProjectId::new(), Month::FIRST..=Month::FIRST, "how many?".to_owned());
+    let recall = async |replica: &KeptAnswers, answer: &str| {
+        let made = async { Ok(Answer::of(&answer, Source::RollUp).unwrap()) };
+        let (answer, kept) = replica.recall(&asking, made).await.unwrap();
+        (serde_json::from_slice::<String>(answer.body()).unwrap(), kept)
+    };
+    // The other one would keep it for longer than this test waits.
+    let (one, other) = (replica(Duration::from_secs(3)), replica(Duration::from_secs(600)));
+    assert_eq!(recall(&one, "first").await, ("first".to_owned(), false));
+    assert_eq!(recall(&other, "second").await, ("first".to_owned(), true));
+    assert_eq!(recall(&other, "second").await, ("first".to_owned(), true));
+    let figures = figures.render();
+    for (tier, result, count) in
+        [("memory", "miss", 2), ("memory", "hit", 1), ("redis", "miss", 1), ("redis", "hit", 1)]
+    {
+        let line = format!(r#"cache_requests_total{{tier="{tier}",result="{result}"}} {count}"#);
+        assert!(figures.lines().any(|figure| figure == line), "{line} not in {figures}");
+    }
+    wait::until("it is made anew", async || recall(&other, "third").await == ("third".to_owned(), false))
+        .await;
 }
 
 /// An answer, and whether it was kept.

@@ -112,6 +112,7 @@ pub(crate) async fn follow(
             Ok(messages) => {
                 standing.send_replace(true);
                 gather(messages, &clients).await;
+                standing.send_replace(false);
             }
             Err(error) => tracing::warn!(%error, %project, "nobody is told of live events"),
         }

@@ -146,8 +146,11 @@ impl<F: Feed> Socket<F> {
 
     async fn go_on(&mut self) -> Result<std::convert::Infallible, End> {
         // What the greeting promises from here on must be heard from here on.
-        let stands = self.seat.stands().await;
-        let mut greeting = self.feed.greeting(stands).await;
+        let greeting = async { self.feed.greeting(self.seat.stands().await).await };
+        let mut greeting = tokio::select! {
+            greeting = greeting => greeting,
+            () = self.shutdown.cancelled() => return Err(End::Restart),
+        };
         if let Some(greeting) = greeting.as_object_mut() {
             greeting.insert("project_id".to_owned(), json!(self.viewer.project));
             greeting.insert("heartbeat_seconds".to_owned(), json!(self.heartbeat.as_secs_f64()));

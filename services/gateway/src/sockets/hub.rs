@@ -104,7 +104,8 @@ impl<T: Clone> Seat<T> {
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use tokio::sync::mpsc;
+    use futures_util::FutureExt;
+    use tokio::sync::{Notify, mpsc};
 
     use super::*;
 
@@ -119,12 +120,14 @@ mod tests {
     #[tokio::test]
     async fn a_project_is_followed_once_and_for_as_long_as_somebody_looks() {
         let (happened, mut happenings) = mpsc::unbounded_channel();
-        let told = Arc::new(AtomicUsize::new(0));
+        let (told, subscribed) = (Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()));
+        let waits = Arc::clone(&subscribed);
         let hub =
             Hub::new(Handle::current(), move |_, sender: broadcast::Sender<usize>, standing: Standing| {
-                let (gone, told) = (Gone(happened.clone()), Arc::clone(&told));
+                let (gone, told, waits) = (Gone(happened.clone()), Arc::clone(&told), Arc::clone(&waits));
                 Box::pin(async move {
                     gone.0.send("followed").unwrap();
+                    waits.notified().await;
                     standing.send_replace(true);
                     let _ = sender.send(told.fetch_add(1, Ordering::Relaxed));
                     std::future::pending::<()>().await;
@@ -133,13 +136,16 @@ mod tests {
             });
         let project = ProjectId::new();
         let (mut one, mut other) = (hub.join(project), hub.join(project));
+        assert_eq!(happenings.recv().await, Some("followed"));
+        assert!(one.stands().now_or_never().is_none(), "it does not stand before there is a subscription");
+        subscribed.notify_one();
         assert!(one.stands().await && other.stands().await);
         assert_eq!((one.next().await, other.next().await), (Ok(0), Ok(0)));
         drop(one);
-        assert_eq!(happenings.recv().await, Some("followed"));
         assert!(happenings.try_recv().is_err());
         drop(other);
         assert_eq!(happenings.recv().await, Some("left alone"));
+        subscribed.notify_one();
         assert_eq!(hub.join(project).next().await, Ok(1));
     }
 }

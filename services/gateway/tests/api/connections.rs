@@ -10,8 +10,12 @@ const POST: &str = "POST /api/v1/stats HTTP/1.1\r\nhost: x\r\ncontent-length: 4\
 /// One exchange, so that there is a connection to keep. All on one connection of the client: each worker of the
 /// gateway has its own connections to the service.
 async fn acquainted(gateway: &Gateway, service: &tokio::net::TcpListener) -> (Wire, Wire) {
+    acquainted_by(GET, gateway, service).await
+}
+
+async fn acquainted_by(request: &str, gateway: &Gateway, service: &tokio::net::TcpListener) -> (Wire, Wire) {
     let mut client = Wire::to(gateway.address).await;
-    client.send(GET).await;
+    client.send(request).await;
     let mut kept = Wire::accepted(service).await;
     kept.read_head().await;
     kept.send(OK).await;
@@ -82,6 +86,30 @@ async fn a_request_that_may_have_had_an_effect_is_not_repeated() {
         stale.read_head().await;
         drop(stale);
         assert!(client.read_head().await.starts_with("http/1.1 503"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_get_that_stores_events_or_uses_up_a_sign_in_is_not_repeated() {
+    let (service, address) = listener().await;
+    let gateway = Gateway::before(address);
+    for path in [
+        "/track?data=%7B%7D",
+        "/%74rack/?data=%7B%7D",
+        "/import?data=%7B%7D",
+        "/engage?data=%7B%7D",
+        "/groups/?data=%7B%7D",
+        "/auth/google/callback?code=1&state=2",
+        "/api/v1/auth/google/callback?code=1&state=2",
+        "/api/v1/auth/oidc/callback?code=1&state=2",
+    ] {
+        let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\n");
+        let (mut client, mut stale) = acquainted_by(&request, &gateway, &service).await;
+        client.send(&request).await;
+        assert!(stale.read_head().await.starts_with("get /"));
+        drop(stale);
+        let head = client.read_head().await;
+        assert!(head.starts_with("http/1.1 503") && head.contains("retry-after"), "{path}: {head}");
     }
 }
 

@@ -1,15 +1,15 @@
 //! Notifications, to whoever may see them and nobody else.
 
-use std::time::Duration;
-
 use chrono::Utc;
 use millrace_domain::access::{Role, Scope};
 use millrace_domain::notification::{About, Notification, NotificationKind};
 use millrace_messaging::notifications::notify;
 use millrace_storage::members;
+use millrace_testkit::proxy::ChaosProxy;
 use serde_json::json;
 use uuid::Uuid;
 
+use crate::gateway::{Gateway, nobody};
 use crate::socket::Socket;
 use crate::stage::Stage;
 
@@ -67,4 +67,21 @@ async fn everybody_is_told_what_they_may_know() {
     }
     ada_hears.say("{}").await;
     assert_eq!(ada_hears.ended().await.0, 1008, "there is nothing to say");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_that_stops_does_not_wait_for_the_broker_first() {
+    let stage = Stage::set().await;
+    let wire = ChaosProxy::before(stage.nats.url()).await;
+    let mut settings = stage.settings(nobody());
+    settings.nats_url = wire.url(stage.nats.url());
+    let gateway = Gateway::with(settings);
+    let key = stage.key(stage.project_of(stage.person("ada").await.1).await, &[Scope::Read]).await;
+    let headers = [("x-api-key", key.reveal())];
+    // The key is remembered from then on.
+    drop(Socket::ready(&gateway, "/api/v1/live", &headers).await);
+    wire.cut();
+    let mut waiting = Socket::open(&gateway, NOTIFICATIONS, &headers).await.unwrap();
+    gateway.stop();
+    assert_eq!(waiting.ended_unheard().await, 1012);
 }

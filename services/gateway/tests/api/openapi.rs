@@ -6,8 +6,19 @@ use millrace_gateway::api_document::merged;
 use millrace_gateway::upstreams::ROUTES;
 use serde_json::Value;
 
-use crate::gateway::{Gateway, nobody};
+use crate::endurance::ingest;
+use crate::gateway::{Gateway, client, nobody};
+use crate::stage::Stage;
 
+/// Short names of routes that are described under their long ones.
+const SHORT_NAMES: [(&str, &str); 6] = [
+    ("POST", "/auth/signup"),
+    ("POST", "/auth/login"),
+    ("GET", "/auth/me"),
+    ("GET", "/auth/verify"),
+    ("GET", "/auth/google"),
+    ("GET", "/auth/google/callback"),
+];
 const SNAPSHOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/openapi/millrace.json");
 
 #[test]
@@ -54,18 +65,79 @@ fn every_operation_can_be_read_and_called() {
     }
 }
 
-// That every documented path is routed, `routing.rs` asks of the services one by one.
 #[test]
 fn every_prefix_that_is_routed_has_something_documented() {
     let document = merged().unwrap();
-    let paths: Vec<&String> = document["paths"].as_object().unwrap().keys().collect();
-    // Short names of routes that are described under their long ones.
-    for (prefix, _) in ROUTES.iter().filter(|(prefix, _)| *prefix != "/auth") {
-        let below = |path: &&&String| {
+    let documented = document["paths"].as_object().unwrap().keys().map(String::as_str);
+    let paths: Vec<&str> = documented.chain(SHORT_NAMES.map(|(_, path)| path)).collect();
+    for (prefix, _) in ROUTES {
+        let below = |path: &&str| {
             path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         };
-        assert!(paths.iter().find(below).is_some(), "{prefix}");
+        assert!(paths.iter().any(|path| below(&path)), "{prefix}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_operation_that_is_documented_is_there() {
+    let stage = Stage::set().await;
+    let (ingest, _, _running) = ingest(&stage).await;
+    let gateway = Gateway::with(stage.settings(ingest));
+    let document = merged().unwrap();
+    let documented = operations(&document).map(|(name, _)| {
+        let (method, path) = name.split_once(' ').unwrap();
+        (method.to_uppercase(), path.to_owned())
+    });
+    let short = SHORT_NAMES.map(|(method, path)| (method.to_owned(), path.to_owned()));
+    let mut asked = 0;
+    for (method, path) in documented.chain(short) {
+        let path = filled_in(&path);
+        let request = client().request(method.parse().unwrap(), gateway.url(&path));
+        let answer = request.send().await.unwrap();
+        let status = answer.status().as_u16();
+        let said = answer.text().await.unwrap();
+        assert_ne!(status, 405, "{method} {path}: {said}");
+        assert!(!said.contains(&format!("there is no {method} {path}")), "{method} {path}: {said}");
+        assert!(status != 404 || said.contains("urn:millrace:problem:"), "{method} {path}: {said}");
+        asked += 1;
+    }
+    assert!(asked > 100, "{asked}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_path_that_is_documented_says_which_methods_it_has() {
+    let stage = Stage::set().await;
+    let (ingest, _, _running) = ingest(&stage).await;
+    let gateway = Gateway::with(stage.settings(ingest));
+    let document = merged().unwrap();
+    let passed_on = |path: &&String| !path.starts_with("/api/v1/health/");
+    for (path, item) in document["paths"].as_object().unwrap().iter().filter(|(path, _)| passed_on(path)) {
+        let request = client().request("PROPFIND".parse().unwrap(), gateway.url(&filled_in(path)));
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status(), 405, "{path}");
+        let allow = answer.headers()["allow"].to_str().unwrap();
+        for method in item.as_object().unwrap().keys() {
+            assert!(
+                allow.split(", ").any(|allowed| allowed == method.to_uppercase()),
+                "{method} {path}: {allow}"
+            );
+        }
+    }
+    let keys = client().head(gateway.url("/.well-known/jwks.json")).send().await.unwrap();
+    assert_eq!(keys.status(), 200, "HEAD is answered where GET is");
+    assert_ne!(keys.headers()["content-length"], "0");
+    assert!(keys.bytes().await.unwrap().is_empty());
+}
+
+/// A path with something in place of each parameter.
+fn filled_in(path: &str) -> String {
+    let fill = |part: &str| match part {
+        "{service}" => "ingest".to_owned(),
+        "{kind}" => "track".to_owned(),
+        part if part.starts_with('{') => "01939c1e-6f10-7d02-8a55-3b0c9d4e7f61".to_owned(),
+        part => part.to_owned(),
+    };
+    path.split('/').map(fill).collect::<Vec<_>>().join("/")
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,6 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use actix_web::{HttpResponse, web};
+use millrace_gateway::upstreams::Origins;
+use millrace_gateway::upstreams::origin::Origin;
 use millrace_testkit::wait;
 use tokio::task::JoinSet;
 
@@ -16,6 +18,19 @@ use crate::gateway::{Gateway, client, settings};
 use crate::upstream::Upstream;
 
 const CLIENTS: usize = 16;
+/// One path of each service.
+const PATHS: [&str; 4] =
+    ["/api/v1/stats", "/api/v1/events", "/api/v1/projects", "/api/v1/health/worker/live"];
+
+/// Where the service of one of them is.
+fn origin<'a>(origins: &'a mut Origins, path: &str) -> &'a mut Origin {
+    match path {
+        "/api/v1/stats" => &mut origins.analytics,
+        "/api/v1/events" => &mut origins.ingest,
+        "/api/v1/health/worker/live" => &mut origins.worker,
+        _ => &mut origins.auth,
+    }
+}
 
 fn instance_at(address: SocketAddr) -> Upstream {
     Upstream::start_at(address, |service| {
@@ -84,14 +99,17 @@ impl Load {
 }
 
 /// Restarts one of two instances, and then the other, twice, as whoever updates them does.
-async fn rolling_restart(ask: fn(&reqwest::Client, String) -> reqwest::RequestBuilder) -> [u64; 3] {
+async fn rolling_restart(
+    path: &str,
+    ask: fn(&reqwest::Client, String) -> reqwest::RequestBuilder,
+) -> [u64; 3] {
     let mut instances = [anywhere(), anywhere()];
     let mut settings = settings(instances[0].address);
-    settings.origins.analytics =
+    *origin(&mut settings.origins, path) =
         format!("http://{},http://{}", instances[0].address, instances[1].address).parse().unwrap();
     let gateway = Gateway::with(settings);
     let load = Arc::<Load>::default();
-    let clients = load.start(&gateway, "/api/v1/stats", ask);
+    let clients = load.start(&gateway, path, ask);
     load.goes_on().await;
     for round in 0..4 {
         let restarted = &mut instances[round % 2];
@@ -106,33 +124,30 @@ async fn rolling_restart(ask: fn(&reqwest::Client, String) -> reqwest::RequestBu
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rolling_restart_loses_no_question() {
-    let [answered, put_off, lost] = rolling_restart(|client, url| client.get(url)).await;
-    assert!(answered > 2_400 && (put_off, lost) == (0, 0), "{answered} {put_off} {lost}");
+    for path in PATHS {
+        let [answered, put_off, lost] = rolling_restart(path, |client, url| client.get(url)).await;
+        assert!(answered > 2_400 && (put_off, lost) == (0, 0), "{path}: {answered} {put_off} {lost}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rolling_restart_puts_off_what_may_have_had_an_effect_and_loses_nothing() {
-    let [answered, put_off, lost] = rolling_restart(|client, url| client.post(url).body("an event")).await;
-    assert!(put_off <= 4 * CLIENTS as u64, "at most those on their way: {answered} {put_off}");
-    assert_eq!(lost, 0);
+    for path in PATHS {
+        let [answered, put_off, lost] =
+            rolling_restart(path, |client, url| client.post(url).body("an event")).await;
+        assert!(put_off <= 4 * CLIENTS as u64, "{path}: at most those on their way: {answered} {put_off}");
+        assert_eq!(lost, 0, "{path}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn while_a_service_is_killed_its_clients_are_put_off_and_then_no_longer() {
-    // One path of each service.
-    for path in ["/api/v1/stats", "/api/v1/events", "/api/v1/projects", "/api/v1/health/worker/live"] {
+    for path in PATHS {
         let only = anywhere();
         let address = only.address;
         let others = anywhere();
         let mut settings = settings(others.address);
-        let origin = format!("http://{address}").parse().unwrap();
-        let killed = match path {
-            "/api/v1/stats" => &mut settings.origins.analytics,
-            "/api/v1/events" => &mut settings.origins.ingest,
-            "/api/v1/health/worker/live" => &mut settings.origins.worker,
-            _ => &mut settings.origins.auth,
-        };
-        *killed = origin;
+        *origin(&mut settings.origins, path) = format!("http://{address}").parse().unwrap();
         let gateway = Gateway::with(settings);
         let (load, unconcerned) = (Arc::<Load>::default(), Arc::<Load>::default());
         let clients = load.start(&gateway, path, |client, url| client.get(url));

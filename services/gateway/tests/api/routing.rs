@@ -92,6 +92,55 @@ async fn a_path_that_is_nobodys_is_not_found() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_page_of_its_own_can_be_asked_for_its_head_and_for_nothing_else() {
+    let gateway = Gateway::before(nobody());
+    for path in ["/", "/docs/", "/api/v1/openapi.json", "/health", "/health/live", "/metrics"] {
+        let whole = gateway.get(path).await;
+        let (status, length) = (whole.status(), whole.headers().get("content-length").cloned());
+        let head = client().head(gateway.url(path)).send().await.unwrap();
+        assert_eq!(head.status(), status, "{path}");
+        if path != "/health" && path != "/metrics" {
+            assert!(length.is_some(), "{path}");
+            assert_eq!(head.headers().get("content-length"), length.as_ref(), "{path}");
+        }
+        assert_eq!(head.bytes().await.unwrap().len(), 0, "{path}");
+    }
+    for (method, path, allow) in [
+        ("POST", "/", "GET, HEAD"),
+        ("DELETE", "/api/v1/openapi.json", "GET, HEAD"),
+        ("PUT", "/api/v1/notifications", "GET, HEAD"),
+        ("GET", "/api/v1/live/tickets", "POST"),
+        ("HEAD", "/api/v1/live", "GET"),
+    ] {
+        let refused = client().request(method.parse().unwrap(), gateway.url(path)).send().await.unwrap();
+        assert_eq!(
+            (refused.status().as_u16(), refused.headers()["allow"].to_str().unwrap()),
+            (405, allow),
+            "{path}"
+        );
+        assert_eq!(refused.headers()["content-type"], "application/problem+json", "{path}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_question_for_the_head_alone_is_passed_on_as_that() {
+    let analytics = Upstream::start(|service| {
+        service.default_service(web::to(|request: HttpRequest| async move {
+            actix_web::HttpResponse::Ok()
+                .insert_header(("x-method", request.method().as_str()))
+                .body("a body")
+        }));
+    });
+    let gateway = Gateway::before(analytics.address);
+    let head = client().head(gateway.url("/api/v1/stats/dau")).send().await.unwrap();
+    assert_eq!(
+        (&head.headers()["x-method"], &head.headers()["content-length"]),
+        (&"HEAD".parse().unwrap(), &"6".parse().unwrap())
+    );
+    assert_eq!(head.bytes().await.unwrap().len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_bare_address_says_what_this_is() {
     let gateway = Gateway::before(nobody());
     let welcome: Value = gateway.get("/").await.json().await.unwrap();

@@ -111,6 +111,17 @@ impl<S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin> Socket<S> {
         self.0.send(Message::binary(bytes)).await.unwrap();
     }
 
+    /// With what code it ends before anything is told.
+    pub(crate) async fn ended_unheard(&mut self) -> u16 {
+        loop {
+            match timeout(DEADLINE, self.0.next()).await.expect("it ends in time") {
+                Some(Ok(Message::Close(Some(farewell)))) => return farewell.code.into(),
+                Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+                other => unreachable!("something came before its end: {other:?}"),
+            }
+        }
+    }
+
     /// With what code and reason it ends, whatever is told before.
     pub(crate) async fn ended(&mut self) -> (u16, String) {
         loop {

@@ -4,8 +4,11 @@
 use actix_web::Resource;
 use actix_web::http::Method;
 use actix_web::web::{self, ServiceConfig};
+use millrace_http::serve::nothing_here;
 use utoipa::OpenApi as _;
-use utoipa::openapi::OpenApi;
+use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::Type;
+use utoipa::openapi::{ObjectBuilder, OpenApi, Required};
 
 mod amplitude;
 mod cloudevents;
@@ -43,9 +46,17 @@ struct Document;
 const CAPTURE_TOO: [(&str, &str); 3] =
     [("/capture/", "posthog_capture"), ("/e/", "posthog_e"), ("/i/v0/e/", "posthog_i_v0_e")];
 
-/// The document, with every path that PostHog's legacy protocol has.
+/// Where Mixpanel's SDKs send with GET as well.
+const MIXPANEL: [&str; 4] = ["/track", "/import", "/engage", "/groups"];
+
+/// The document, with every path that PostHog's legacy protocol has, and Mixpanel's other method.
 pub(super) fn document() -> OpenApi {
     let mut document = Document::openapi();
+    let short = document.paths.paths.get("/track").and_then(|track| track.post.clone());
+    for path in MIXPANEL {
+        let Some(item) = document.paths.paths.get_mut(path) else { continue };
+        item.get = item.post.clone().zip(short.clone()).map(|(post, short)| in_the_query(post, short));
+    }
     if let Some(batch) = document.paths.paths.get("/batch/").cloned() {
         for (path, operation) in CAPTURE_TOO {
             let mut item = batch.clone();
@@ -58,9 +69,30 @@ pub(super) fn document() -> OpenApi {
     document
 }
 
+/// What is said of a POST, said of a GET that has the same in its query string and is answered like `/track`.
+fn in_the_query(mut operation: Operation, short: Operation) -> Operation {
+    operation.operation_id = operation.operation_id.map(|id| id + "_get");
+    operation.description = Some(
+        "As with POST, in the query string; answered with `1` or `0`, with `verbose=1` also why.".to_owned(),
+    );
+    operation.request_body = None;
+    operation.responses = short.responses;
+    let data = ParameterBuilder::new()
+        .name("data")
+        .parameter_in(ParameterIn::Query)
+        .required(Required::True)
+        .description(Some("JSON, plain or in Base64"))
+        .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
+        .build();
+    operation.parameters = Some(vec![data.into()]);
+    operation
+}
+
 /// Mounts them, with and without a slash at the end: SDKs of one product differ in that.
 pub(super) fn configure(service: &mut ServiceConfig) {
-    let at = |path: &str| -> Resource { web::resource([path.to_owned(), format!("{path}/")]) };
+    let at = |path: &str| -> Resource {
+        web::resource([path.to_owned(), format!("{path}/")]).default_service(web::to(nothing_here))
+    };
     service.service(at("/v1/{kind}").route(web::post().to(segment::send)));
     service.service(at("/v1/projects/{write_key}/settings").route(web::get().to(settings::segment)));
     service.service(at("/sourceConfig").route(web::get().to(settings::rudderstack)));

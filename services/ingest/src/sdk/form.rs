@@ -7,17 +7,24 @@ use url::form_urlencoded;
 
 use crate::split::SplitError;
 
-const PREFIX: &[u8] = b"data=";
 /// Some senders pad and others do not.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// Whether a body is such a form. JSON never begins like one.
+/// Whether a body is such a form, wherever in it `data` stands. Headers do not tell: some senders call JSON a form. JSON
+/// that could be taken for one begins with a bracket or a quotation mark.
 #[must_use]
 pub fn is_form(body: &[u8]) -> bool {
-    body.starts_with(PREFIX)
+    !matches!(body.trim_ascii_start().first(), Some(b'{' | b'[' | b'"') | None)
+        && form_urlencoded::parse(body).any(|(name, _)| name == "data")
+}
+
+/// Whether a form or a query string asks for an answer that says why.
+#[must_use]
+pub fn is_verbose(form: &[u8]) -> bool {
+    form_urlencoded::parse(form).any(|(name, value)| name == "verbose" && value == "1")
 }
 
 /// The JSON in a form or a query string.
@@ -80,6 +87,17 @@ mod tests {
         ] {
             assert_eq!(data(form.as_bytes()), Ok(json.clone()), "{form}");
         }
+    }
+
+    #[test]
+    fn a_form_is_one_wherever_its_data_stands() {
+        for form in ["data=e30", "verbose=1&data=e30&ip=0", "ip=0&data=%7B%7D"] {
+            assert!(is_form(form.as_bytes()), "{form}");
+        }
+        for other in ["", " ", "verbose=1", r#"{"a":"&data="}"#, "\n[1]&data=", r#""&data=""#, "database=1"] {
+            assert!(!is_form(other.as_bytes()), "{other}");
+        }
+        assert!(is_verbose(b"data=e30&verbose=1") && !is_verbose(b"data=e30&verbose=0"));
     }
 
     #[test]

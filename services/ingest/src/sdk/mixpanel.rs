@@ -1,5 +1,7 @@
 //! Mixpanel: `/track` and `/import`, and [profiles].
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use millrace_domain::batch::MAX_EVENTS_PER_REQUEST;
 use millrace_domain::draft::Draft;
@@ -21,6 +23,29 @@ pub fn translate(body: &[u8], now: DateTime<Utc>) -> Result<Call, SplitError> {
     let mut keys = OneKey::default();
     let parsed = gather(events(body)?, |event| draft(&event, &mut keys, now));
     Ok(Call { key: keys.0, parsed })
+}
+
+/// The same, with the `$insert_id` of each event that is refused, by its place.
+///
+/// # Errors
+/// When the body as a whole cannot be taken apart.
+pub fn translate_import(
+    body: &[u8],
+    now: DateTime<Utc>,
+) -> Result<(Call, HashMap<usize, String>), SplitError> {
+    let call = translate(body, now)?;
+    let refused = &call.parsed.rejected;
+    let sent = if refused.is_empty() { Vec::new() } else { events(body)? };
+    let id_at = |index: usize| insert_id(sent.get(index)?.get());
+    let ids = refused.iter().filter_map(|event| Some((event.index, id_at(event.index)?))).collect();
+    Ok((call, ids))
+}
+
+/// As far as it can be read.
+fn insert_id(event: &str) -> Option<String> {
+    let event = Fields::read(event).ok()?;
+    let properties = event.object("properties", RejectionCode::InvalidProperties).ok()?;
+    properties.text("$insert_id", RejectionCode::InvalidEventId).ok()?
 }
 
 fn events(body: &[u8]) -> Result<Vec<&RawValue>, SplitError> {

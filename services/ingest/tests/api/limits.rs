@@ -87,7 +87,7 @@ async fn requests_beyond_the_memory_budget_are_told_to_come_again() {
 }
 
 /// A stage whose shop may send this.
-async fn limited(limit: &str) -> Stage {
+pub(crate) async fn limited(limit: &str) -> Stage {
     let stage = Box::pin(Stage::set()).await;
     let broker = Broker::connect(stage.nats.url(), "test", Duration::from_secs(2)).await.unwrap();
     EVENT_LIMITS.set(&broker, stage.shop, Some(&limit.parse().unwrap())).await.unwrap();

@@ -74,7 +74,11 @@ impl Street {
 
     /// What is stored, once it is `count` events, by event type and then by user.
     async fn stored(&self, count: i64) -> Vec<Stored> {
-        wait::until("everything is stored", async || self.stage.stored().await >= count).await;
+        // With an empty log there is nothing on its way either, such as the same event a second time.
+        wait::until("everything is stored", async || {
+            self.stage.stored().await >= count && self.stage.messages_in_the_log().await == 0
+        })
+        .await;
         let query = "SELECT event_type, user_id, to_char(occurred_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'), \
                      session_id, properties::text, coalesce(context, '{}')::text FROM events ORDER BY 1, 2, 5";
         let rows = self.stage.database.client().await.query(query, &[]).await.unwrap();
@@ -114,6 +118,7 @@ impl Street {
 
     /// Runs a script with a key that opens nothing. It has to notice, and to end long before a test would.
     async fn run_with_a_wrong_key(&self, script: &str, more: Value) {
+        peers::install().await;
         let started = Instant::now();
         let errors = self.run(script, ApiKey::generate().unwrap().reveal(), more).await;
         assert!(!errors.is_empty(), "{script} was told");

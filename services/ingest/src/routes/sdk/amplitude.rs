@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::request::{Taken, reworded, take};
+use super::request::{Taken, reworded, take, told};
 use crate::admit::Outcome;
 use crate::sdk::amplitude::translate;
 use crate::state::State;
@@ -38,15 +38,18 @@ pub(super) async fn send(
     state: web::Data<State>,
 ) -> HttpResponse {
     match take(&request, payload, &state, true, translate).await {
-        Ok(Taken { outcome: Outcome::Refused, verdicts, .. }) => {
-            HttpResponse::BadRequest().json(Refused::from(verdicts))
+        Ok(Taken { outcome: Outcome::Refused, verdicts, quota, .. }) => {
+            told(quota, HttpResponse::BadRequest().json(Refused::from(verdicts)))
         }
-        Ok(Taken { verdicts, bytes, .. }) => HttpResponse::Ok().json(Ingested {
-            code: 200,
-            events_ingested: verdicts.accepted + verdicts.duplicates,
-            payload_size_bytes: bytes,
-            server_upload_time: Utc::now().timestamp_millis(),
-        }),
+        Ok(Taken { verdicts, bytes, quota, .. }) => {
+            let ingested = Ingested {
+                code: 200,
+                events_ingested: verdicts.accepted + verdicts.duplicates,
+                payload_size_bytes: bytes,
+                server_upload_time: Utc::now().timestamp_millis(),
+            };
+            told(quota, HttpResponse::Ok().json(ingested))
+        }
         Err(problem) => refused(&problem),
     }
 }

@@ -5,7 +5,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use millrace_http::problem::{Code, Problem, ProblemBody};
 
 use super::denials::NotTaken;
-use super::request::{Taken, take};
+use super::request::{Taken, take, told};
 use crate::admit::Outcome;
 use crate::errors::IngestError;
 use crate::sdk::cloudevents::{Mode, translate};
@@ -46,12 +46,12 @@ pub(super) async fn send(
     let named = headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
     let mode = Mode::announced(content_type, named).map_err(IngestError::from)?;
     let translate = move |body: &[u8], now| translate(body, &mode, now);
-    let Taken { outcome, verdicts, .. } = take(&request, payload, &state, false, translate).await?;
-    Ok(match outcome {
+    let Taken { outcome, verdicts, quota, .. } = take(&request, payload, &state, false, translate).await?;
+    let mut answer = match outcome {
         Outcome::Refused => HttpResponse::UnprocessableEntity(),
         Outcome::Durable | Outcome::Stored => HttpResponse::Accepted(),
-    }
-    .json(verdicts))
+    };
+    Ok(told(quota, answer.json(verdicts)))
 }
 
 /// CloudEvents: may this sender send?

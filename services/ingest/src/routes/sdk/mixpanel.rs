@@ -1,25 +1,26 @@
 //! Mixpanel.
 
+use std::collections::HashMap;
+
 use actix_web::http::Method;
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
 use millrace_http::problem::Problem;
 use serde::Serialize;
 use serde_json::json;
-use url::form_urlencoded;
 use utoipa::ToSchema;
 
 use super::denials::OneOrZero;
-use super::request::{Taken, reworded, take};
+use super::request::{Taken, is_verbose, reworded, take, take_with, told};
 use crate::admit::Outcome;
 use crate::sdk::mixpanel::profiles::{self, Profile};
-use crate::sdk::mixpanel::translate;
+use crate::sdk::mixpanel::{translate, translate_import};
 use crate::state::State;
 use crate::verdicts::{EventError, Verdicts};
 
 /// Mixpanel: events as they happen
 ///
-/// `data=` in Base64 in the query string or a form, or JSON. The answer is `1` or `0`; with `?verbose=1` it says why.
+/// `data=` in Base64 or plain in the query string or a form, or JSON. The answer is `1` or `0`; with `verbose=1` it says why.
 /// What maps to what: docs/sdks.md.
 #[utoipa::path(
     post, path = "/track", tag = "SDKs", operation_id = "mixpanel_track",
@@ -38,7 +39,7 @@ pub(super) async fn track(
 /// Mixpanel: events of any time
 ///
 /// An array or an event a line. Events at fault are named, the others are taken. Sent as `data=`, it is answered like
-/// `/track`. What maps to what: docs/sdks.md.
+/// `/track`, except when the request is refused as a whole. What maps to what: docs/sdks.md.
 #[utoipa::path(
     post, path = "/import", tag = "SDKs", operation_id = "mixpanel_import",
     request_body = serde_json::Value,
@@ -58,16 +59,19 @@ pub(super) async fn import(
     payload: web::Payload,
     state: web::Data<State>,
 ) -> HttpResponse {
-    let answer = take(&request, payload, &state, false, translate).await;
+    let answer = take_with(&request, payload, &state, false, translate_import).await;
     let media = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    if request.method() == Method::GET || media.starts_with("application/x-www-form-urlencoded") {
-        return short(&request, answer);
-    }
+    let is_form = media.starts_with("application/x-www-form-urlencoded");
     match answer {
-        Ok(Taken { verdicts, .. }) => {
-            let imported = Imported::from(verdicts);
-            if imported.code == 200 { HttpResponse::Ok() } else { HttpResponse::BadRequest() }.json(imported)
+        answer if request.method() == Method::GET => short(&request, answer),
+        Ok(taken) if is_form => short(&request, Ok(taken)),
+        Ok(Taken { verdicts, quota, also: insert_ids, .. }) => {
+            let imported = Imported::of(verdicts, insert_ids);
+            let mut answer =
+                if imported.code == 200 { HttpResponse::Ok() } else { HttpResponse::BadRequest() };
+            told(quota, answer.json(imported))
         }
+        // A form that was not read, because the key in a header is not good, may have asked for JSON.
         Err(problem) => {
             let body =
                 json!({"code": problem.status_code().as_u16(), "error": problem.detail(), "status": "error"});
@@ -115,20 +119,18 @@ pub(super) async fn groups(
 }
 
 /// `1` or `0`, or why.
-fn short(request: &HttpRequest, answer: Result<Taken, Problem>) -> HttpResponse {
-    let mut query = form_urlencoded::parse(request.query_string().as_bytes());
-    let verbose = query.any(|(name, value)| name == "verbose" && value == "1");
-    let says = |error: Option<&str>| match (verbose, error) {
+fn short<T>(request: &HttpRequest, answer: Result<Taken<T>, Problem>) -> HttpResponse {
+    let says = |error: Option<&str>| match (is_verbose(request), error) {
         (false, None) => ("text/plain", "1".to_owned()),
         (false, Some(_)) => ("text/plain", "0".to_owned()),
         (true, None) => ("application/json", json!({"status": 1, "error": null}).to_string()),
         (true, Some(error)) => ("application/json", json!({"status": 0, "error": error}).to_string()),
     };
     match answer {
-        Ok(Taken { outcome, verdicts, .. }) => {
+        Ok(Taken { outcome, verdicts, quota, .. }) => {
             let error = verdicts.errors.first().filter(|_| outcome == Outcome::Refused);
             let (media, body) = says(error.map(|error| error.message.as_str()));
-            HttpResponse::Ok().content_type(media).body(body)
+            told(quota, HttpResponse::Ok().content_type(media).body(body))
         }
         Err(problem) => {
             let (media, body) = says(Some(problem.detail()));
@@ -160,19 +162,25 @@ struct Imported {
 struct FailedRecord {
     /// Its place in the request, from 0.
     index: usize,
+    /// Its `$insert_id`, as far as it could be read.
+    #[serde(rename = "$insert_id", skip_serializing_if = "Option::is_none")]
+    insert_id: Option<String>,
     /// The field at fault, when it is one.
     field: Option<String>,
     /// The reason, for people.
     message: String,
 }
 
-impl From<Verdicts> for Imported {
-    fn from(verdicts: Verdicts) -> Self {
+impl Imported {
+    fn of(verdicts: Verdicts, mut insert_ids: HashMap<usize, String>) -> Self {
         let num_records_imported = verdicts.accepted + verdicts.duplicates;
         let failed_records: Vec<FailedRecord> = verdicts
             .errors
             .into_iter()
-            .map(|EventError { index, field, message, .. }| FailedRecord { index, field, message })
+            .map(|EventError { index, field, message, .. }| {
+                let insert_id = insert_ids.remove(&index);
+                FailedRecord { index, insert_id, field, message }
+            })
             .collect();
         if failed_records.is_empty() {
             return Self { code: 200, num_records_imported, status: "OK", error: None, failed_records };

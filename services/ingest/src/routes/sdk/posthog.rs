@@ -4,13 +4,13 @@ use std::collections::HashMap;
 
 use actix_web::http::header::HeaderName;
 use actix_web::{HttpRequest, HttpResponse, web};
-use millrace_http::problem::{Problem, ProblemBody};
+use millrace_http::problem::{Code, Problem, ProblemBody};
 use serde::Serialize;
 use url::form_urlencoded;
 use utoipa::ToSchema;
 
 use super::denials::NotTaken;
-use super::request::{Taken, take, take_with};
+use super::request::{Taken, take, take_with, told};
 use crate::admit::Outcome;
 use crate::sdk::posthog::{translate, translate_v1};
 use crate::state::State;
@@ -39,15 +39,16 @@ pub(super) async fn capture(
     payload: web::Payload,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    let Taken { outcome, verdicts, .. } = take(&request, payload, &state, false, translate).await?;
+    let Taken { outcome, verdicts, quota, .. } = take(&request, payload, &state, false, translate).await?;
     let mut query = form_urlencoded::parse(request.query_string().as_bytes());
-    Ok(match outcome {
+    let answer = match outcome {
         Outcome::Refused => HttpResponse::BadRequest().json(Refusal::from(verdicts)),
         _ if query.any(|(name, value)| name == "beacon" && value == "1") => {
             HttpResponse::NoContent().finish()
         }
         Outcome::Durable | Outcome::Stored => HttpResponse::Ok().json(Captured { status: 1, verdicts }),
-    })
+    };
+    Ok(told(quota, answer))
 }
 
 /// The answer that PostHog's SDKs look for, and our own.
@@ -62,14 +63,17 @@ struct Captured {
 /// PostHog: events, with a verdict on each
 ///
 /// Capture V1. An event is `ok`, or `drop` with the reason; one that could not be made durable makes the whole request
-/// 503, and may be sent again. What maps to what: docs/sdks.md.
+/// 503, and may be sent again, and so do more events than the project may send. What maps to what: docs/sdks.md.
 #[utoipa::path(
     post, path = "/i/v1/analytics/events", tag = "SDKs", operation_id = "posthog_v1",
     request_body = serde_json::Value,
     responses(
         (status = 200, description = "The accepted events are durable", body = Results),
         (status = 400, description = "The body cannot be read", body = ProblemBody, content_type = "application/problem+json"),
-        NotTaken,
+        (status = 401, description = "No key, or not a live one", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "The key lacks the scope `ingest`, or the project does not list the page's origin", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 413, description = "Too many bytes or events", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "Not durable, or more events than the project may send; try again after `Retry-After`", body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("ingest_key" = [])),
 )]
@@ -80,7 +84,8 @@ pub(super) async fn capture_v1(
 ) -> Result<HttpResponse, Problem> {
     let library = request.headers().get(SDK_INFO).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let translate = move |body: &[u8], now| translate_v1(body, library.as_deref(), now);
-    let Taken { verdicts, also: uuids, .. } = take_with(&request, payload, &state, false, translate).await?;
+    let taken = take_with(&request, payload, &state, false, translate).await;
+    let Taken { verdicts, quota, also: uuids, .. } = taken.map_err(never_final)?;
     let dropped: HashMap<usize, String> =
         verdicts.errors.into_iter().map(|error| (error.index, error.message)).collect();
     let results = uuids
@@ -95,7 +100,13 @@ pub(super) async fn capture_v1(
     if let Some(id) = request.headers().get(REQUEST_ID) {
         response.insert_header((REQUEST_ID, id.clone()));
     }
-    Ok(response.json(Results { results }))
+    Ok(told(quota, response.json(Results { results })))
+}
+
+/// In this format 429 is final, and its SDKs throw away what they were told it for. A limit passes: they come again after
+/// 503.
+fn never_final(problem: Problem) -> Problem {
+    if problem.code() == Code::TooMany { problem.coded(Code::Unavailable) } else { problem }
 }
 
 /// The verdicts on the events of a request, by their `uuid`.

@@ -2,7 +2,7 @@
 
 use actix_web::body::MessageBody;
 use actix_web::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
-use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
+use actix_web::{HttpMessage, HttpRequest, HttpResponse, ResponseError, web};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -13,6 +13,7 @@ use millrace_http::authorized::{Authorized, Ingest};
 use millrace_http::body;
 use millrace_http::credentials::Credentials;
 use millrace_http::problem::{Code, Problem};
+use millrace_http::quota::Field;
 use millrace_security::api_key::ApiKey;
 use url::form_urlencoded;
 
@@ -37,8 +38,26 @@ pub(super) struct Taken<T = ()> {
     pub(super) verdicts: Verdicts,
     /// The size of the body, inflated.
     pub(super) bytes: usize,
+    /// What the project may still send.
+    pub(super) quota: Option<[Field; 2]>,
     /// What else the translation found.
     pub(super) also: T,
+}
+
+/// A form that asks for an answer that says why.
+struct Verbose;
+
+/// Whether the sender asked for an answer that says why, in the query string or in the form that was read.
+pub(super) fn is_verbose(request: &HttpRequest) -> bool {
+    request.extensions().contains::<Verbose>() || form::is_verbose(request.query_string().as_bytes())
+}
+
+/// An answer with the fields that tell what the project may still send.
+pub(super) fn told(quota: Option<[Field; 2]>, mut answer: HttpResponse) -> HttpResponse {
+    for (name, value) in quota.into_iter().flatten() {
+        answer.headers_mut().insert(name, value);
+    }
+    answer
 }
 
 /// Takes a request whose events `translate` finds in its body.
@@ -80,12 +99,12 @@ pub(super) async fn take_with<T: Send + 'static>(
         None => Authorized::with(request, Credentials::Key(key_inside(call.key.as_deref())?)).await?,
     };
     event_origin::check(state, caller.project_id, request.headers())?;
-    event_limit::check(state, caller.project_id, call.parsed.sent).await?;
+    let quota = event_limit::check(state, caller.project_id, call.parsed.sent).await?;
     let how = Admission { strict, wait_until_stored: false };
     let (outcome, verdicts) =
         admit(state, &Sender::of(state, &caller, request), call.parsed, how, now).await?;
     metrics::histogram!("ingestion_duration_seconds").record(started.elapsed());
-    Ok(Taken { outcome, verdicts, bytes, also })
+    Ok(Taken { outcome, verdicts, bytes, quota, also })
 }
 
 /// The key in the headers or the query string. What is there and not a key of ours is passed over: it may be meant for
@@ -137,12 +156,15 @@ async fn read(
         body = body::gunzip(body, MAX_REQUEST_BYTES).await?;
     }
     let query = request.query_string().as_bytes();
-    if form::is_form(&body) {
-        body = form::data(&body).map_err(IngestError::from)?.into();
-    } else if body.is_empty() && !query.is_empty() {
-        body = form::data(query).map_err(IngestError::from)?.into();
+    let form = match &body[..] {
+        body if form::is_form(body) => body,
+        [] if !query.is_empty() => query,
+        _ => return Ok((body, shares)),
+    };
+    if form::is_verbose(form) {
+        request.extensions_mut().insert(Verbose);
     }
-    Ok((body, shares))
+    Ok((form::data(form).map_err(IngestError::from)?.into(), shares))
 }
 
 /// A problem in the words of an SDK, with the headers it has anyway.

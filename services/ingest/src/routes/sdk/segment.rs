@@ -4,7 +4,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use millrace_http::problem::{Code, Problem, ProblemBody};
 
 use super::denials::NotTaken;
-use super::request::{Taken, take};
+use super::request::{Taken, take, told};
 use crate::admit::Outcome;
 use crate::sdk::segment::{Path, translate};
 use crate::state::State;
@@ -63,9 +63,10 @@ async fn answer(
     path: Path,
 ) -> Result<HttpResponse, Problem> {
     let translate = move |body: &[u8], now| translate(body, path, now);
-    let Taken { outcome, verdicts, .. } = take(request, payload, state, false, translate).await?;
-    Ok(match outcome {
+    let Taken { outcome, verdicts, quota, .. } = take(request, payload, state, false, translate).await?;
+    let answer = match outcome {
         Outcome::Refused => HttpResponse::BadRequest().json(Refusal::from(verdicts)),
         Outcome::Durable | Outcome::Stored => HttpResponse::Ok().json(verdicts),
-    })
+    };
+    Ok(told(quota, answer))
 }

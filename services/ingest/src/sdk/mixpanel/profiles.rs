@@ -100,7 +100,7 @@ mod tests {
 
     #[test]
     fn what_is_set_on_a_group_is_an_event_of_the_group() {
-        let update = r#"{"$token": "k", "$group_key": "company", "$group_id": 7, "$set": {"size": 3}}"#;
+        let update = r#"{"$token": "k", "$group_key": "company", "$group_id": 7, "$time": 1793534400, "$set": {"size": 3}}"#;
         let draft = one(update, Profile::Group).unwrap();
         assert_eq!((draft.event_type.as_str(), draft.user_id.as_str()), ("$groupidentify", "company:7"));
         let properties = r#"{"$group_key":"7","$group_type":"company","$set":{"size": 3}}"#;

@@ -85,6 +85,16 @@ fn faults_are_named() {
     assert!(matches!(translate(b"{} x", now()), Err(SplitError::Malformed(_))));
 }
 
+#[test]
+fn an_event_that_is_refused_keeps_its_insert_id_as_far_as_it_can_be_read() {
+    let event = |id: Value| json!({"properties": {"distinct_id": "ada", "$insert_id": id}});
+    let sound = json!({"event": "e", "properties": {"distinct_id": "ada", "$insert_id": "three"}});
+    let events = json!([event(json!("one")), event(json!({})), 7, sound, event(json!(5))]).to_string();
+    let (call, ids) = translate_import(events.as_bytes(), now()).unwrap();
+    assert_eq!(call.parsed.rejected.len(), 4);
+    assert_eq!(ids, HashMap::from([(0, "one".to_owned()), (4, "5".to_owned())]));
+}
+
 proptest! {
     #[test]
     fn a_retry_is_the_same_event(id in "\\PC{1,36}", time in 0i64..1_700_000_000_000, late in 0i64..86_400) {

@@ -61,7 +61,7 @@ fn a_browser_sends_an_array_with_the_key_in_the_properties() {
 
 #[test]
 fn one_request_has_one_key() {
-    let event = |token: &str| json!({"event": "e", "distinct_id": "ada", "properties": {"token": token}});
+    let event = |token: &str| json!({"event": "e", "distinct_id": "ada", "timestamp": "2026-11-01T12:00:00Z", "properties": {"token": token}});
     let body = json!([event("a"), event("b"), event("a")]);
     let call = translate(body.to_string().as_bytes(), now()).unwrap();
     assert_eq!((call.key.as_deref(), call.parsed.drafts.len()), (Some("a"), 2));

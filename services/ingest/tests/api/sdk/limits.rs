@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::limits::limited;
 use crate::stage::{Stage, answer};
 
 fn segment(events: usize) -> Value {
@@ -47,4 +48,38 @@ async fn a_key_that_only_reads_sends_nothing() {
                           "properties": {"token": reader.reveal()}});
         assert_eq!(answer(stage.anonymous(path).body(body.to_string())).await.0, status, "{path}");
     }
+}
+
+#[actix_web::test]
+async fn what_a_project_may_still_send_is_told_and_more_is_put_off_as_each_format_has_it() {
+    let event = |user: &str| {
+        json!({"event": "e", "event_type": "e", "type": "track", "user_id": user, "userId": user, "distinct_id": user,
+                                    "uuid": uuid(user), "timestamp": "2026-11-01T12:00:00Z", "properties": {"distinct_id": user}})
+    };
+    let two = json!([event("ada"), event("bob")]);
+    // 429 is final for PostHog's Capture V1, whose SDKs would throw the events away.
+    for (path, body, put_off) in [
+        ("/v1/batch", json!({"batch": two}), 429),
+        ("/batch/", json!({"batch": two}), 429),
+        ("/i/v1/analytics/events", json!({"batch": two}), 503),
+        ("/2/httpapi", json!({"events": two}), 429),
+        ("/track", two.clone(), 429),
+        ("/import", two.clone(), 429),
+    ] {
+        let stage = limited("1/h burst 3").await;
+        let taken = stage.send_to(path, body.to_string()).send().await.unwrap();
+        assert_eq!(taken.status(), 200, "{path}");
+        assert_eq!(taken.headers()["ratelimit"], r#""ingest";r=1;t=3600"#, "{path}");
+        assert_eq!(taken.headers()["ratelimit-policy"], r#""ingest";q=3;w=10800"#, "{path}");
+        let refused = stage.send_to(path, body.to_string()).send().await.unwrap();
+        let headers = refused.headers();
+        assert_eq!((refused.status().as_u16(), &headers["retry-after"]), (put_off, &"3600".parse().unwrap()));
+        assert_eq!(headers["ratelimit"], r#""ingest";r=0;t=3600"#, "{path}");
+        assert_eq!(stage.messages_in_the_log().await, 1, "{path}: all of a request or nothing");
+    }
+}
+
+/// Always the same one of a user.
+fn uuid(user: &str) -> String {
+    format!("6a13d76c-c7a5-4b40-a74b-0000{:08x}", user.bytes().fold(0_u32, |sum, b| sum * 256 + u32::from(b)))
 }
