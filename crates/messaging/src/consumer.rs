@@ -12,6 +12,9 @@ use crate::broker::Broker;
 use crate::error::MessagingError;
 use crate::subjects;
 
+/// The broker's words for the end of a pull whose bytes are used up. The client passes no code on.
+const PULL_IS_FULL: &str = "Message Size Exceeds MaxBytes";
+
 /// What one pull may bring, and how long working on it may take.
 #[derive(Clone, Copy, Debug)]
 pub struct PullSettings {
@@ -117,6 +120,8 @@ impl Consumer {
             match arrived {
                 Ok(message) => deliveries.push(Delivery::of(message)?),
                 Err(error) if deliveries.is_empty() => return Err(MessagingError::unavailable(error)),
+                // The next message has no room in this pull.
+                Err(error) if error.to_string().contains(PULL_IS_FULL) => break,
                 Err(error) => {
                     tracing::warn!(%error, "a pull ended early");
                     break;
