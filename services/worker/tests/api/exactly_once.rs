@@ -47,6 +47,37 @@ async fn eight_workers_share_the_log_and_count_nothing_twice() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn however_many_workers_there_are_only_so_many_append_at_once() {
+    let bench = Bench::new().await;
+    let config = || {
+        let mut config = bench.config();
+        config.append_slots = 1;
+        config
+    };
+    let workers = join_all((0..4).map(|_| Hired::with(config()))).await;
+    let turns = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = 7206 AND granted
+                     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+    let client = bench.database.client().await;
+    let events = fortnight(2_000);
+    for batch in events.chunks(20) {
+        bench.publish(batch).await;
+        let taken: i64 = client.query_one(turns, &[]).await.unwrap().get(0);
+        assert!(taken <= 1, "{taken}");
+    }
+    bench.until_the_log_is_empty().await;
+    // Whoever has the turn ends with it: another worker goes on.
+    let mut workers = workers.into_iter();
+    for _ in 0..3 {
+        workers.next().unwrap().dismiss().await;
+    }
+    bench.publish(&fortnight(30)).await;
+    bench.until_the_log_is_empty().await;
+    workers.next().unwrap().dismiss().await;
+    assert_eq!(bench.stored().await, 2_030);
+    bench.assert_the_books_balance().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn with_the_database_away_the_log_keeps_everything() {
     let bench = Bench::new().await;
     let wire = ChaosProxy::before(&bench.database.url()).await;
