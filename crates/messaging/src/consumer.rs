@@ -33,6 +33,7 @@ pub struct PullSettings {
 /// A durable consumer that all processes of a service share.
 #[derive(Clone, Debug)]
 pub struct Consumer {
+    broker: Broker,
     consumer: PullConsumer,
     settings: PullSettings,
 }
@@ -98,7 +99,7 @@ impl Consumer {
             ..pull::Config::default()
         };
         let consumer = stream.create_consumer(config).await.map_err(MessagingError::unavailable)?;
-        Ok(Self { consumer, settings })
+        Ok(Self { broker: broker.clone(), consumer, settings })
     }
 
     /// The next messages; none when none came in time.
@@ -127,6 +128,10 @@ impl Consumer {
                     break;
                 }
             }
+        }
+        if deliveries.is_empty() {
+            // The client tells a pull that nobody heard from one that brought nothing by no other sign.
+            self.broker.check_connected()?;
         }
         Ok(deliveries)
     }

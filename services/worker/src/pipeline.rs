@@ -1,6 +1,6 @@
 //! One line of work: pull, decode, store, settle, and again.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -113,14 +113,25 @@ impl Pipeline {
         let (mut suspects, batch): (Vec<_>, Vec<_>) =
             deliveries.into_iter().partition(|delivery| delivery.attempt > UNSUSPICIOUS);
         suspects.shuffle(&mut rand::rng());
-        let mut progress = if batch.is_empty() { Ok(()) } else { self.process(batch).await };
-        for suspect in suspects {
-            progress = progress.and(self.process(vec![suspect]).await);
+        let mut groups = VecDeque::from([batch]);
+        groups.extend(suspects.into_iter().map(|suspect| vec![suspect]));
+        let every = self.pull.ack_wait / 3;
+        let mut progress = Ok(());
+        while let Some(group) = groups.pop_front() {
+            let waiting: Vec<&Delivery> = groups.iter().flatten().collect();
+            let processed = tokio::select! {
+                processed = self.process(group) => processed,
+                never = keep(&waiting, every) => match never {},
+            };
+            progress = progress.and(processed);
         }
         progress
     }
 
     async fn process(&mut self, deliveries: Vec<Delivery>) -> Result<(), MessagingError> {
+        if deliveries.is_empty() {
+            return Ok(());
+        }
         let span = tracing::info_span!("batch", messages = deliveries.len());
         for origin in deliveries.iter().flat_map(trace::origins) {
             span.add_link(origin);
