@@ -12,6 +12,9 @@ use crate::broker::Broker;
 use crate::error::MessagingError;
 use crate::subjects;
 
+/// The broker's words for the end of a pull whose bytes are used up. The client passes no code on.
+const PULL_IS_FULL: &str = "Message Size Exceeds MaxBytes";
+
 /// What one pull may bring, and how long working on it may take.
 #[derive(Clone, Copy, Debug)]
 pub struct PullSettings {
@@ -30,6 +33,7 @@ pub struct PullSettings {
 /// A durable consumer that all processes of a service share.
 #[derive(Clone, Debug)]
 pub struct Consumer {
+    broker: Broker,
     consumer: PullConsumer,
     settings: PullSettings,
 }
@@ -95,7 +99,7 @@ impl Consumer {
             ..pull::Config::default()
         };
         let consumer = stream.create_consumer(config).await.map_err(MessagingError::unavailable)?;
-        Ok(Self { consumer, settings })
+        Ok(Self { broker: broker.clone(), consumer, settings })
     }
 
     /// The next messages; none when none came in time.
@@ -117,11 +121,17 @@ impl Consumer {
             match arrived {
                 Ok(message) => deliveries.push(Delivery::of(message)?),
                 Err(error) if deliveries.is_empty() => return Err(MessagingError::unavailable(error)),
+                // The next message has no room in this pull.
+                Err(error) if error.to_string().contains(PULL_IS_FULL) => break,
                 Err(error) => {
                     tracing::warn!(%error, "a pull ended early");
                     break;
                 }
             }
+        }
+        if deliveries.is_empty() {
+            // The client tells a pull that nobody heard from one that brought nothing by no other sign.
+            self.broker.check_connected()?;
         }
         Ok(deliveries)
     }

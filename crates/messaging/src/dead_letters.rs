@@ -72,7 +72,7 @@ impl<'a> Lineage<'a> {
     }
 }
 
-/// Puts a dead letter away, durably, with its lineage. The same letter of the same message within two minutes is one,
+/// Puts a dead letter away, durably, with its lineage. The same letter of the same message within an hour is one,
 /// so a crash before the message is settled does not double it.
 ///
 /// # Errors

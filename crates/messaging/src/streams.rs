@@ -22,6 +22,10 @@ pub struct StreamLimits {
 /// Room for what the broker says of messages it has given up on, some 400 bytes each.
 const EXHAUSTED_BYTES: u64 = 8 << 20;
 
+/// For how long the same letter is known again: longer than a message is delivered again and again, 100 times every 30
+/// seconds.
+const DEAD_LETTERS_WINDOW: Duration = Duration::from_secs(3600);
+
 /// Creates the streams, or brings their limits up to date. Every service may call it.
 ///
 /// # Errors
@@ -41,6 +45,8 @@ pub async fn ensure(broker: &Broker, limits: StreamLimits) -> Result<(), Messagi
         subjects: vec![subjects::DEAD_LETTERS_SUBJECTS.to_owned()],
         retention: RetentionPolicy::Limits,
         discard: DiscardPolicy::New,
+        // A message of which only some letters had room comes again until it is given up; those are not doubled.
+        duplicate_window: DEAD_LETTERS_WINDOW,
         ..base(limits.dead_letters_bytes, limits.replicas)
     };
     let exhausted = Config {

@@ -10,6 +10,7 @@ mod counting;
 mod numbers;
 mod session;
 mod statements;
+mod turns;
 mod writing;
 
 use std::collections::BTreeMap;
@@ -23,7 +24,7 @@ use millrace_domain::text::EventType;
 use crate::erasure;
 use crate::error::StorageError;
 use session::Session;
-use writing::{Way, Written, key};
+use writing::{Way, key};
 
 /// An event with what only its batch knows.
 #[derive(Clone, Copy, Debug)]
@@ -79,11 +80,16 @@ impl Appended {
 /// many writes twice.
 const WARY_APPENDS: u8 = 16;
 
+/// How long an append waits for a turn before it leaves its session to somebody else.
+const TURN_PATIENCE: Duration = Duration::from_secs(5);
+
 /// A connection that appends events, made when it is first needed and again after it broke.
 #[derive(Debug)]
 pub struct Appender {
     url: String,
     statement_timeout: Duration,
+    /// How many append at the same time, whoever they are; `None`: whoever likes.
+    slots: Option<u16>,
     session: Option<Session>,
     /// Appends that are yet to expect repetitions.
     wary: u8,
@@ -93,25 +99,55 @@ impl Appender {
     /// An appender that connects on its first append.
     #[must_use]
     pub fn new(url: impl Into<String>, statement_timeout: Duration) -> Self {
-        Self { url: url.into(), statement_timeout, session: None, wary: 0 }
+        Self { url: url.into(), statement_timeout, slots: None, session: None, wary: 0 }
+    }
+
+    /// The same, taking turns: only so many append to the database at the same time, all workers together.
+    #[must_use]
+    pub fn taking_turns(self, slots: u16) -> Self {
+        Self { slots: Some(slots), ..self }
+    }
+
+    /// Takes a turn for the next append, which ends with that append. `false` when all are taken.
+    ///
+    /// # Errors
+    /// [`StorageError::Unavailable`] when the database is away.
+    pub async fn take_turn(&mut self) -> Result<bool, StorageError> {
+        let Some(slots) = self.slots else { return Ok(true) };
+        let mut session = self.open().await?;
+        let taken = session.take_turn(slots).await?;
+        self.session = Some(session);
+        Ok(taken)
+    }
+
+    /// Leaves the turn to somebody else.
+    ///
+    /// # Errors
+    /// [`StorageError::Unavailable`] when the database is away: the turn is gone with the connection.
+    pub async fn end_turn(&mut self) -> Result<(), StorageError> {
+        if let Some(mut session) = self.session.take() {
+            session.end_turn().await?;
+            self.session = Some(session);
+        }
+        Ok(())
     }
 
     /// Stores the events that are not stored yet and counts exactly those, durably: when this returns, the commit is
     /// on disk. Those that the database does not take are named. Appending the same events again changes nothing.
     ///
     /// # Errors
-    /// [`StorageError::Unavailable`] when it may succeed later, [`StorageError::UnknownProject`], and
-    /// [`StorageError::Refused`] when some event among these can never be stored and the database does not say which.
-    /// Nothing is stored in any of these cases.
+    /// [`StorageError::Unavailable`] when it may succeed later, [`StorageError::UnknownProject`] and
+    /// [`StorageError::UnusableProject`] when it will for the others, and [`StorageError::Refused`] when some event among
+    /// these can never be stored and the database does not say which. Nothing is stored in any of these cases.
     pub async fn append(&mut self, events: &[NewEvent<'_>]) -> Result<Appended, StorageError> {
         if events.is_empty() {
             return Ok(Appended::default());
         }
-        // Taken out, so that an append that is dropped half-way leaves no session in an unknown state behind.
-        let mut session = match self.session.take() {
-            Some(session) if session.is_open() => session,
-            _ => Session::connect(&self.url, self.statement_timeout).await?,
-        };
+        let mut session = self.open().await?;
+        if let Some(slots) = self.slots {
+            session.await_turn(slots, TURN_PATIENCE).await?;
+        }
+        // After the turn: whoever deletes a user waits for those who hold numbers, and must not wait for a queue.
         let outcome = match erasure::hold_numbers(&session.client).await {
             Ok(()) => {
                 let outcome = self.append_through(&mut session, events).await;
@@ -120,9 +156,19 @@ impl Appender {
             Err(error) => Err(error),
         };
         if !matches!(outcome, Err(StorageError::Unavailable(_))) {
+            session.end_turn().await?;
             self.session = Some(session);
         }
         outcome
+    }
+
+    /// The session, or a new one. Taken out, so that an append that is dropped half-way leaves none in an unknown state
+    /// behind.
+    async fn open(&mut self) -> Result<Session, StorageError> {
+        match self.session.take() {
+            Some(session) if session.is_open() => Ok(session),
+            _ => Session::connect(&self.url, self.statement_timeout).await,
+        }
     }
 
     async fn append_through(
@@ -137,17 +183,8 @@ impl Appender {
         rows.dedup_by_key(|(_, new)| key(new));
         let rows = numbers::resolve(&mut session.client, &session.statements, rows).await?;
 
-        let mut way = if self.wary == 0 { Way::Copy } else { Way::InsertNew };
-        let mut appended = loop {
-            match writing::store(session, &rows, way).await? {
-                Written::All(appended) => break appended,
-                Written::Repetition => {
-                    self.wary = WARY_APPENDS;
-                    way = Way::InsertNew;
-                }
-                Written::Refusal(row) => way = Way::Parts { refused: row },
-            }
-        };
+        let way = if self.wary == 0 { Way::Copy } else { Way::InsertNew };
+        let mut appended = writing::store(session, &rows, way).await?;
         let stored: u64 = appended.by_message.values().sum();
         let told = stored + appended.refused.len() as u64;
         appended.duplicates = u64::try_from(events.len()).unwrap_or(u64::MAX).saturating_sub(told);

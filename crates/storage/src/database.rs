@@ -9,6 +9,11 @@ use futures_util::FutureExt;
 
 use crate::error::StorageError;
 
+/// Lets one transaction change as many compressed rows as it has to. With TimescaleDB's limit (100,000) a late event of a
+/// compressed chunk could be refused however often it is tried. Where there is no such setting, nothing happens.
+pub(crate) const DECOMPRESS_ALL: &str = "SELECT set_config(name, '0', false) FROM pg_settings \
+    WHERE name = 'timescaledb.max_tuples_decompressed_per_dml_transaction'";
+
 /// A connection on loan from the pool.
 pub type Connection = Object<AsyncPgConnection>;
 
@@ -61,7 +66,8 @@ impl Database {
             async move {
                 let mut connection = AsyncPgConnection::establish(url).await?;
                 let session = format!(
-                    "SET application_name = 'millrace-{}'; SET statement_timeout = {}; SET TIME ZONE 'UTC'",
+                    "SET application_name = 'millrace-{}'; SET statement_timeout = {}; SET TIME ZONE 'UTC';
+                     {DECOMPRESS_ALL}",
                     settings.application_name,
                     settings.statement_timeout.as_millis()
                 );

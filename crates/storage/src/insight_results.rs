@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{Array, Jsonb, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use millrace_domain::ids::InsightId;
+use millrace_domain::ids::{InsightId, ProjectId};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -78,4 +78,16 @@ pub async fn of(conn: &mut AsyncPgConnection, ids: &[InsightId]) -> Result<Vec<L
     let last =
         |(insight, answer, answered_at)| LastResult { insight: InsightId(insight), answer, answered_at };
     Ok(rows.into_iter().map(last).collect())
+}
+
+/// Forgets the last answers of a project's insights: a user who is deleted may be in any of them by name.
+///
+/// # Errors
+/// When the database fails.
+pub async fn forget(conn: &mut AsyncPgConnection, project: ProjectId) -> Result<(), StorageError> {
+    let of_project = insights::table.filter(insights::project_id.eq(project.0)).select(insights::id);
+    diesel::delete(insight_results::table.filter(insight_results::insight_id.eq_any(of_project)))
+        .execute(conn)
+        .await?;
+    Ok(())
 }

@@ -3,7 +3,7 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool, Date, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid};
-use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
+use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use millrace_domain::analytics::time_zone::TimeZone;
 use millrace_domain::ids::ProjectId;
 use uuid::Uuid;
@@ -96,7 +96,28 @@ pub async fn drop_chunks(conn: &mut AsyncPgConnection, cutoff: DateTime<Utc>) ->
     Ok(row.chunks.unsigned_abs())
 }
 
-/// Deletes at most `limit` of a project's events before `cutoff`, and returns how many.
+/// How far a deletion has come, in the order of `events_by_type`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, QueryableByName)]
+pub struct Mark {
+    #[diesel(sql_type = Text)]
+    event_type: String,
+    #[diesel(sql_type = Timestamptz)]
+    occurred_at: DateTime<Utc>,
+    #[diesel(sql_type = BigInt)]
+    events: i64,
+}
+
+impl Mark {
+    /// How many events went with the last step.
+    #[must_use]
+    pub fn events(&self) -> u64 {
+        self.events.unsigned_abs()
+    }
+}
+
+/// Deletes at most `limit` of a project's events before `cutoff` from a mark on, and returns the next; `None` when there
+/// are none. Each step goes on in the index where the one before it ended: from its beginning, it would come past
+/// everything that was deleted and everything that stays, again and again.
 ///
 /// # Errors
 /// When the database fails.
@@ -104,21 +125,36 @@ pub async fn delete_events(
     conn: &mut AsyncPgConnection,
     project: ProjectId,
     cutoff: DateTime<Utc>,
+    from: &Mark,
     limit: i64,
-) -> Result<u64, StorageError> {
-    let deleted = diesel::sql_query(
-        "WITH chosen AS MATERIALIZED
-             (SELECT event_id, occurred_at FROM events WHERE project_id = $1 AND occurred_at < $2 LIMIT $3)
-         DELETE FROM events USING chosen
-         WHERE events.project_id = $1 AND events.event_id = chosen.event_id
-           AND events.occurred_at = chosen.occurred_at",
-    )
-    .bind::<SqlUuid, _>(project.0)
-    .bind::<Timestamptz, _>(cutoff)
-    .bind::<BigInt, _>(limit)
-    .execute(conn)
-    .await?;
-    Ok(u64::try_from(deleted).unwrap_or(u64::MAX))
+) -> Result<Option<Mark>, StorageError> {
+    conn.transaction(async |conn| {
+        // Or it reads all there is and sorts that where it believes there is little.
+        conn.batch_execute("SET LOCAL enable_sort = off; SET LOCAL enable_seqscan = off").await?;
+        let mark = diesel::sql_query(
+            "WITH chosen AS MATERIALIZED
+                 (SELECT event_id, event_type, occurred_at FROM events
+                  WHERE project_id = $1 AND occurred_at < $2 AND (event_type, occurred_at) >= ($3, $4)
+                  ORDER BY event_type, occurred_at LIMIT $5),
+             gone AS
+                 (DELETE FROM events USING chosen
+                  WHERE events.project_id = $1 AND events.event_id = chosen.event_id
+                    AND events.occurred_at = chosen.occurred_at
+                  RETURNING 1)
+             SELECT event_type, occurred_at, (SELECT count(*) FROM gone) AS events
+             FROM chosen ORDER BY event_type DESC, occurred_at DESC LIMIT 1",
+        )
+        .bind::<SqlUuid, _>(project.0)
+        .bind::<Timestamptz, _>(cutoff)
+        .bind::<Text, _>(&from.event_type)
+        .bind::<Timestamptz, _>(from.occurred_at)
+        .bind::<BigInt, _>(limit)
+        .get_result(conn)
+        .await
+        .optional()?;
+        Ok(mark)
+    })
+    .await
 }
 
 /// Deletes a project's counts before `cutoff` and its sets before `day`.

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_types;
 use diesel_async::AsyncPgConnection;
+use millrace_domain::analytics::sessions::GAP;
 use millrace_domain::ids::{EventId, ProjectId, UserNo};
 use millrace_domain::text::UserId;
 use roaring::RoaringBitmap;
@@ -225,6 +226,35 @@ pub async fn events(
         .bind::<sql_types::BigInt, _>(i64::from(limit))
         .load(conn)
         .await
+}
+
+/// When the session began that a user's event at this time without a session id is in. Walks back along the index until
+/// there is a gap.
+///
+/// # Errors
+/// When the database fails.
+pub async fn session_start(
+    conn: &mut AsyncPgConnection,
+    project: ProjectId,
+    user: UserNo,
+    at: DateTime<Utc>,
+) -> Result<DateTime<Utc>, StorageError> {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = sql_types::Timestamptz)]
+        occurred_at: DateTime<Utc>,
+    }
+    let before = "SELECT occurred_at FROM
+                     (SELECT occurred_at, lead(occurred_at) OVER (ORDER BY occurred_at DESC) AS before";
+    let rows: Vec<Row> = of_user(Statement::new(before), project, user)?
+        .sql(" AND session_id IS NULL AND occurred_at <= ")
+        .instant(at)
+        .sql(" ORDER BY occurred_at DESC) AS events WHERE before IS NULL OR occurred_at - before > ")
+        .bind::<sql_types::Interval, _>(GAP)
+        .sql(" LIMIT 1")
+        .load(conn)
+        .await?;
+    Ok(rows.as_slice().first().map_or(at, |row| row.occurred_at))
 }
 
 fn of_user(

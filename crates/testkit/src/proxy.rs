@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -29,6 +30,8 @@ struct Wire {
     spoil: Mutex<Option<Spoil>>,
     /// How often the server has said something.
     answers: AtomicU64,
+    /// How many milliseconds bytes to the server take.
+    delay: AtomicU64,
 }
 
 /// What a client does not get of an answer, before its connection is cut.
@@ -53,6 +56,7 @@ impl ChaosProxy {
             fuse: AtomicU64::new(NO_FUSE),
             spoil: Mutex::default(),
             answers: AtomicU64::new(0),
+            delay: AtomicU64::new(0),
         });
         let shared = Arc::clone(&wire);
         tokio::spawn(async move {
@@ -98,6 +102,12 @@ impl ChaosProxy {
         self.wire.open.send_replace(true);
     }
 
+    /// Makes the server far away: what is said to it takes so long.
+    pub fn stretch(&self, delay: Duration) {
+        let delay = u64::try_from(delay.as_millis()).expect("nobody waits that long");
+        self.wire.delay.store(delay, Ordering::SeqCst);
+    }
+
     /// Cuts the connection that carries the last of the next `bytes` bytes to the server, right behind that byte.
     /// New connections are let through.
     pub fn cut_after(&self, bytes: u64) {
@@ -125,6 +135,10 @@ impl Wire {
     async fn carry(&self, mut from: OwnedReadHalf, mut to: OwnedWriteHalf) {
         let mut buffer = vec![0; 16 << 10];
         while let Ok(read @ 1..) = from.read(&mut buffer).await {
+            match self.delay.load(Ordering::SeqCst) {
+                0 => {}
+                delay => tokio::time::sleep(Duration::from_millis(delay)).await,
+            }
             let length = u64::try_from(read).expect("a buffer's length fits");
             let burn = |left: u64| match left {
                 NO_FUSE => None,

@@ -103,7 +103,8 @@ impl App {
                 consumer: consumer.clone(),
                 pull: config.pull,
                 streams: config.streams,
-                appender: Appender::new(&config.database_url, config.statement_timeout),
+                appender: Appender::new(&config.database_url, config.statement_timeout)
+                    .taking_turns(config.append_slots),
                 versions: versions.clone(),
                 strict: Arc::clone(&strict),
                 enricher: enricher.clone(),

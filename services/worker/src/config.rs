@@ -26,6 +26,9 @@ pub struct Config {
     /// `MILLRACE_PIPELINES`: how many batches are stored at the same time. More than the database has cores to spare
     /// only makes them wait for each other.
     pub pipelines: usize,
+    /// `MILLRACE_APPEND_SLOTS`: how many batches are stored at the same time by all workers of a database together. More
+    /// of them wait for each other longer than they work.
+    pub append_slots: u16,
     /// `MILLRACE_BATCH_MESSAGES`, `MILLRACE_BATCH_BYTES`, `MILLRACE_BATCH_EXPIRES`, `MILLRACE_ACK_WAIT`,
     /// `MILLRACE_MAX_DELIVERIES`.
     pub pull: PullSettings,
@@ -58,6 +61,7 @@ impl Config {
         let nats_url = env.required("NATS_URL");
         let redis_url = env.required("REDIS_URL");
         let pipelines = env.or("MILLRACE_PIPELINES", 2);
+        let append_slots = env.or("MILLRACE_APPEND_SLOTS", 4);
         let batch_bytes = env.bytes("MILLRACE_BATCH_BYTES", ByteSize::mib(4));
         let pull = PullSettings {
             max_messages: env.or("MILLRACE_BATCH_MESSAGES", 256),
@@ -90,6 +94,7 @@ impl Config {
             "MILLRACE_MAX_DELIVERIES must be at least 10, or a few restarts in a row make dead letters of good events",
         );
         env.law((1..=64).contains(&pipelines), "MILLRACE_PIPELINES must be between 1 and 64");
+        env.law((1..=64).contains(&append_slots), "MILLRACE_APPEND_SLOTS must be between 1 and 64");
         env.law(
             (0..=16).contains(&jobs.at_once),
             "MILLRACE_JOBS must be between 0 and 16: 0 leaves jobs to other workers",
@@ -124,6 +129,7 @@ impl Config {
                 nats_url: nats_url?,
                 redis_url: redis_url?,
                 pipelines,
+                append_slots,
                 pull,
                 statement_timeout,
                 compact_interval,

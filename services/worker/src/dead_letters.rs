@@ -12,6 +12,8 @@ use millrace_messaging::wire::{self, Invalid};
 pub const UNREADABLE: &str = "unreadable";
 /// A message of a project that does not exist, or whose subject says another project than its content.
 pub const UNKNOWN_PROJECT: &str = "unknown_project";
+/// A message of a project whose time zone this version does not know.
+pub const UNUSABLE_PROJECT: &str = "unusable_project";
 /// An event that breaks a law of the domain.
 pub const INVALID: &str = "invalid";
 /// An event whose properties break the schema of its type.

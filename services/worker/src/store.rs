@@ -6,15 +6,40 @@ use millrace_domain::ids::ProjectId;
 use millrace_storage::append::{Appended, Appender, NewEvent, Refusal};
 use millrace_storage::error::StorageError;
 
+use crate::dead_letters::{UNKNOWN_PROJECT, UNUSABLE_PROJECT};
+
 /// Why a set of events could not be dealt with.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The database is away; the same events can be stored later. What was stored meanwhile stays.
     #[error("{0}")]
     Unavailable(String),
-    /// A project among them does not exist.
-    #[error("project {0} does not exist")]
-    UnknownProject(ProjectId),
+    /// Nothing of a project among them can be stored.
+    #[error("{detail}")]
+    Hopeless {
+        /// The project.
+        project: ProjectId,
+        /// Why, as a dead letter says it.
+        reason: &'static str,
+        /// For people.
+        detail: String,
+    },
+}
+
+impl StoreError {
+    fn of(error: StorageError) -> Self {
+        let detail = error.to_string();
+        match error {
+            StorageError::UnknownProject(project) => {
+                Self::Hopeless { project, reason: UNKNOWN_PROJECT, detail }
+            }
+            StorageError::UnusableProject(project, _) => {
+                Self::Hopeless { project, reason: UNUSABLE_PROJECT, detail }
+            }
+            // Whatever else it is, it is not the events' fault: they stay in the log until it is mended.
+            _ => Self::Unavailable(detail),
+        }
+    }
 }
 
 /// Stores `events`. Where the database refuses them and does not say which it means, they are halved until the event at
@@ -33,7 +58,6 @@ pub async fn store(appender: &mut Appender, events: &[NewEvent<'_>]) -> Result<A
                 appended.refused.iter_mut().for_each(|refusal| refusal.place += range.start);
                 outcome.add(appended);
             }
-            Err(StorageError::UnknownProject(project)) => return Err(StoreError::UnknownProject(project)),
             Err(StorageError::Refused(words)) if part.len() == 1 => {
                 outcome.refused.push(Refusal { place: range.start, words });
             }
@@ -41,8 +65,7 @@ pub async fn store(appender: &mut Appender, events: &[NewEvent<'_>]) -> Result<A
                 let middle = range.start + part.len() / 2;
                 waiting.extend([range.start..middle, middle..range.end]);
             }
-            // Whatever else it is, it is not the events' fault: they stay in the log until it is mended.
-            Err(error) => return Err(StoreError::Unavailable(error.to_string())),
+            Err(error) => return Err(StoreError::of(error)),
         }
     }
     Ok(outcome)

@@ -8,7 +8,7 @@
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -18,6 +18,35 @@ use crate::analytics::interval::Interval;
 use crate::analytics::query_fault::{QueryFault, whole_number, word};
 use crate::analytics::span;
 use crate::ids::UserNo;
+use crate::text::UserId;
+
+/// The most time between two events of a session without an id, where nobody says otherwise.
+pub const GAP: TimeDelta = TimeDelta::minutes(30);
+
+/// What a session without an id is called: by its user and the time of its first event.
+#[must_use]
+pub fn name(user: &UserId, first: DateTime<Utc>) -> String {
+    format!("{user}@{}", first.to_rfc3339_opts(SecondsFormat::Micros, true))
+}
+
+/// When the session of each of these events of a user began. They have no session id, follow each other with none left
+/// out, the latest first, and `earliest` is when that of the last began.
+#[must_use]
+pub fn beginnings(times: &[DateTime<Utc>], earliest: DateTime<Utc>) -> Vec<DateTime<Utc>> {
+    let (mut begun, mut before) = (earliest, None);
+    let mut beginnings: Vec<DateTime<Utc>> = times
+        .iter()
+        .rev()
+        .map(|time| {
+            if before.replace(*time).is_some_and(|before| *time - before > GAP) {
+                begun = *time;
+            }
+            begun
+        })
+        .collect();
+    beginnings.reverse();
+    beginnings
+}
 
 /// A question about sessions.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,7 +76,7 @@ impl TryFrom<SessionsParameters> for SessionsQuery {
         let day = Width::Calendar(Interval::Day);
         Ok(Self {
             interval: word("interval", raw.interval.as_deref(), day, &Width::WORDS)?,
-            gap: span::parse("gap", raw.gap.as_deref(), TimeDelta::minutes(30), 1)?,
+            gap: span::parse("gap", raw.gap.as_deref(), GAP, 1)?,
             limit: usize::try_from(limit).unwrap_or(usize::MAX),
         })
     }

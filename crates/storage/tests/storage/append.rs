@@ -10,6 +10,7 @@ use millrace_testkit::database::TestDatabase;
 use millrace_testkit::proxy::ChaosProxy;
 use millrace_testkit::recount::assert_roll_ups_equal_the_events;
 use millrace_testkit::story::{did, project};
+use millrace_testkit::wait;
 use serde_json::json;
 
 fn appender(database: &TestDatabase) -> Appender {
@@ -249,26 +250,93 @@ async fn noted(database: &TestDatabase, sequence: &str) -> i64 {
     database.client().await.query_one(&last, &[]).await.unwrap().get(0)
 }
 
+/// Three of 10,000 events are refused, one of them late in the order of their times.
+async fn three_are_refused(database: &TestDatabase, shop: ProjectId, appender: &mut Appender) {
+    let mut events = fortnight(10_000);
+    let latest =
+        (0..10_000).max_by_key(|place| (events[*place].occurred_at, events[*place].event_id)).unwrap();
+    for place in [17, 5_000, latest] {
+        events[place].user_id = UserId::parse("mallory").unwrap();
+    }
+    let (statements, rows) = (noted(database, "statements").await, noted(database, "rows").await);
+    let appended = append(appender, shop, &events).await.unwrap();
+    let mut places: Vec<usize> = appended.refused.iter().map(|refusal| refusal.place).collect();
+    places.sort_unstable();
+    let mut refused = [17, 5_000, latest];
+    refused.sort_unstable();
+    assert_eq!(places, refused);
+    assert!(appended.refused.iter().all(|refusal| refusal.words.contains("no_mallory")));
+    assert_eq!((stored(&appended), appended.duplicates), (9_997, 0));
+    // Five pieces; for each refusal what is before it, itself, and what is behind it in two pieces.
+    let statements = noted(database, "statements").await - statements;
+    assert!(statements <= 5 + 3 * 4, "{statements} statements");
+    // In vain: a piece for each refusal.
+    let rows = noted(database, "rows").await - rows;
+    assert!(rows <= 10_000 + 3 * 2_048, "{rows} rows");
+    assert_roll_ups_equal_the_events(database, shop, "UTC").await;
+}
+
 #[tokio::test]
-async fn refused_events_are_named_and_cost_the_others_one_more_writing_at_most() {
+async fn refused_events_are_named_and_cost_a_piece_each() {
     let database = TestDatabase::create().await;
     let shop = project(&database.url(), "UTC").await;
     strict_and_counting(&database).await;
-    let mut events = fortnight(10_000);
-    for place in [17, 5_000, 9_998] {
+    three_are_refused(&database, shop, &mut appender(&database)).await;
+}
+
+#[tokio::test]
+async fn refused_events_cost_no_more_where_repetitions_are_expected() {
+    let database = TestDatabase::create().await;
+    let shop = project(&database.url(), "UTC").await;
+    strict_and_counting(&database).await;
+    let mut appender = appender(&database);
+    let twice = fortnight(10);
+    append(&mut appender, shop, &twice).await.unwrap();
+    assert_eq!(append(&mut appender, shop, &twice).await.unwrap().duplicates, 10);
+    three_are_refused(&database, shop, &mut appender).await;
+}
+
+#[tokio::test]
+async fn repetitions_and_refused_events_may_be_anywhere_in_an_append() {
+    let database = TestDatabase::create().await;
+    let shop = project(&database.url(), "UTC").await;
+    strict_and_counting(&database).await;
+    let mut events = fortnight(9_000);
+    // Long after the others, so that the first pieces are copied before a repetition is met.
+    let late: Vec<Event> =
+        (0..50).map(|n| did("ada", "login", &format!("2026-11-20T12:{n:02}:00Z")).event()).collect();
+    let mut appender = appender(&database);
+    append(&mut appender, shop, &late).await.unwrap();
+    events.extend(late);
+    let many = (0..9_000).step_by(400);
+    for place in many.clone() {
         events[place].user_id = UserId::parse("mallory").unwrap();
     }
-    let appended = append(&mut appender(&database), shop, &events).await.unwrap();
-    let mut places: Vec<usize> = appended.refused.iter().map(|refusal| refusal.place).collect();
-    places.sort_unstable();
-    assert_eq!(places, [17, 5_000, 9_998]);
-    assert!(appended.refused.iter().all(|refusal| refusal.words.contains("no_mallory")));
-    assert_eq!((stored(&appended), appended.duplicates), (9_997, 0));
-    // One that fails, and for each refusal what is before it and itself; what is behind it goes in pieces.
-    let (statements, rows) = (noted(&database, "statements").await, noted(&database, "rows").await);
-    assert!(statements <= 1 + 3 * 3 + 10, "{statements} statements");
-    assert!(rows <= 2 * 10_000, "{rows} rows");
+    let refused = many.count();
+    for wary in [false, true] {
+        let appended = append(&mut appender, shop, &events).await.unwrap();
+        assert_eq!(appended.refused.len(), refused);
+        let (new, duplicates) = if wary { (0, 9_050 - refused) } else { (9_000 - refused, 50) };
+        assert_eq!((stored(&appended), appended.duplicates), (new as u64, duplicates as u64));
+    }
     assert_roll_ups_equal_the_events(&database, shop, "UTC").await;
+}
+
+#[tokio::test]
+async fn a_turn_ends_with_its_append_or_its_connection() {
+    let database = TestDatabase::create().await;
+    let shop = project(&database.url(), "UTC").await;
+    let (mut one, mut other) = (appender(&database).taking_turns(1), appender(&database).taking_turns(1));
+    assert!(one.take_turn().await.unwrap() && one.take_turn().await.unwrap());
+    assert!(!other.take_turn().await.unwrap());
+    append(&mut one, shop, &fortnight(10)).await.unwrap();
+    assert!(other.take_turn().await.unwrap());
+    assert!(!one.take_turn().await.unwrap());
+    drop(other);
+    wait::until("the turn is free", async || appender(&database).taking_turns(1).take_turn().await.unwrap())
+        .await;
+    // Whoever has taken none takes one to append.
+    append(&mut appender(&database).taking_turns(1), shop, &fortnight(10)).await.unwrap();
 }
 
 #[tokio::test]

@@ -18,4 +18,5 @@ mod json;
 mod mails;
 mod migrations;
 mod projects;
+mod retention;
 mod sessions;

@@ -1,6 +1,7 @@
 //! Distinct users and what they did.
 
 use chrono::{DateTime, Utc};
+use millrace_domain::analytics::sessions;
 use millrace_domain::ids::{EventId, ProjectId};
 use millrace_domain::text::UserId;
 use millrace_http::page::Page;
@@ -69,7 +70,8 @@ pub struct EventRow {
     pub occurred_at: DateTime<Utc>,
     /// When it was received.
     pub received_at: DateTime<Utc>,
-    /// The session that its sender put it in.
+    /// The session that its sender put it in, or else the one that follows from the times of the user's events, named
+    /// after its first.
     pub session_id: Option<String>,
     /// Whatever else its sender said.
     #[schema(value_type = Object)]
@@ -136,15 +138,24 @@ pub async fn one(
 pub async fn events(
     reader: &mut Reader,
     project: ProjectId,
-    user: UserId,
+    id: UserId,
     page: Page<Place>,
 ) -> Result<UserEventsAnswer, AnalyticsError> {
     let project = reader.project(project).await?;
     let conn = reader.events("the user").await?;
-    let user = users::find(conn, project.id, &user).await?.ok_or(AnalyticsError::NoUser)?;
+    let user = users::find(conn, project.id, &id).await?.ok_or(AnalyticsError::NoUser)?;
     let conn = reader.events("the user's events").await?;
     let mut found = users::events(conn, project.id, user.user_no, page.after, page.probe()).await?;
     let next_cursor = page.cut(&mut found, |event| (event.occurred_at, EventId(event.event_id)));
+    let nameless = |event: &&mut StoredEvent| event.session_id.is_none();
+    let times: Vec<_> = found.iter_mut().filter(nameless).map(|event| event.occurred_at).collect();
+    if let Some(oldest) = times.last() {
+        let earliest = users::session_start(conn, project.id, user.user_no, *oldest).await?;
+        let beginnings = sessions::beginnings(&times, earliest);
+        for (event, begun) in found.iter_mut().filter(nameless).zip(beginnings) {
+            event.session_id = Some(sessions::name(&id, begun));
+        }
+    }
     Ok(UserEventsAnswer { data: found.into_iter().map(EventRow::from).collect(), next_cursor })
 }
 

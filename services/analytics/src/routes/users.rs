@@ -75,7 +75,8 @@ pub(super) async fn user(
 
 /// What a user did
 ///
-/// Their events, the latest first.
+/// Their events, the latest first. Those whose sender named no session are in one that has no more than half an hour
+/// between two events, and is named after its first: a late event may join two of them, and rename the later one.
 #[utoipa::path(
     tag = "users",
     params(
@@ -88,8 +89,8 @@ pub(super) async fn user(
             example = json!({
                 "data": [{
                     "event_id": "0193a2f4-6f10-7d02-8a55-3b0c9d4e7f61", "event_type": "visit",
-                    "occurred_at": "2026-11-30T21:45:00Z", "received_at": "2026-11-30T21:45:01Z", "session_id": null,
-                    "properties": {"plan": "pro"}, "context": null,
+                    "occurred_at": "2026-11-30T21:45:00Z", "received_at": "2026-11-30T21:45:01Z",
+                    "session_id": "ada@2026-11-30T21:32:10.500000Z", "properties": {"plan": "pro"}, "context": null,
                 }],
                 "next_cursor": null,
             }),

@@ -58,6 +58,45 @@ async fn users_are_listed_and_what_they_did_page_by_page() {
 }
 
 #[actix_web::test]
+async fn a_late_event_joins_the_sessions_that_it_comes_between() {
+    let stage = Stage::set().await;
+    let project = stage.project("UTC").await;
+    let visit = |time: &str| did("ada", "visit", &format!("2026-11-01T{time}:00Z"));
+    let mut teller = stage.teller();
+    let events = [
+        visit("09:00"),
+        visit("10:00"),
+        visit("10:20"),
+        visit("10:40").within("s1"),
+        visit("11:00"),
+        visit("11:30"),
+        did("bob", "visit", "2026-11-01T10:40:00Z"),
+    ];
+    tell(&mut teller, &project, &events).await;
+    let sessions = async || {
+        let mut told = Vec::new();
+        let mut path = "/api/v1/users/ada/events?limit=2".to_owned();
+        loop {
+            let page = stage.ask(&project, &path).await.body;
+            for event in page["data"].as_array().unwrap() {
+                told.push(event["session_id"].as_str().unwrap().replace(":00.000000Z", ""));
+            }
+            match page["next_cursor"].as_str() {
+                Some(cursor) => path = format!("/api/v1/users/ada/events?limit=2&cursor={cursor}"),
+                None => return told,
+            }
+        }
+    };
+    let [nine, ten, eleven] = [9, 10, 11].map(|hour| format!("ada@2026-11-01T{hour:02}:00"));
+    assert_eq!(sessions().await, [&*eleven, &eleven, "s1", &ten, &ten, &nine]);
+
+    tell(&mut teller, &project, &[visit("10:31")]).await;
+    assert_eq!(sessions().await, [&*ten, &ten, "s1", &ten, &ten, &ten, &nine]);
+    let counted = stage.ask(&project, "/api/v1/users/ada").await.body;
+    assert_eq!(counted["events"], 7);
+}
+
+#[actix_web::test]
 async fn properties_are_listed_with_their_values() {
     let stage = Stage::set().await;
     let project = stage.project("UTC").await;

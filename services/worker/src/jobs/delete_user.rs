@@ -3,7 +3,7 @@
 //! First whatever is on its way: events that were accepted before are waited for. Then the user's row, so that what
 //! comes later is of a new user; then, under the number that they had, the events with what they add to the counts, and
 //! the number in the activity sets; then dead letters, the files that jobs of the project have written or were given,
-//! and the user's name in what jobs were told and in the lists of cohorts. Each step can be done again, and finds nothing then.
+//! the user's name in what jobs were told and in the lists of cohorts, and the answers that insights had last. Each step can be done again, and finds nothing then.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -16,7 +16,7 @@ use millrace_domain::jobs::{Progress, Report};
 use millrace_domain::text::UserId;
 use millrace_messaging::forgetting;
 use millrace_storage::erasure::{self, Deleted};
-use millrace_storage::{cohorts, compaction, jobs};
+use millrace_storage::{cohorts, compaction, insight_results, jobs};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -72,6 +72,7 @@ pub async fn run(work: &Work, user: &DeleteUser) -> Result<Report, JobError> {
     let mut conn = work.tools.connection().await?;
     jobs::forget_user(&mut conn, project, name.as_str(), work.job.id).await?;
     cohorts::forget_user(&mut conn, project, name.as_str()).await?;
+    insight_results::forget(&mut conn, project).await?;
     Ok(json!({
         "found": at.number.is_some(), "events": at.events, "dead_letters": at.dead_letters, "jobs_without_files": files,
     }))

@@ -38,9 +38,10 @@ impl From<StorageError> for JobError {
     fn from(error: StorageError) -> Self {
         match error {
             StorageError::NotHeld => Self::Stopped(Stop::Lost),
-            StorageError::Refused(_) | StorageError::Corrupt(_) | StorageError::UnknownProject(_) => {
-                Self::Failed(error.to_string())
-            }
+            StorageError::Refused(_)
+            | StorageError::Corrupt(_)
+            | StorageError::UnknownProject(_)
+            | StorageError::UnusableProject(..) => Self::Failed(error.to_string()),
             // How often it is tried is bounded, so what only looks as if it would pass is tried, too.
             other => Self::Unavailable(other.to_string()),
         }

@@ -57,7 +57,14 @@ async fn compress(work: &Work) -> Result<Report, JobError> {
             "skipped": format!("this is the {edition} edition of TimescaleDB, which cannot compress"),
         }));
     }
-    Ok(json!({"chunks_compressed": maintenance::compress(&mut conn, COMPRESSED_AFTER).await?}))
+    maintenance::allow_compression(&mut conn).await?;
+    let chunks = maintenance::old_chunks(&mut conn, COMPRESSED_AFTER).await?;
+    let total = u64::try_from(chunks.len()).unwrap_or(u64::MAX);
+    for (done, chunk) in (1..).zip(&chunks) {
+        maintenance::compress(&mut conn, chunk).await?;
+        work.hold.note(&Value::Null, Progress { done, total: Some(total) }).write(&mut conn).await?;
+    }
+    Ok(json!({"chunks_compressed": total}))
 }
 
 async fn clean_up(work: &Work) -> Result<Report, JobError> {

@@ -1,12 +1,13 @@
-//! The roll-ups of a project, made from its events anew: first the counts, a day (UTC) at a time, then the sets, a local
-//! day at a time. Events keep coming meanwhile, and answers stay right: what a day's roll-ups say is replaced in one
-//! transaction.
+//! The roll-ups of a project, made from its events anew: it is noted where they differ from the events, first the counts, a
+//! day (UTC) at a time, then the sets, a local day at a time; then all of it is corrected in one transaction. Events keep
+//! coming meanwhile, and whoever asks sees the old roll-ups or the new ones.
 
 use chrono::{DateTime, Datelike, Days, NaiveDate, NaiveTime, TimeDelta, Utc};
 use millrace_domain::analytics::time_zone::TimeZone;
 use millrace_domain::jobs::{Progress, Report};
 use millrace_storage::projects;
-use millrace_storage::rebuild::{self, Span};
+use millrace_storage::rebuild::swap::{Swapped, swap};
+use millrace_storage::rebuild::{self, Span, staging};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -15,11 +16,11 @@ use crate::jobs::delete_user::renew_versions;
 use crate::jobs::error::{self, JobError};
 
 /// How far a rebuild is.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Checkpoint {
-    /// The days (UTC) whose counts are looked at; the first is the next one.
+    /// The days (UTC) whose counts are to be looked at; the first is the next one.
     counts: DaysLeft,
-    /// The local days whose sets are replaced; the first is the next one.
+    /// The local days whose sets are to be; the first is the next one.
     sets: DaysLeft,
     /// The zone whose days they are. The project may get another meanwhile, and another rebuild with it.
     timezone: TimeZone,
@@ -28,8 +29,12 @@ struct Checkpoint {
     last: DateTime<Utc>,
     /// Days in all.
     total: u64,
+    /// The roll-ups are right.
+    #[serde(default)]
+    swapped: bool,
     buckets_corrected: u64,
-    sets_written: u64,
+    #[serde(default)]
+    sets_corrected: u64,
 }
 
 /// Days that are still to be done, both included; none if the first is after the last.
@@ -64,7 +69,17 @@ impl Checkpoint {
         };
         let total = counts.left() + sets.left();
         let (first, last) = (span.first, span.last);
-        Self { counts, sets, timezone, first, last, total, buckets_corrected: 0, sets_written: 0 }
+        Self {
+            counts,
+            sets,
+            timezone,
+            first,
+            last,
+            total,
+            swapped: false,
+            buckets_corrected: 0,
+            sets_corrected: 0,
+        }
     }
 
     fn progress(&self) -> Progress {
@@ -80,37 +95,51 @@ impl Checkpoint {
 pub async fn run(work: &Work) -> Result<Report, JobError> {
     let project = work.project()?;
     let mut conn = work.tools.connection().await?;
-    let mut at: Checkpoint = match work.checkpoint()? {
-        Some(at) => at,
-        None => {
+    let mut at: Checkpoint = match work.checkpoint::<Checkpoint>()? {
+        Some(at) if at.swapped || staging::is_begun(&mut conn, work.job.id).await? => at,
+        _ => {
             let found = projects::find(&mut conn, project).await?;
             let found = found.ok_or_else(|| JobError::Failed("the project does not exist".to_owned()))?;
             let Some(span) = rebuild::span(&mut conn, project).await? else {
-                return Ok(json!({"days": 0, "buckets_corrected": 0, "sets_written": 0}));
+                return Ok(json!({"days": 0, "buckets_corrected": 0, "sets_corrected": 0}));
             };
-            Checkpoint::begin(span, found.timezone)
+            let at = Checkpoint::begin(span, found.timezone);
+            let noted = error::json(&at)?;
+            staging::begin(&mut conn, project, work.hold.note(&noted, at.progress())).await?;
+            at
         }
     };
     while let Some(day) = at.counts.step() {
         let noted = error::json(&at)?;
         let start = day.and_time(NaiveTime::MIN).and_utc();
         let note = work.hold.note(&noted, at.progress());
-        let corrected =
-            rebuild::recount(&mut conn, project, &(start..start + TimeDelta::days(1)), note).await?;
-        at.buckets_corrected += corrected;
+        staging::stage_counts(&mut conn, project, &(start..start + TimeDelta::days(1)), note).await?;
         work.hold.tell(at.progress()).await;
     }
     while let Some(day) = at.sets.step() {
         let noted = error::json(&at)?;
         let note = work.hold.note(&noted, at.progress());
-        at.sets_written += rebuild::replace_sets(&mut conn, project, at.timezone, day, note).await?;
+        staging::stage_sets(&mut conn, project, at.timezone, day, note).await?;
         work.hold.tell(at.progress()).await;
+    }
+    if !at.swapped {
+        let after = |swapped: &Swapped| Checkpoint {
+            swapped: true,
+            buckets_corrected: swapped.buckets,
+            sets_corrected: swapped.sets,
+            ..at.clone()
+        };
+        let note = |swapped: &Swapped| {
+            let after = after(swapped);
+            (error::json(&after).unwrap_or_default(), after.progress())
+        };
+        let swapped = swap(&mut conn, project, at.timezone, work.hold.holding, note).await?;
+        at = after(&swapped);
     }
     drop(conn);
     renew_versions(work, project, at.first, at.last).await;
-    work.note(&at, at.progress()).await?;
     Ok(json!({
-        "days": at.total, "buckets_corrected": at.buckets_corrected, "sets_written": at.sets_written,
+        "days": at.total, "buckets_corrected": at.buckets_corrected, "sets_corrected": at.sets_corrected,
         "timezone": at.timezone,
     }))
 }

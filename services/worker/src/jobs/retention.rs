@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, Days, NaiveDate, Utc};
 use millrace_domain::jobs::{Progress, Report};
-use millrace_storage::retention::{self, Retention};
+use millrace_storage::retention::{self, Mark, Retention};
 use serde_json::{Value, json};
 
 use crate::jobs::Work;
@@ -44,15 +44,14 @@ pub async fn run(work: &Work) -> Result<Report, JobError> {
     let mut events = 0;
     for (project, day, cutoff) in due {
         let before = events;
-        loop {
-            let deleted =
-                retention::delete_events(&mut conn, project.project_id, cutoff, BATCH_EVENTS).await?;
-            events += deleted;
+        let mut at = Mark::default();
+        while let Some(next) =
+            retention::delete_events(&mut conn, project.project_id, cutoff, &at, BATCH_EVENTS).await?
+        {
+            events += next.events();
             let progress = Progress { done: events, total: None };
             work.hold.note(&Value::Null, progress).write(&mut conn).await?;
-            if deleted == 0 {
-                break;
-            }
+            at = next;
         }
         if !project.keeps_roll_ups {
             retention::delete_roll_ups(&mut conn, project.project_id, cutoff, day).await?;

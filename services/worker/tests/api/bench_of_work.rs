@@ -54,6 +54,7 @@ impl Bench {
             nats_url: self.nats.url().to_owned(),
             redis_url: servers::redis_url(),
             pipelines: 2,
+            append_slots: 4,
             pull: PullSettings {
                 max_messages: 20,
                 max_bytes: 2 << 20,

@@ -4,6 +4,7 @@ use millrace_messaging::publisher;
 use millrace_messaging::trace::Origin;
 use millrace_testkit::proxy::ChaosProxy;
 use millrace_testkit::wait;
+use millrace_worker::config::Config;
 
 use crate::bench_of_work::{Bench, Hired, fortnight};
 
@@ -44,6 +45,61 @@ async fn eight_workers_share_the_log_and_count_nothing_twice() {
     join_all(workers.into_iter().map(Hired::dismiss)).await;
     assert_eq!(bench.stored().await, 3_000);
     bench.assert_the_books_balance().await;
+}
+
+/// How many turns at appending are taken.
+async fn turns(bench: &Bench) -> i64 {
+    let taken = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = 7206 AND granted
+                     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+    bench.database.client().await.query_one(taken, &[]).await.unwrap().get(0)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn however_many_workers_there_are_only_so_many_append_at_once() {
+    let bench = Bench::new().await;
+    let config = || {
+        let mut config = bench.config();
+        config.append_slots = 1;
+        config
+    };
+    let workers = join_all((0..4).map(|_| Hired::with(config()))).await;
+    let events = fortnight(2_000);
+    for batch in events.chunks(20) {
+        bench.publish(batch).await;
+        let taken = turns(&bench).await;
+        assert!(taken <= 1, "{taken}");
+    }
+    bench.until_the_log_is_empty().await;
+    // Whoever has the turn ends with it: another worker goes on.
+    let mut workers = workers.into_iter();
+    for _ in 0..3 {
+        workers.next().unwrap().dismiss().await;
+    }
+    bench.publish(&fortnight(30)).await;
+    bench.until_the_log_is_empty().await;
+    workers.next().unwrap().dismiss().await;
+    assert_eq!(bench.stored().await, 2_030);
+    bench.assert_the_books_balance().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_is_cut_off_from_the_broker_leaves_its_turn_to_another() {
+    let bench = Bench::new().await;
+    let wire = ChaosProxy::before(bench.nats.url()).await;
+    let config = || {
+        let mut config = bench.config();
+        config.append_slots = 1;
+        config
+    };
+    let far = Hired::with(Config { nats_url: wire.url(bench.nats.url()), ..config() }).await;
+    wait::until("the first worker has the turn", async || turns(&bench).await == 1).await;
+    let near = Hired::with(config()).await;
+    wire.cut();
+    bench.publish(&fortnight(20)).await;
+    bench.until_the_log_is_empty().await;
+    assert_eq!(bench.stored().await, 20);
+    wire.mend();
+    tokio::join!(far.dismiss(), near.dismiss());
 }
 
 #[tokio::test(flavor = "multi_thread")]

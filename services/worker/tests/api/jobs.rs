@@ -3,7 +3,6 @@
 mod delete_user;
 mod export;
 mod import;
-mod large;
 mod maintenance;
 mod rebuild;
 mod replay;

@@ -19,13 +19,13 @@ use crate::bench_of_work::{Bench, Hired};
 use crate::dead_letters::dead_letters;
 
 impl Bench {
-    async fn be_strict(&self, schema: &Value) {
+    pub(crate) async fn be_strict(&self, schema: &Value) {
         let order = EventType::parse("order_completed").unwrap();
         let set = event_schemas::set(&mut *self.store().await, self.shop, &order, schema).await.unwrap();
         assert!(set.is_some());
     }
 
-    async fn publish_of(&self, project_id: ProjectId, events: &[Event]) {
+    pub(crate) async fn publish_of(&self, project_id: ProjectId, events: &[Event]) {
         let batch = EventBatch { project_id, received_at: Utc::now(), events: events.to_vec() };
         publisher::publish(&self.broker, &batch, &[Origin::of("story")]).await.unwrap();
     }

@@ -7,6 +7,7 @@ mod copy;
 mod footprint;
 mod gateway;
 mod ingest;
+mod jobs;
 mod live;
 mod overload;
 mod population;
@@ -37,6 +38,9 @@ struct Args {
     /// Distinct users among them
     #[arg(long, default_value_t = 1_000_000)]
     query_users: u64,
+    /// Rows to import and to export again
+    #[arg(long, default_value_t = 5_000_000)]
+    job_rows: u64,
     /// Clients that watch live events
     #[arg(long, default_value_t = 5_000)]
     live_clients: usize,
@@ -56,6 +60,8 @@ enum Benchmark {
     Queries,
     /// The worker: several at one log, and events that the database refuses.
     Worker,
+    /// An import and an export, killed half-way, and the memory they take.
+    Jobs,
     /// Token checks, and logins beside them.
     Accounts,
     /// Live events over WebSockets.
@@ -98,6 +104,11 @@ async fn main() -> anyhow::Result<()> {
     if runs(Benchmark::Queries) {
         let mut report = Report::new("queries");
         queries::measure(&mut report, args.query_events, args.query_users).await?;
+        report.finish()?;
+    }
+    if runs(Benchmark::Jobs) {
+        let mut report = Report::new("jobs");
+        jobs::measure(&mut report, args.job_rows).await?;
         report.finish()?;
     }
     if runs(Benchmark::Accounts) {

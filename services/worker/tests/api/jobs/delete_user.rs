@@ -66,6 +66,13 @@ async fn nothing_of_a_deleted_user_is_anywhere() {
     let friends = json!({"or": [{"users": [ADA, "somebody"]}, {"did": {"event_type": "login"}}]});
     let keep = "INSERT INTO cohorts VALUES (gen_random_uuid(), $1, 'Friends', $2::text::jsonb, NULL, 1, now(), now())";
     bench.database.client().await.execute(keep, &[&bench.shop.0, &friends.to_string()]).await.unwrap();
+    let answered = "WITH insight AS
+            (INSERT INTO insights VALUES (gen_random_uuid(), $1, 'Mails', '', '{}', NULL, 'project', '{}', 1, now(), now())
+             RETURNING id)
+         INSERT INTO insight_results SELECT id, '{}', $2, now() FROM insight";
+    let answer = json!({"data": [{"breakdown": ADA, "count": 648}]}).to_string();
+    bench.database.client().await.execute(answered, &[&bench.shop.0, &answer]).await.unwrap();
+    assert!(tables_that_mention(&bench, ADA).await.contains(&"public.insight_results".to_owned()));
     assert!(
         tables_that_mention(&bench, ADA).await.len() >= 3,
         "the search finds her as long as she is there"

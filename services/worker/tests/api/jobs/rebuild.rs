@@ -1,6 +1,7 @@
 use millrace_domain::jobs::Kind;
 use millrace_storage::projects::{self, Changes};
 use millrace_testkit::recount::assert_roll_ups_equal_the_events;
+use millrace_testkit::wait;
 use serde_json::json;
 
 use crate::bench_of_work::{Bench, fortnight};
@@ -48,6 +49,45 @@ async fn wrong_roll_ups_are_made_right_while_events_come_and_workers_are_killed(
     bench.until_the_log_is_empty().await;
     assert_eq!(bench.stored().await, 3_000);
     bench.assert_the_books_balance().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_replaced_before_all_of_it_is() {
+    let (bench, worker) = Bench::stocked(2_000).await;
+    bench.result_of(bench.ask(Kind::Compaction, json!({})).await).await;
+    let client = bench.database.client().await;
+    let days = "SELECT count(*) FROM activity WHERE event_type = ''";
+    let days: i64 = client.query_one(days, &[]).await.unwrap().get(0);
+    client
+        .batch_execute(
+            "UPDATE event_counts SET count = count + 3 WHERE event_type = 'page_view';
+             DELETE FROM activity WHERE event_type = '';",
+        )
+        .await
+        .unwrap();
+    let wrong = roll_ups(&bench).await;
+    // As if somebody merged sets: they cannot be replaced meanwhile.
+    let lock =
+        |verb: &str| format!("SELECT pg_advisory_{verb}_shared(hashtextextended('activity' || $1::text, 0))");
+    client.execute(&lock("lock"), &[&bench.shop.0]).await.unwrap();
+    let id = bench.ask(Kind::Rebuild, json!({})).await;
+    wait::until("all days are looked at", async || {
+        let progress = bench.job(id).await.progress;
+        progress.done > 0 && Some(progress.done) == progress.total
+    })
+    .await;
+    assert_eq!(roll_ups(&bench).await, wrong, "whoever asks has the answers of before");
+    // Events that come meanwhile are of users whose sets are wrong, and of days that are looked at already.
+    let more = fortnight(300);
+    bench.publish(&more).await;
+    bench.until_the_log_is_empty().await;
+    client.execute(&lock("unlock"), &[&bench.shop.0]).await.unwrap();
+    let result = bench.result_of(id).await;
+    assert!(result["buckets_corrected"].as_u64() > Some(0) && result["sets_corrected"] == days, "{result}");
+    bench.assert_the_books_balance().await;
+    let left: i64 = client.query_one("SELECT count(*) FROM rebuilds", &[]).await.unwrap().get(0);
+    assert_eq!(left, 0);
+    worker.dismiss().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
