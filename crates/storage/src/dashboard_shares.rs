@@ -1,12 +1,15 @@
 //! Links through which anybody reads a dashboard.
 
 use chrono::{DateTime, Utc};
+use diesel::dsl::sql;
 use diesel::prelude::*;
+use diesel::sql_types::Bool;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use millrace_domain::ids::{AccountId, DashboardId, ProjectId, ShareId};
 use uuid::Uuid;
 
 use crate::error::StorageError;
+use crate::kept::is_seen;
 use crate::schema::{dashboard_shares, dashboards};
 
 /// A link as lists show it.
@@ -95,7 +98,7 @@ pub async fn revoke(
     Ok(diesel::delete(link).execute(conn).await? == 1)
 }
 
-/// What the link with this hash shows at `now`.
+/// What the link with this hash shows at `now`: nothing of a private dashboard whose owner is no member any more.
 ///
 /// # Errors
 /// When the database fails.
@@ -109,6 +112,7 @@ pub async fn opens(
         .inner_join(dashboards::table.on(dashboards::id.eq(dashboard_shares::dashboard_id)))
         .filter(dashboard_shares::hash.eq(hash.as_slice()))
         .filter(still_good.assume_not_null())
+        .filter(sql::<Bool>(&is_seen("dashboards")))
         .select((dashboards::project_id, dashboards::id))
         .first(conn)
         .await

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use diesel::dsl::sql;
 use diesel::prelude::*;
-use diesel::sql_types::{Double, Integer, Text, Uuid as SqlUuid};
+use diesel::sql_types::{Bool, Double, Integer, Text, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use millrace_domain::ids::{AlertEventId, AlertId, ProjectId};
 use millrace_domain::workspace::alert::Reading;
@@ -13,6 +14,7 @@ use uuid::Uuid;
 use super::Alert;
 use super::history::EventKind;
 use crate::error::StorageError;
+use crate::kept::is_seen;
 use crate::schema::{alert_events, alerts};
 
 /// How somebody hears of it.
@@ -63,6 +65,8 @@ pub struct Waiting {
     pub occurred_at: DateTime<Utc>,
     /// To which alert, as it is now.
     pub alert: Alert,
+    /// Whether somebody still sees that alert. Of what nobody does, nobody is told.
+    pub is_seen: bool,
 }
 
 #[derive(QueryableByName)]
@@ -82,7 +86,7 @@ struct Due {
 /// # Errors
 /// When the database fails.
 pub async fn take(conn: &mut AsyncPgConnection, lease: Duration) -> Result<Option<Waiting>, StorageError> {
-    type Row = (String, Option<f64>, Option<f64>, DateTime<Utc>, Uuid, Uuid);
+    type Row = (String, Option<f64>, Option<f64>, DateTime<Utc>, Uuid, Uuid, bool);
     let due: Option<Due> = diesel::sql_query(
         "UPDATE alert_deliveries SET attempts = attempts + 1, due_at = now() + make_interval(secs => $1)
           WHERE id = (SELECT id FROM alert_deliveries WHERE status = 'pending' AND due_at <= now()
@@ -104,12 +108,13 @@ pub async fn take(conn: &mut AsyncPgConnection, lease: Duration) -> Result<Optio
             alert_events::occurred_at,
             alerts::project_id,
             alerts::id,
+            sql::<Bool>(&is_seen("alerts")),
         ))
         .first(conn)
         .await
         .optional()?;
     // Deleted meanwhile, and the delivery with it.
-    let Some((kind, number, previous, occurred_at, project, alert)) = event else { return Ok(None) };
+    let Some((kind, number, previous, occurred_at, project, alert, is_seen)) = event else { return Ok(None) };
     let Some(alert) = super::find(conn, ProjectId(project), AlertId(alert)).await? else { return Ok(None) };
     Ok(Some(Waiting {
         id: due.id,
@@ -120,6 +125,7 @@ pub async fn take(conn: &mut AsyncPgConnection, lease: Duration) -> Result<Optio
         reading: Reading { number, previous },
         occurred_at,
         alert,
+        is_seen,
     }))
 }
 

@@ -16,6 +16,7 @@ use uuid::Uuid;
 use super::Alert;
 use super::history::EventKind;
 use crate::error::StorageError;
+use crate::kept::is_seen;
 use crate::schema::{alert_deliveries, alert_events, alert_states};
 
 /// An alert in hand.
@@ -34,20 +35,22 @@ struct Due {
     project_id: Uuid,
 }
 
-/// Takes the alert in hand that is due longest, for as long as `lease`.
+/// Takes the alert in hand that is due longest, for as long as `lease`. Those that nobody sees any more wait until
+/// somebody does.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn take(conn: &mut AsyncPgConnection, lease: Duration) -> Result<Option<Taken>, StorageError> {
     let holder = Uuid::now_v7();
-    let due: Option<Due> = diesel::sql_query(
+    let is_seen = is_seen("alerts");
+    let due: Option<Due> = diesel::sql_query(format!(
         "UPDATE alert_states SET holder = $1, due_at = now() + make_interval(secs => $2)
            FROM (SELECT alerts.id, alerts.project_id FROM alert_states JOIN alerts ON alerts.id = alert_states.alert_id
-                  WHERE alerts.enabled AND alert_states.due_at <= now()
+                  WHERE alerts.enabled AND alert_states.due_at <= now() AND {is_seen}
                   ORDER BY alert_states.due_at LIMIT 1 FOR UPDATE OF alert_states SKIP LOCKED) AS due
           WHERE alert_states.alert_id = due.id
-         RETURNING due.id, due.project_id",
-    )
+         RETURNING due.id, due.project_id"
+    ))
     .bind::<SqlUuid, _>(holder)
     .bind::<Double, _>(lease.as_secs_f64())
     .get_result(conn)

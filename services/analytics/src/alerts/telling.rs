@@ -54,6 +54,7 @@ pub async fn next(state: &State) -> Result<bool, AnalyticsError> {
     let Some(waiting) = deliveries::take(&mut conn, LEASE).await? else { return Ok(false) };
     drop(conn);
     let told = match waiting.channel {
+        _ if !waiting.is_seen => Err(Undelivered::Never("the alert is private, and its owner no member any more")),
         Channel::Notification => announce(state, &waiting).await,
         Channel::Webhook => post(state, &waiting).await,
         Channel::Mail => mail(&mut state.connection().await?, &waiting, (state.clock)()).await,

@@ -7,7 +7,7 @@ use millrace_testkit::wait;
 use serde_json::{Value, json};
 
 use crate::chronicle::{did, tell};
-use crate::people::Person;
+use crate::people::{Person, join, leave};
 use crate::stage::{Project, Stage, header, problem};
 
 const DASHBOARDS: &str = "/api/v1/dashboards";
@@ -161,6 +161,29 @@ async fn whoever_has_a_link_sees_the_dashboard_and_nothing_besides() {
     let revoked = audited.iter().find(|entry| entry.action == "share.revoked").unwrap();
     assert_eq!((revoked.target_id.as_deref(), revoked.actor_id), (Some(link.id().as_str()), Some(ada.id.0)));
     assert_eq!(audited.iter().filter(|entry| entry.action == "share.created").count(), 2);
+}
+
+#[actix_web::test]
+async fn a_link_to_a_private_dashboard_opens_nothing_once_its_owner_has_left() {
+    let stage = Stage::set().await;
+    let (shop, ada, open) = shop(&stage, &[]).await;
+    let private = json!({"name": "Mine", "visibility": "private"});
+    let private = format!("{DASHBOARDS}/{}", ada.post(&stage, DASHBOARDS, private).await.good().id());
+    let link = async |path: &str| {
+        let made = ada.post(&stage, &format!("{path}/shares"), json!({})).await.good();
+        made.body["token"].as_str().unwrap().to_owned()
+    };
+    let (open, private) = (link(&open).await, link(&private).await);
+    let follow = async |token: &str| {
+        stage.anonymous(SHARED).bearer_auth(token).send().await.unwrap().status().as_u16()
+    };
+    assert_eq!((follow(&open).await, follow(&private).await), (200, 200));
+    leave(&stage, ada.id, shop.id).await;
+    assert_eq!((follow(&open).await, follow(&private).await), (200, 401), "what is the project's stays");
+    join(&stage, ada.id, shop.id, Role::Viewer).await;
+    assert_eq!(follow(&private).await, 200);
+    stage.database.client().await.execute("DELETE FROM accounts WHERE id = $1", &[&ada.id.0]).await.unwrap();
+    assert_eq!((follow(&open).await, follow(&private).await), (200, 401), "nobody sees it any more");
 }
 
 #[actix_web::test]

@@ -9,8 +9,9 @@ use millrace_messaging::notifications;
 use millrace_testkit::wait;
 use serde_json::{Value, json};
 
-use super::{ALERTS, above, shop};
-use crate::people::Person;
+use super::{ALERTS, above, once, shop};
+use crate::people::{Person, leave};
+use crate::receiver::Receiver;
 use crate::stage::{Stage, problem};
 
 #[actix_web::test]
@@ -91,6 +92,69 @@ async fn each_role_does_with_alerts_what_it_may_and_no_more() {
         }
     }
     assert_eq!(problem(stage.request(ALERTS, &shop.key)).await.0, 403, "a program makes none");
+}
+
+#[actix_web::test]
+async fn what_is_private_of_somebody_who_has_left_looks_and_tells_no_more() {
+    let stage = Stage::set().await;
+    let (shop, ada, insight) = shop(&stage).await;
+    let bob = Person::member(&stage, shop.id, "bob", Role::Editor).await;
+    let root = Person::system_admin(&stage, shop.id).await;
+    let receiver = Receiver::start();
+    let alert = async |person: &Person, visibility: &str, path: &str, value: f64| {
+        let content = json!({
+            "insight_id": insight, "name": path, "condition": above(value), "visibility": visibility,
+            "webhook": receiver.url(path),
+        });
+        format!("{ALERTS}/{}", person.post(&stage, ALERTS, content).await.good().id())
+    };
+    let delivery = async |path: &str| {
+        let history = root.get(&stage, &format!("{path}/history")).await.good().body;
+        history["data"][0]["deliveries"][1].clone()
+    };
+    // Each has one that is quiet, and one whose receiver is to be asked again.
+    let mut quiet = Vec::new();
+    let mut waits = Vec::new();
+    for person in [&ada, &bob] {
+        quiet.push(alert(person, "private", "/hook", 100.0).await);
+        waits.push(alert(person, "private", "/redirect", 4.0).await);
+    }
+    let of_the_project = alert(&ada, "project", "/hook", 100.0).await;
+    for path in quiet.iter().chain([&of_the_project]) {
+        once(&stage, &root, path, false).await;
+    }
+    for path in &waits {
+        let tried = wait::until_some("it was tried", async || {
+            Some(delivery(path).await).filter(|delivery| delivery["error"].is_string())
+        });
+        assert_eq!(tried.await["status"], "pending");
+    }
+
+    leave(&stage, ada.id, shop.id).await;
+    let database = stage.database.client().await;
+    database.execute("DELETE FROM accounts WHERE id = $1", &[&bob.id.0]).await.unwrap();
+    let everything_is_due = "UPDATE alerts SET condition = jsonb_set(condition, '{value}', '4') WHERE name = '/hook';
+         UPDATE alert_deliveries SET due_at = now() WHERE status = 'pending';
+         UPDATE alert_states SET due_at = now() - interval '1 s' * extract(epoch FROM now() - alerts.created_at)
+           FROM alerts WHERE alerts.id = alert_id";
+    database.batch_execute(everything_is_due).await.unwrap();
+    for path in &waits {
+        let dead = wait::until_some("it is given up", async || {
+            Some(delivery(path).await).filter(|delivery| delivery["status"] == "dead")
+        });
+        assert!(dead.await["error"].as_str().unwrap().contains("no member any more"));
+    }
+    // The youngest, which is due last.
+    once(&stage, &root, &of_the_project, true).await;
+    let posted: Value = serde_json::from_slice(&receiver.next().await.body).unwrap();
+    assert_eq!(format!("{ALERTS}/{}", posted["alert_id"].as_str().unwrap()), of_the_project);
+    for path in &quiet {
+        let still = root.get(&stage, path).await.good().body;
+        assert_eq!((&still["firing"], &still["number"]), (&json!(false), &json!(5.0)));
+        let history = root.get(&stage, &format!("{path}/history")).await.good().body;
+        assert_eq!(history["data"], json!([]));
+    }
+    assert!(receiver.nothing_more());
 }
 
 #[actix_web::test]
