@@ -208,6 +208,35 @@ async fn a_link_is_followed_as_often_as_people_look() {
 }
 
 #[actix_web::test]
+async fn a_hundred_links_work_and_are_listed_page_by_page() {
+    let stage = Stage::set().await;
+    let (_, ada, path) = shop(&stage, &[]).await;
+    let shares = format!("{path}/shares");
+    let mut made = Vec::new();
+    for _ in 0..100 {
+        made.push(ada.post(&stage, &shares, json!({})).await.good().id());
+    }
+    let refused = ada.post(&stage, &shares, json!({})).await;
+    assert_eq!((refused.status, &refused.body["code"]), (409, &json!("conflict")));
+    assert!(refused.body["detail"].as_str().unwrap().contains("revoke one"), "{refused:?}");
+
+    let (mut listed, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let page = ada.get(&stage, &format!("{shares}?limit=40{cursor}")).await.good().body;
+        let data = page["data"].as_array().unwrap();
+        listed.extend(data.iter().map(|share| share["id"].as_str().unwrap().to_owned()));
+        let Some(next) = page["next_cursor"].as_str() else { break };
+        cursor = format!("&cursor={next}");
+    }
+    assert_eq!(listed, made, "oldest first");
+
+    // What has expired is none of the hundred.
+    let expire = "UPDATE dashboard_shares SET expires_at = now() - interval '1 s' WHERE id::text = $1";
+    stage.database.client().await.execute(expire, &[&made[0]]).await.unwrap();
+    ada.post(&stage, &shares, json!({})).await.good();
+}
+
+#[actix_web::test]
 async fn a_link_that_is_on_no_record_is_not_made() {
     let stage = Stage::with_wires().await;
     let (_, ada, path) = shop(&stage, &[]).await;
