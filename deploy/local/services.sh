@@ -57,7 +57,7 @@ service_environment() {
     export "MILLRACE_PUBLIC_URL=$(public_url)"
     ;;
   analytics)
-    export "ANALYTICS_SQL_DATABASE_URL=$(sql_database_url)"
+    export "ANALYTICS_SQL_DATABASE_URL=$(sql_database_url)" "MILLRACE_WEBHOOK_KEY=$(secret MILLRACE_WEBHOOK_KEY)"
     [[ -z ${MILLRACE_SMTP_URL:-} ]] || export "MILLRACE_ALERT_MAILS=${MILLRACE_ALERT_MAILS:-true}"
     export "MILLRACE_TRUSTED_PROXIES=127.0.0.1,::1${MILLRACE_TRUSTED_PROXIES:+,$MILLRACE_TRUSTED_PROXIES}"
     ;;
@@ -67,7 +67,7 @@ service_environment() {
     ;;
   gateway) unset DATABASE_URL ;;
   esac
-  [[ $1 == analytics ]] || unset ANALYTICS_SQL_DATABASE_URL
+  [[ $1 == analytics ]] || unset ANALYTICS_SQL_DATABASE_URL MILLRACE_WEBHOOK_KEY
   if [[ $1 == gateway ]] && gateway_has_tls; then
     export "MILLRACE_PUBLIC_URL=$(public_url)" "MILLRACE_PLAIN_BIND=127.0.0.1:$(plain_port)"
   else

@@ -59,6 +59,9 @@ pub struct About {
     /// An alert.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alert_id: Option<Uuid>,
+    /// A cohort.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cohort_id: Option<Uuid>,
 }
 
 macro_rules! kinds {
@@ -121,6 +124,12 @@ kinds! {
     AlertFired = "alert_fired",
     /// It is not any more.
     AlertResolved = "alert_resolved",
+    /// Somebody made a cohort.
+    CohortCreated = "cohort_created",
+    /// Somebody changed one.
+    CohortUpdated = "cohort_updated",
+    /// Somebody deleted one.
+    CohortDeleted = "cohort_deleted",
 }
 
 impl Notification {

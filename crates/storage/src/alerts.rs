@@ -9,13 +9,19 @@ use millrace_domain::workspace::sharing::{Kept, Member, Visibility};
 use serde_json::Value;
 use uuid::Uuid;
 
+use self::history::EventKind;
+use self::row::{Row, State, alert};
+use self::secrets::KeptSecret;
 use crate::error::StorageError;
-use crate::insights::read_visibility;
+use crate::kept::{by_name, seen_by, unchanged};
 use crate::schema::{alert_states, alerts};
 
 pub mod deliveries;
 pub mod evaluation;
 pub mod history;
+pub(crate) mod of_insight;
+mod row;
+pub mod secrets;
 
 /// An alert.
 #[derive(Clone, Debug)]
@@ -42,8 +48,6 @@ pub struct Alert {
     pub by_mail: bool,
     /// Where it is posted.
     pub webhook_url: Option<String>,
-    /// What that is signed with.
-    pub webhook_secret: Option<String>,
     /// Changes with every change that somebody makes.
     pub version: i64,
     /// When it was made.
@@ -58,63 +62,6 @@ pub struct Alert {
     pub error: Option<String>,
     /// When it looked last.
     pub evaluated_at: Option<DateTime<Utc>>,
-}
-
-#[derive(Queryable, Selectable)]
-#[diesel(table_name = alerts)]
-struct Row {
-    id: Uuid,
-    project_id: Uuid,
-    insight_id: Uuid,
-    name: String,
-    owner_id: Option<Uuid>,
-    visibility: String,
-    condition: Value,
-    times: i16,
-    every_seconds: i32,
-    enabled: bool,
-    by_mail: bool,
-    webhook_url: Option<String>,
-    webhook_secret: Option<String>,
-    version: i64,
-    created_at: DateTime<Utc>,
-    updated_at: DateTime<Utc>,
-}
-
-#[derive(Queryable, Selectable)]
-#[diesel(table_name = alert_states)]
-struct State {
-    firing: bool,
-    against: i16,
-    number: Option<f64>,
-    previous: Option<f64>,
-    error: Option<String>,
-    evaluated_at: Option<DateTime<Utc>>,
-}
-
-fn alert((row, state): (Row, State)) -> Result<Alert, StorageError> {
-    let condition = serde_json::from_value(row.condition);
-    Ok(Alert {
-        id: AlertId(row.id),
-        project_id: ProjectId(row.project_id),
-        insight_id: InsightId(row.insight_id),
-        name: row.name,
-        kept: Kept { owner: row.owner_id.map(AccountId), visibility: read_visibility(&row.visibility)? },
-        condition: condition.map_err(|error| StorageError::Corrupt(error.to_string()))?,
-        times: row.times.unsigned_abs(),
-        every_seconds: row.every_seconds.unsigned_abs(),
-        enabled: row.enabled,
-        by_mail: row.by_mail,
-        webhook_url: row.webhook_url,
-        webhook_secret: row.webhook_secret,
-        version: row.version,
-        created_at: row.created_at,
-        updated_at: row.updated_at,
-        standing: Standing { firing: state.firing, against: state.against.unsigned_abs() },
-        reading: Reading { number: state.number, previous: state.previous },
-        error: state.error,
-        evaluated_at: state.evaluated_at,
-    })
 }
 
 /// What an alert is made of; in a change, `None` leaves it as it is.
@@ -137,26 +84,36 @@ pub struct Content<'a> {
     pub by_mail: Option<bool>,
     /// Where it is posted; `Some(None)`: nowhere.
     pub webhook_url: Option<Option<&'a str>>,
-    /// What that is signed with.
-    pub webhook_secret: Option<Option<&'a str>>,
 }
 
-/// Makes an alert, which looks at once; every part of its content but those of the webhook must be there.
+impl Content<'_> {
+    /// Whether the whole project is to see it.
+    fn shows(&self) -> bool {
+        self.visibility == Some(Visibility::Project.as_str())
+    }
+}
+
+/// Makes an alert, which looks at once; every part of its content but the webhook must be there, and with that a `secret`.
 ///
 /// # Errors
-/// [`StorageError::Missing`] when the insight or the owner do not exist.
+/// [`StorageError::Missing`] when the insight or the owner do not exist, or the insight is private and the alert is not.
 pub async fn create(
     conn: &mut AsyncPgConnection,
-    project: ProjectId,
-    insight: InsightId,
+    id: AlertId,
+    (project, insight): (ProjectId, InsightId),
     owner: AccountId,
     content: Content<'_>,
+    secret: Option<&KeptSecret>,
     now: DateTime<Utc>,
 ) -> Result<Alert, StorageError> {
     conn.transaction(async |conn| {
+        let seen = of_insight::visibility(conn, project, insight).await?;
+        if content.shows() && seen != Some(Visibility::Project) {
+            return Err(StorageError::Missing("an insight that the project sees".to_owned()));
+        }
         let row: Row = diesel::insert_into(alerts::table)
             .values((
-                alerts::id.eq(AlertId::new().0),
+                alerts::id.eq(id.0),
                 alerts::project_id.eq(project.0),
                 alerts::insight_id.eq(insight.0),
                 alerts::owner_id.eq(owner.0),
@@ -167,6 +124,7 @@ pub async fn create(
             .returning(Row::as_returning())
             .get_result(conn)
             .await?;
+        secrets::keep(conn, id, secret).await?;
         let state: State = diesel::insert_into(alert_states::table)
             .values(alert_states::alert_id.eq(row.id))
             .returning(State::as_returning())
@@ -197,8 +155,9 @@ pub async fn find(
     found.map(alert).transpose()
 }
 
-/// Changes an alert that is still in `version`; `None` if it is not, or is gone. It looks at once, and whoever looks at
-/// the moment does so in vain. One that is switched off is not firing.
+/// Changes an alert that is still in `version`; `None` if it is not, or is gone, or if the project is to see it and does
+/// not see its insight. It looks at once, and whoever looks at the moment does so in vain. One that is switched off is
+/// over.
 ///
 /// # Errors
 /// When the database fails.
@@ -208,12 +167,20 @@ pub async fn change(
     id: AlertId,
     version: i64,
     content: Content<'_>,
+    secret: Option<Option<&KeptSecret>>,
     now: DateTime<Utc>,
 ) -> Result<Option<Alert>, StorageError> {
-    let unchanged =
-        alerts::table.find(id.0).filter(alerts::project_id.eq(project.0)).filter(alerts::version.eq(version));
+    let unchanged = unchanged!(alerts, project, id, version);
     let off = content.enabled == Some(false);
     conn.transaction(async |conn| {
+        if content.shows() {
+            let insight: Option<Uuid> = unchanged.select(alerts::insight_id).first(conn).await.optional()?;
+            let Some(insight) = insight else { return Ok(None) };
+            let seen = of_insight::visibility(conn, project, InsightId(insight)).await?;
+            if seen != Some(Visibility::Project) {
+                return Ok(None);
+            }
+        }
         let row: Option<Row> = diesel::update(unchanged)
             .set((content, alerts::version.eq(version + 1), alerts::updated_at.eq(now)))
             .returning(Row::as_returning())
@@ -221,6 +188,11 @@ pub async fn change(
             .await
             .optional()?;
         let Some(row) = row else { return Ok(None) };
+        if let Some(secret) = secret {
+            secrets::keep(conn, id, secret).await?;
+        }
+        let before = alert_states::table.find(id.0).select(alert_states::firing).for_update();
+        let was_firing: bool = before.first(conn).await?;
         let state: State = diesel::update(alert_states::table.find(id.0))
             .set((
                 alert_states::due_at.eq(diesel::dsl::now),
@@ -231,7 +203,11 @@ pub async fn change(
             .returning(State::as_returning())
             .get_result(conn)
             .await?;
-        alert((row, state)).map(Some)
+        let alert = alert((row, state))?;
+        if off && was_firing {
+            history::note(conn, &alert, EventKind::Resolved, alert.reading, now).await?;
+        }
+        Ok(Some(alert))
     })
     .await
 }
@@ -246,9 +222,7 @@ pub async fn delete(
     id: AlertId,
     version: i64,
 ) -> Result<bool, StorageError> {
-    let unchanged =
-        alerts::table.find(id.0).filter(alerts::project_id.eq(project.0)).filter(alerts::version.eq(version));
-    Ok(diesel::delete(unchanged).execute(conn).await? == 1)
+    Ok(diesel::delete(unchanged!(alerts, project, id, version)).execute(conn).await? == 1)
 }
 
 /// What alerts are ordered by.
@@ -273,21 +247,13 @@ pub async fn page(
     after: Option<Place>,
     limit: u16,
 ) -> Result<Vec<Alert>, StorageError> {
-    let mut query = alerts::table
+    let all = alerts::table
         .inner_join(alert_states::table.on(alert_states::alert_id.eq(alerts::id)))
         .filter(alerts::project_id.eq(project.0))
-        .order((alerts::name, alerts::id))
         .limit(limit.into())
         .select((Row::as_select(), State::as_select()))
         .into_boxed();
-    if !member.system {
-        let own = alerts::owner_id.eq(member.account.0).assume_not_null();
-        query = query.filter(alerts::visibility.eq(Visibility::Project.as_str()).or(own));
-    }
-    if let Some((name, AlertId(id))) = after {
-        let same_name = alerts::name.eq(name.clone()).and(alerts::id.gt(id));
-        query = query.filter(alerts::name.gt(name).or(same_name));
-    }
+    let query = by_name!(after, alerts, seen_by!(member, alerts, all));
     let rows: Vec<(Row, State)> = query.load(conn).await?;
     rows.into_iter().map(alert).collect()
 }

@@ -11,6 +11,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::error::StorageError;
+use crate::kept::{by_name, unchanged};
 use crate::schema::cohorts;
 
 /// A cohort.
@@ -129,16 +130,12 @@ pub async fn page(
     after: Option<(String, CohortId)>,
     limit: u16,
 ) -> Result<Vec<Cohort>, StorageError> {
-    let mut query = cohorts::table
+    let all = cohorts::table
         .filter(cohorts::project_id.eq(project.0))
-        .order((cohorts::name, cohorts::id))
         .limit(limit.into())
         .select(Row::as_select())
         .into_boxed();
-    if let Some((name, CohortId(id))) = after {
-        let same_name = cohorts::name.eq(name.clone()).and(cohorts::id.gt(id));
-        query = query.filter(cohorts::name.gt(name).or(same_name));
-    }
+    let query = by_name!(after, cohorts, all);
     let rows: Vec<Row> = query.load(conn).await?;
     Ok(rows.into_iter().map(Cohort::from).collect())
 }
@@ -155,9 +152,7 @@ pub async fn change(
     content: Content<'_>,
     now: DateTime<Utc>,
 ) -> Result<Option<Cohort>, StorageError> {
-    let row: Option<Row> = diesel::update(cohorts::table.find(id.0))
-        .filter(cohorts::project_id.eq(project.0))
-        .filter(cohorts::version.eq(version))
+    let row: Option<Row> = diesel::update(unchanged!(cohorts, project, id, version))
         .set((content, cohorts::version.eq(version + 1), cohorts::updated_at.eq(now)))
         .returning(Row::as_returning())
         .get_result(conn)
@@ -176,12 +171,7 @@ pub async fn delete(
     id: CohortId,
     version: i64,
 ) -> Result<bool, StorageError> {
-    let deleted = diesel::delete(cohorts::table.find(id.0))
-        .filter(cohorts::project_id.eq(project.0))
-        .filter(cohorts::version.eq(version))
-        .execute(conn)
-        .await?;
-    Ok(deleted == 1)
+    Ok(diesel::delete(unchanged!(cohorts, project, id, version)).execute(conn).await? == 1)
 }
 
 /// Takes a user out of the lists of a project's cohorts.

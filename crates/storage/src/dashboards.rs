@@ -3,15 +3,21 @@
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
-use millrace_domain::ids::{AccountId, DashboardId, InsightId, ProjectId};
-use millrace_domain::workspace::layout::{self, Tile};
+use millrace_domain::ids::{AccountId, DashboardId, ProjectId};
+use millrace_domain::workspace::layout::Tile;
 use millrace_domain::workspace::sharing::{Kept, Member, Visibility};
 use uuid::Uuid;
 
 use crate::error::StorageError;
 use crate::insights::read_visibility;
+use crate::kept::{by_name, seen_by, unchanged};
 use crate::schema::dashboards;
 use crate::tiles;
+
+mod standing;
+
+pub use self::standing::{Added, add, remove};
+pub(crate) use self::standing::{hold, without};
 
 /// A dashboard without what stands on it.
 #[derive(Clone, Debug)]
@@ -141,11 +147,9 @@ pub async fn change(
     layout: Option<&[Tile]>,
     now: DateTime<Utc>,
 ) -> Result<Option<Dashboard>, StorageError> {
-    let unchanged = dashboards::table
-        .find(id.0)
-        .filter(dashboards::project_id.eq(project.0))
-        .filter(dashboards::version.eq(version));
+    let unchanged = unchanged!(dashboards, project, id, version);
     conn.transaction(async |conn| {
+        tiles::hold(conn, layout.unwrap_or_default().iter().map(|tile| tile.insight)).await?;
         let row: Option<Row> = diesel::update(unchanged)
             .set((change, dashboards::version.eq(version + 1), dashboards::updated_at.eq(now)))
             .returning(Row::as_returning())
@@ -160,79 +164,6 @@ pub async fn change(
     .await
 }
 
-/// What became of an insight that was to stand on a dashboard.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Added {
-    /// It stands there.
-    Yes,
-    /// It stood there before, and where it was.
-    Already,
-    /// There is no room.
-    Full,
-}
-
-/// Puts an insight below everything that is on a dashboard.
-///
-/// # Errors
-/// [`StorageError::Missing`] when one of the two is gone.
-pub async fn add(
-    conn: &mut AsyncPgConnection,
-    id: DashboardId,
-    insight: InsightId,
-    now: DateTime<Utc>,
-) -> Result<Added, StorageError> {
-    conn.transaction(async |conn| {
-        // Whoever adds another waits for this row, and then sees what is there.
-        let row = dashboards::table.find(id.0).select(dashboards::id).for_update();
-        row.first::<Uuid>(conn).await.optional()?;
-        let tiles = tiles::of_dashboard(conn, id).await?;
-        if tiles.iter().any(|tile| tile.insight == insight) {
-            return Ok(Added::Already);
-        }
-        if tiles.len() >= layout::MAX_TILES {
-            return Ok(Added::Full);
-        }
-        let place = layout::Place::below(&tiles);
-        tiles::put(conn, id, &[Tile { insight, place }]).await?;
-        touch(conn, id, now).await?;
-        Ok(Added::Yes)
-    })
-    .await
-}
-
-/// Takes an insight off a dashboard. Whether it stood there.
-///
-/// # Errors
-/// When the database fails.
-pub async fn remove(
-    conn: &mut AsyncPgConnection,
-    id: DashboardId,
-    insight: InsightId,
-    now: DateTime<Utc>,
-) -> Result<bool, StorageError> {
-    conn.transaction(async |conn| {
-        let stood_there = tiles::take(conn, id, insight).await?;
-        if stood_there {
-            touch(conn, id, now).await?;
-        }
-        Ok(stood_there)
-    })
-    .await
-}
-
-/// Makes another version of it.
-async fn touch(
-    conn: &mut AsyncPgConnection,
-    id: DashboardId,
-    now: DateTime<Utc>,
-) -> Result<(), StorageError> {
-    diesel::update(dashboards::table.find(id.0))
-        .set((dashboards::version.eq(dashboards::version + 1), dashboards::updated_at.eq(now)))
-        .execute(conn)
-        .await?;
-    Ok(())
-}
-
 /// Deletes a dashboard that is still in `version`; what stands on it stays. Whether it did.
 ///
 /// # Errors
@@ -243,11 +174,7 @@ pub async fn delete(
     id: DashboardId,
     version: i64,
 ) -> Result<bool, StorageError> {
-    let unchanged = dashboards::table
-        .find(id.0)
-        .filter(dashboards::project_id.eq(project.0))
-        .filter(dashboards::version.eq(version));
-    Ok(diesel::delete(unchanged).execute(conn).await? == 1)
+    Ok(diesel::delete(unchanged!(dashboards, project, id, version)).execute(conn).await? == 1)
 }
 
 /// What dashboards are ordered by.
@@ -272,20 +199,12 @@ pub async fn page(
     after: Option<Place>,
     limit: u16,
 ) -> Result<Vec<Dashboard>, StorageError> {
-    let mut query = dashboards::table
+    let all = dashboards::table
         .filter(dashboards::project_id.eq(project.0))
-        .order((dashboards::name, dashboards::id))
         .limit(limit.into())
         .select(Row::as_select())
         .into_boxed();
-    if !member.system {
-        let own = dashboards::owner_id.eq(member.account.0).assume_not_null();
-        query = query.filter(dashboards::visibility.eq(Visibility::Project.as_str()).or(own));
-    }
-    if let Some((name, DashboardId(id))) = after {
-        let same_name = dashboards::name.eq(name.clone()).and(dashboards::id.gt(id));
-        query = query.filter(dashboards::name.gt(name).or(same_name));
-    }
+    let query = by_name!(after, dashboards, seen_by!(member, dashboards, all));
     let rows: Vec<Row> = query.load(conn).await?;
     rows.into_iter().map(Dashboard::try_from).collect()
 }

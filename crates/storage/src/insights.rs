@@ -2,15 +2,19 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use millrace_domain::ids::{AccountId, InsightId, ProjectId};
-use millrace_domain::workspace::sharing::{Kept, Member, UnknownVisibility, Visibility};
-use serde::{Deserialize, Serialize};
+use millrace_domain::workspace::sharing::{Kept, UnknownVisibility, Visibility};
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::alerts::{Alert, of_insight};
+use crate::dashboards::{self, Dashboard};
 use crate::error::StorageError;
+use crate::kept::unchanged;
 use crate::schema::insights;
+
+pub mod list;
 
 /// An insight.
 #[derive(Clone, Debug)]
@@ -145,7 +149,17 @@ pub async fn among(
     rows.into_iter().map(Insight::try_from).collect()
 }
 
-/// Changes an insight that is still in `version`; `None` if it is not, or is gone.
+/// What came of a change.
+#[derive(Debug)]
+pub struct Changed {
+    /// The insight.
+    pub insight: Insight,
+    /// The alerts on it that had to change with it.
+    pub alerts: Vec<Alert>,
+}
+
+/// Changes an insight that is still in `version`; `None` if it is not, or is gone. With one that is private, its owner's
+/// alerts on it are private and those of others are switched off: what it hides no alert tells.
 ///
 /// # Errors
 /// When the database fails.
@@ -156,21 +170,36 @@ pub async fn change(
     version: i64,
     content: Content<'_>,
     now: DateTime<Utc>,
-) -> Result<Option<Insight>, StorageError> {
-    let unchanged = insights::table
-        .find(id.0)
-        .filter(insights::project_id.eq(project.0))
-        .filter(insights::version.eq(version));
-    let row: Option<Row> = diesel::update(unchanged)
-        .set((content, insights::version.eq(version + 1), insights::updated_at.eq(now)))
-        .returning(Row::as_returning())
-        .get_result(conn)
-        .await
-        .optional()?;
-    row.map(Insight::try_from).transpose()
+) -> Result<Option<Changed>, StorageError> {
+    let unchanged = unchanged!(insights, project, id, version);
+    conn.transaction(async |conn| {
+        let row: Option<Row> = diesel::update(unchanged)
+            .set((content, insights::version.eq(version + 1), insights::updated_at.eq(now)))
+            .returning(Row::as_returning())
+            .get_result(conn)
+            .await
+            .optional()?;
+        let Some(insight) = row.map(Insight::try_from).transpose()? else { return Ok(None) };
+        let alerts = match insight.kept.visibility {
+            Visibility::Project => Vec::new(),
+            Visibility::Private => of_insight::hide(conn, project, id, insight.kept, now).await?,
+        };
+        Ok(Some(Changed { insight, alerts }))
+    })
+    .await
 }
 
-/// Deletes an insight that is still in `version`, from dashboards too. Whether it did.
+/// What went with a deleted insight.
+#[derive(Debug)]
+pub struct Gone {
+    /// The alerts on it.
+    pub alerts: Vec<Alert>,
+    /// The dashboards that it stood on, as they are without it.
+    pub dashboards: Vec<Dashboard>,
+}
+
+/// Deletes an insight that is still in `version`, with the alerts on it, and takes it off dashboards, which become
+/// another version. `None` if it is not in that version, or is gone.
 ///
 /// # Errors
 /// When the database fails.
@@ -179,118 +208,19 @@ pub async fn delete(
     project: ProjectId,
     id: InsightId,
     version: i64,
-) -> Result<bool, StorageError> {
-    let unchanged = insights::table
-        .find(id.0)
-        .filter(insights::project_id.eq(project.0))
-        .filter(insights::version.eq(version));
-    Ok(diesel::delete(unchanged).execute(conn).await? == 1)
-}
-
-/// How a list is ordered.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Order {
-    /// What was changed last comes first.
-    #[default]
-    Updated,
-    /// What was made last comes first.
-    Created,
-    /// By title, then by id.
-    Title,
-}
-
-/// Where an insight stands in a list.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum Place {
-    /// In a list by time.
-    Time(DateTime<Utc>, InsightId),
-    /// In a list by title.
-    Title(String, InsightId),
-}
-
-impl Insight {
-    /// Where it stands in a list of this order.
-    #[must_use]
-    pub fn place(&self, order: Order) -> Place {
-        match order {
-            Order::Updated => Place::Time(self.updated_at, self.id),
-            Order::Created => Place::Time(self.created_at, self.id),
-            Order::Title => Place::Title(self.title.clone(), self.id),
+    now: DateTime<Utc>,
+) -> Result<Option<Gone>, StorageError> {
+    let unchanged = unchanged!(insights, project, id, version);
+    conn.transaction(async |conn| {
+        // From here on nobody puts an alert on it, or it on a dashboard.
+        let held: Option<Uuid> = unchanged.select(insights::id).for_update().first(conn).await.optional()?;
+        if held.is_none() {
+            return Ok(None);
         }
-    }
-}
-
-/// Which insights a list holds.
-#[derive(Clone, Debug, Default)]
-pub struct Filter<'a> {
-    /// Those whose title or body holds these words, in any case.
-    pub words: Option<&'a str>,
-    /// Those with this tag.
-    pub tag: Option<String>,
-    /// Those of this account.
-    pub owner: Option<AccountId>,
-}
-
-/// At most `limit` of the insights that a member sees, of those `after` a place of the same order.
-///
-/// # Errors
-/// When the database fails.
-pub async fn page(
-    conn: &mut AsyncPgConnection,
-    project: ProjectId,
-    member: Member,
-    filter: &Filter<'_>,
-    order: Order,
-    after: Option<Place>,
-    limit: u16,
-) -> Result<Vec<Insight>, StorageError> {
-    let mut query = insights::table
-        .filter(insights::project_id.eq(project.0))
-        .limit(limit.into())
-        .select(Row::as_select())
-        .into_boxed();
-    if !member.system {
-        let own = insights::owner_id.eq(member.account.0).assume_not_null();
-        query = query.filter(insights::visibility.eq(Visibility::Project.as_str()).or(own));
-    }
-    if let Some(words) = filter.words {
-        let pattern = containing(words);
-        query = query.filter(insights::title.ilike(pattern.clone()).or(insights::body.ilike(pattern)));
-    }
-    if let Some(tag) = &filter.tag {
-        query = query.filter(insights::tags.contains(vec![tag]));
-    }
-    if let Some(AccountId(owner)) = filter.owner {
-        query = query.filter(insights::owner_id.eq(owner));
-    }
-    query = match order {
-        Order::Updated => query.order((insights::updated_at.desc(), insights::id.desc())),
-        Order::Created => query.order((insights::created_at.desc(), insights::id.desc())),
-        Order::Title => query.order((insights::title, insights::id)),
-    };
-    query = match (order, after) {
-        (_, None) => query,
-        (Order::Updated, Some(Place::Time(time, InsightId(id)))) => {
-            let same_time = insights::updated_at.eq(time).and(insights::id.lt(id));
-            query.filter(insights::updated_at.lt(time).or(same_time))
-        }
-        (Order::Created, Some(Place::Time(time, InsightId(id)))) => {
-            let same_time = insights::created_at.eq(time).and(insights::id.lt(id));
-            query.filter(insights::created_at.lt(time).or(same_time))
-        }
-        (Order::Title, Some(Place::Title(title, InsightId(id)))) => {
-            let same_title = insights::title.eq(title.clone()).and(insights::id.gt(id));
-            query.filter(insights::title.gt(title).or(same_title))
-        }
-        (_, Some(_of_another_order)) => return Ok(Vec::new()),
-    };
-    let rows: Vec<Row> = query.load(conn).await?;
-    rows.into_iter().map(Insight::try_from).collect()
-}
-
-/// The pattern of `LIKE` for texts that hold these words as they are.
-fn containing(words: &str) -> String {
-    let literal = words.replace('\\', r"\\").replace('%', r"\%").replace('_', r"\_");
-    format!("%{literal}%")
+        let alerts = of_insight::hold(conn, project, id).await?;
+        let dashboards = dashboards::without(conn, id, now).await?;
+        diesel::delete(insights::table.find(id.0)).execute(conn).await?;
+        Ok(Some(Gone { alerts, dashboards }))
+    })
+    .await
 }

@@ -34,6 +34,7 @@ pub mod external_identities;
 pub mod insight_results;
 pub mod insights;
 pub mod jobs;
+mod kept;
 pub mod mail_tokens;
 pub mod mails;
 pub mod maintenance;

@@ -7,7 +7,7 @@ use millrace_domain::workspace::layout::{Place, Tile};
 use uuid::Uuid;
 
 use crate::error::StorageError;
-use crate::schema::tiles;
+use crate::schema::{insights, tiles};
 
 /// A dashboard's tiles, from the top, then from the left.
 ///
@@ -75,6 +75,31 @@ pub(crate) async fn put(
         .collect();
     diesel::insert_into(tiles::table).values(rows).execute(conn).await?;
     Ok(())
+}
+
+/// Has whoever deletes these insights wait until the caller's transaction has ended.
+pub(crate) async fn hold(
+    conn: &mut AsyncPgConnection,
+    insights: impl IntoIterator<Item = InsightId>,
+) -> Result<(), StorageError> {
+    let ids: Vec<Uuid> = insights.into_iter().map(|id| id.0).collect();
+    let held = insights::table.filter(insights::id.eq_any(ids)).order(insights::id).select(insights::id);
+    held.for_key_share().load::<Uuid>(conn).await?;
+    Ok(())
+}
+
+/// The dashboards on which an insight stands.
+pub(crate) async fn dashboards_with(
+    conn: &mut AsyncPgConnection,
+    insight: InsightId,
+) -> Result<Vec<DashboardId>, StorageError> {
+    let ids: Vec<Uuid> = tiles::table
+        .filter(tiles::insight_id.eq(insight.0))
+        .order(tiles::dashboard_id)
+        .select(tiles::dashboard_id)
+        .load(conn)
+        .await?;
+    Ok(ids.into_iter().map(DashboardId).collect())
 }
 
 /// Takes a tile away. Whether it was there.

@@ -14,13 +14,14 @@ use crate::state::State;
 
 pub mod evaluation;
 pub mod public_address;
+pub mod secrets;
 pub mod telling;
 pub mod webhook;
 
 /// How often the database is asked whether something is due.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// How many are told at a time by one process: a receiver that hangs keeps one hand.
+/// How many look, and how many tell, in one process: a question that takes long keeps one hand, and a receiver that hangs.
 const HANDS: usize = 4;
 
 /// Looks at what is due, until `shutdown`.
@@ -28,7 +29,7 @@ const HANDS: usize = 4;
 /// # Errors
 /// None: with the database away it goes on when that is back.
 pub async fn look(state: State, shutdown: CancellationToken) -> Result<(), Infallible> {
-    follow(&state, "looking", evaluation::next, &shutdown).await;
+    join_all((0..HANDS).map(|_| follow(&state, "looking", evaluation::next, &shutdown))).await;
     Ok(())
 }
 

@@ -106,6 +106,7 @@ impl App {
             sets: KeptSets::new(for_sets),
             turns: Turns::new(config.queries_per_project),
             webhooks: config.webhooks,
+            webhook_key: config.webhook_key,
             mails: config.mails,
             trusted_proxies: config.trusted_proxies,
             clock: config.clock,
@@ -157,6 +158,7 @@ impl App {
         components.spawn("notifications", prepared);
         components.spawn("alerts", alerts::look(self.state.clone(), shutdown.clone()));
         components.spawn("alert deliveries", alerts::tell(self.state.clone(), shutdown.clone()));
+        components.spawn("webhook secrets", alerts::secrets::seal(self.state.clone(), shutdown.clone()));
         let (state, health) = (web::Data::new(self.state), web::Data::from(self.health));
         let configure = move |service: &mut web::ServiceConfig| {
             service

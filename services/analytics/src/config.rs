@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 use millrace_http::client_address::TrustedProxies;
 use millrace_runtime::config::{ConfigError, Env};
 
+use crate::alerts::secrets::WebhookKey;
 use crate::alerts::telling;
 use crate::alerts::webhook::Webhooks;
 
@@ -50,6 +51,8 @@ pub struct Config {
     /// `MILLRACE_WEBHOOK_PRIVATE`: whether alerts may be posted to private addresses. `MILLRACE_WEBHOOK_TIMEOUT`: how long
     /// a receiver may take.
     pub webhooks: Webhooks,
+    /// `MILLRACE_WEBHOOK_KEY`: seals the secrets of webhooks; without one they lie in the clear.
+    pub webhook_key: WebhookKey,
     /// `MILLRACE_ALERT_MAILS`: whether auth has a mail server to hand the mails of alerts to.
     pub mails: bool,
     /// `MILLRACE_TRUSTED_PROXIES`: networks whose word on where a request came from is taken.
@@ -87,6 +90,7 @@ impl Config {
             private_allowed: env.or("MILLRACE_WEBHOOK_PRIVATE", false),
             patience: env.duration("MILLRACE_WEBHOOK_TIMEOUT", Duration::from_secs(10)),
         };
+        let webhook_key = WebhookKey(env.optional("MILLRACE_WEBHOOK_KEY"));
         let mails = env.or("MILLRACE_ALERT_MAILS", false);
         env.law(
             webhooks.patience <= telling::LONGEST_PATIENCE,
@@ -134,6 +138,7 @@ impl Config {
                 memory,
                 queries_per_project,
                 webhooks,
+                webhook_key,
                 mails,
                 trusted_proxies,
                 shutdown_grace,

@@ -6,18 +6,21 @@ use std::str::FromStr;
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::LOCATION;
+use chrono::{DateTime, Utc};
 use millrace_domain::ids::ProjectId;
 use millrace_domain::notification::{About, Notification, NotificationKind};
 use millrace_domain::workspace::sharing::{Kept, Visibility};
 use millrace_http::problem::{Code, Problem};
 use millrace_http::revision::{self, Seen};
+use millrace_storage::dashboards::Dashboard;
 use millrace_storage::database::Connection;
 use millrace_storage::error::StorageError;
+use millrace_storage::insights::Insight;
 use serde::Serialize;
 
 use crate::errors::AnalyticsError;
 use crate::member::{ProjectMember, too_little};
-use crate::news::tell;
+use crate::news::{tell, tell_all};
 use crate::state::State;
 
 /// What there is to know of something, whatever it is.
@@ -32,7 +35,7 @@ pub(crate) struct Card<'a, Id> {
 }
 
 /// Something that members keep: it has an owner, a visibility and a version, and others hear of what becomes of it.
-pub(crate) trait Keepsake: Sized {
+pub(crate) trait Keepsake: Clone {
     /// What it is called in sentences.
     const NOUN: &'static str;
     /// Where all of its kind are.
@@ -53,13 +56,17 @@ pub(crate) trait Keepsake: Sized {
         id: Self::Id,
     ) -> Result<Option<Self>, StorageError>;
 
-    /// Deletes it in this version. Whether it did.
+    /// Deletes it in the version that it has, and returns what is to be told of what went with it; `None`: it has another
+    /// version by now.
     async fn delete(
+        self,
         conn: &mut Connection,
-        project: ProjectId,
-        id: Self::Id,
-        version: i64,
-    ) -> Result<bool, StorageError>;
+        caller: &ProjectMember,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Vec<Notification>>, StorageError>;
+
+    /// What has to be done once one is changed or deleted, before anybody is told.
+    async fn settle(_: &State, _: ProjectId) {}
 
     async fn view(self, conn: &mut Connection, caller: &ProjectMember) -> Result<Self::View, AnalyticsError>;
 }
@@ -164,6 +171,7 @@ impl ProjectMember {
         let news = self.news_of(&changed, kind);
         let response = self.show(&mut conn, changed).await?;
         drop(conn);
+        K::settle(state, self.project).await;
         tell(state, self.project, news).await;
         Ok(response)
     }
@@ -177,21 +185,32 @@ impl ProjectMember {
     ) -> Result<HttpResponse, Problem> {
         let mut conn = state.connection().await?;
         let thing: K = self.disposable(&mut conn, id).await?;
-        let (Card { id, version, .. }, [.., kind]) = (thing.card(), K::NEWS);
+        let (id, [.., kind]) = (thing.card().id, K::NEWS);
         let news = self.news_of(&thing, kind);
-        self.having_seen(&mut conn, thing, seen).await?;
-        let gone = K::delete(&mut conn, self.project, id, version).await.map_err(AnalyticsError::from)?;
-        if !gone {
-            return Err(self.outrun::<K>(&mut conn, id).await?);
-        }
+        self.having_seen(&mut conn, thing.clone(), seen).await?;
+        let along = thing.delete(&mut conn, self, (state.clock)()).await.map_err(AnalyticsError::from)?;
+        let Some(along) = along else { return Err(self.outrun::<K>(&mut conn, id).await?) };
         drop(conn);
-        tell(state, self.project, news).await;
+        K::settle(state, self.project).await;
+        tell_all(state, self.project, along.into_iter().chain([news])).await;
         Ok(HttpResponse::NoContent().finish())
     }
 
     async fn outrun<K: Keepsake>(&self, conn: &mut Connection, id: K::Id) -> Result<Problem, Problem> {
         let present: K = self.visible(conn, &id.to_string()).await?;
         Ok(revision::changed_meanwhile(&present.view(conn, self).await?))
+    }
+
+    /// What those who may see both are told of an insight on a dashboard.
+    pub(crate) fn news_of_tile(
+        &self,
+        kind: NotificationKind,
+        dashboard: &Dashboard,
+        insight: &Insight,
+    ) -> Notification {
+        let about =
+            About { insight_id: Some(insight.id.0), dashboard_id: Some(dashboard.id.0), ..About::default() };
+        self.news(kind, about, dashboard.kept.and(insight.kept))
     }
 
     /// What those who may see it are told.

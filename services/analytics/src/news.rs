@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use millrace_domain::ids::ProjectId;
 use millrace_domain::notification::Notification;
 use millrace_messaging::error::MessagingError;
@@ -11,6 +12,15 @@ use crate::state::State;
 
 /// How long a request waits for the broker.
 const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Tells several things.
+pub async fn tell_all(
+    state: &State,
+    project: ProjectId,
+    notifications: impl IntoIterator<Item = Notification>,
+) {
+    join_all(notifications.into_iter().map(|news| tell(state, project, news))).await;
+}
 
 /// Tells it. When this returns, it is kept for those who were not there, unless the broker is away: what was to be told
 /// has happened all the same, so that fails nobody.

@@ -15,6 +15,7 @@ mod document;
 mod event_types;
 mod insights;
 mod last_result;
+mod one;
 mod properties;
 mod query;
 mod retention;
@@ -67,6 +68,7 @@ fn mount(service: &mut ServiceConfig<'_>) {
         .service(alerts::remove)
         .service(alerts::new_secret)
         .service(alerts::history::list)
+        .service(alerts::retry::retry)
         .service(templates::list)
         .service(templates::create)
         .service(dashboards::list)

@@ -8,6 +8,7 @@ use millrace_messaging::broker::Broker;
 use millrace_messaging::project_tables::TableCopy;
 use millrace_storage::database::{Connection, Database};
 
+use crate::alerts::secrets::WebhookKey;
 use crate::alerts::webhook::Webhooks;
 use crate::errors::AnalyticsError;
 use crate::kept::KeptAnswers;
@@ -44,6 +45,8 @@ pub struct State {
     pub sql: Option<Desk>,
     /// Where alerts may be posted.
     pub webhooks: Webhooks,
+    /// What the secrets of those are sealed with.
+    pub webhook_key: WebhookKey,
     /// Whether there is a mail server for them.
     pub mails: bool,
     /// Whose word on where a request came from is taken.

@@ -19,6 +19,11 @@ mod http2;
 
 use encrypted::Patience;
 
+/// How many bytes of answers a connection over HTTP/1.1 gathers before it writes them. Buffers begin with 8 KiB and keep
+/// what they have grown to, for as long as the connection lasts: thousands of sockets must not each keep room for the
+/// largest frame they were ever sent.
+pub(crate) const WRITE_BUFFER: usize = 4 * 1024;
+
 use crate::state::State;
 use crate::{compression, routes, screen, security_headers};
 
@@ -69,6 +74,7 @@ where
         None => HttpServer::new(app)
             .client_request_timeout(client_timeout)
             .keep_alive(KEEP_ALIVE)
+            .h1_write_buffer_size(WRITE_BUFFER)
             .shutdown_timeout(grace.as_secs())
             .disable_signals()
             .listen(listener)?

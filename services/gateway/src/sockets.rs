@@ -84,19 +84,21 @@ impl Sockets {
     ) -> Self {
         let (keys, tokens) = (KeyResolver::new(broker.clone()), TokenVerifier::new(broker.clone()));
         let (live, told) = (broker.clone(), broker.clone());
+        let open = Arc::<AtomicUsize>::default();
+        let watching = Arc::clone(&open);
         Self {
             access: Access { keys, tokens, sessions },
             broker: broker.clone(),
             tickets: Tickets(tickets),
             live: Hub::new(runtime.clone(), move |project, sender, standing| {
-                Box::pin(gathered::follow(live.clone(), project, sender, standing))
+                Box::pin(gathered::follow(live.clone(), project, sender, Arc::clone(&watching), standing))
             }),
             notifications: Hub::new(runtime, move |project, sender, standing| {
                 Box::pin(notifications::follow(told.clone(), project, sender, standing))
             }),
             newest: Newest::default(),
             revoked: broadcast::Sender::new(REVOCATIONS),
-            open: Arc::default(),
+            open,
             settings,
             shutdown,
         }

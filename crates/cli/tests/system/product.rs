@@ -61,6 +61,7 @@ impl Product {
             ("REDIS_URL", redis.url().to_owned()),
             ("MILLRACE_BIND", "127.0.0.1:0".to_owned()),
             ("MILLRACE_MASTER_KEY", "0123456789abcdef".repeat(4)),
+            ("MILLRACE_WEBHOOK_KEY", "fedcba9876543210".repeat(4)),
             // Tests share an address, and ask faster than people do.
             ("MILLRACE_API_LIMIT", "off".to_owned()),
             ("MILLRACE_ADDRESS_LIMIT", "off".to_owned()),

@@ -68,6 +68,20 @@ pub struct Kept {
     pub visibility: Visibility,
 }
 
+impl Kept {
+    /// Who sees both this and the other. What is private of two people is seen by nobody who is no system admin.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        match (self.visibility, other.visibility) {
+            (Visibility::Project, _) => other,
+            (Visibility::Private, Visibility::Project) => self,
+            (Visibility::Private, Visibility::Private) => {
+                Self { owner: self.owner.filter(|owner| other.owner == Some(*owner)), ..self }
+            }
+        }
+    }
+}
+
 impl Member {
     /// Whether it is there for them.
     #[must_use]
@@ -127,6 +141,21 @@ mod tests {
         assert_eq!(allowed(true, Project), ["see", "all", "all", "all"]);
         assert_eq!(allowed(false, Private), ["nothing"; 4]);
         assert_eq!(allowed(false, Project), ["see", "change", "all", "all"]);
+    }
+
+    #[test]
+    fn whoever_sees_two_things_sees_each_of_them() {
+        let (ada, bob) = (AccountId::new(), AccountId::new());
+        let every = [Visibility::Project, Visibility::Private]
+            .into_iter()
+            .flat_map(|visibility| [Some(ada), Some(bob), None].map(|owner| Kept { owner, visibility }));
+        for (one, other) in every.clone().flat_map(|one| every.clone().map(move |other| (one, other))) {
+            for account in [ada, bob] {
+                let member = Member { account, role: Role::Viewer, system: false };
+                let both = member.may_see(one) && member.may_see(other);
+                assert_eq!(member.may_see(one.and(other)), both, "{one:?} and {other:?}");
+            }
+        }
     }
 
     #[test]

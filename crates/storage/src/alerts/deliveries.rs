@@ -3,17 +3,19 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use diesel::dsl::sql;
 use diesel::prelude::*;
-use diesel::sql_types::{Double, Integer, Text, Uuid as SqlUuid};
+use diesel::sql_types::{Bool, Double, Integer, Text, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use millrace_domain::ids::{AlertEventId, AlertId, ProjectId};
 use millrace_domain::workspace::alert::Reading;
 use uuid::Uuid;
 
 use super::Alert;
-use super::history::EventKind;
+use super::history::{Delivery, EventKind};
 use crate::error::StorageError;
-use crate::schema::{alert_events, alerts};
+use crate::kept::is_seen;
+use crate::schema::{alert_deliveries, alert_events, alerts};
 
 /// How somebody hears of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,10 +39,11 @@ impl Channel {
         }
     }
 
-    fn parse(text: &str) -> Result<Self, StorageError> {
+    /// The channel of this name.
+    #[must_use]
+    pub fn named(text: &str) -> Option<Self> {
         let all = [Self::Notification, Self::Webhook, Self::Mail];
-        let found = all.into_iter().find(|channel| channel.as_str() == text);
-        found.ok_or_else(|| StorageError::Corrupt(format!("`{text}` is no channel of an alert")))
+        all.into_iter().find(|channel| channel.as_str() == text)
     }
 }
 
@@ -63,6 +66,8 @@ pub struct Waiting {
     pub occurred_at: DateTime<Utc>,
     /// To which alert, as it is now.
     pub alert: Alert,
+    /// Whether somebody still sees that alert. Of what nobody does, nobody is told.
+    pub is_seen: bool,
 }
 
 #[derive(QueryableByName)]
@@ -82,7 +87,7 @@ struct Due {
 /// # Errors
 /// When the database fails.
 pub async fn take(conn: &mut AsyncPgConnection, lease: Duration) -> Result<Option<Waiting>, StorageError> {
-    type Row = (String, Option<f64>, Option<f64>, DateTime<Utc>, Uuid, Uuid);
+    type Row = (String, Option<f64>, Option<f64>, DateTime<Utc>, Uuid, Uuid, bool);
     let due: Option<Due> = diesel::sql_query(
         "UPDATE alert_deliveries SET attempts = attempts + 1, due_at = now() + make_interval(secs => $1)
           WHERE id = (SELECT id FROM alert_deliveries WHERE status = 'pending' AND due_at <= now()
@@ -104,22 +109,26 @@ pub async fn take(conn: &mut AsyncPgConnection, lease: Duration) -> Result<Optio
             alert_events::occurred_at,
             alerts::project_id,
             alerts::id,
+            sql::<Bool>(&is_seen("alerts")),
         ))
         .first(conn)
         .await
         .optional()?;
     // Deleted meanwhile, and the delivery with it.
-    let Some((kind, number, previous, occurred_at, project, alert)) = event else { return Ok(None) };
+    let Some((kind, number, previous, occurred_at, project, alert, is_seen)) = event else { return Ok(None) };
     let Some(alert) = super::find(conn, ProjectId(project), AlertId(alert)).await? else { return Ok(None) };
+    let no_channel = || StorageError::Corrupt(format!("`{}` is no channel of an alert", due.channel));
+    let channel = Channel::named(&due.channel).ok_or_else(no_channel)?;
     Ok(Some(Waiting {
         id: due.id,
-        channel: Channel::parse(&due.channel)?,
+        channel,
         attempts: due.attempts.unsigned_abs(),
         event: AlertEventId(due.event_id),
         kind: EventKind::parse(&kind)?,
         reading: Reading { number, previous },
         occurred_at,
         alert,
+        is_seen,
     }))
 }
 
@@ -162,4 +171,49 @@ pub async fn settle(
     .execute(conn)
     .await?;
     Ok(())
+}
+
+/// What became of the wish to have something told after all.
+#[derive(Debug)]
+pub enum Retried {
+    /// It is to be told.
+    Pending(Delivery),
+    /// It has not been given up.
+    NotDead(Delivery),
+    /// There is no such thing to be told.
+    Missing,
+}
+
+/// Has what was given up told after all.
+///
+/// # Errors
+/// When the database fails.
+pub async fn retry(
+    conn: &mut AsyncPgConnection,
+    alert: AlertId,
+    event: AlertEventId,
+    channel: Channel,
+) -> Result<Retried, StorageError> {
+    let of_the_alert = alert_events::table
+        .filter(alert_events::alert_id.eq(alert.0))
+        .filter(alert_events::id.eq(event.0))
+        .select(alert_events::id);
+    let wanted = alert_deliveries::table
+        .filter(alert_deliveries::event_id.eq_any(of_the_alert))
+        .filter(alert_deliveries::channel.eq(channel.as_str()));
+    let pending: Option<Delivery> = diesel::update(wanted.filter(alert_deliveries::status.eq("dead")))
+        .set((
+            alert_deliveries::status.eq("pending"),
+            alert_deliveries::due_at.eq(diesel::dsl::now),
+            alert_deliveries::settled_at.eq(None::<DateTime<Utc>>),
+        ))
+        .returning(Delivery::as_returning())
+        .get_result(conn)
+        .await
+        .optional()?;
+    if let Some(pending) = pending {
+        return Ok(Retried::Pending(pending));
+    }
+    let there: Option<Delivery> = wanted.select(Delivery::as_select()).first(conn).await.optional()?;
+    Ok(there.map_or(Retried::Missing, Retried::NotDead))
 }

@@ -9,14 +9,15 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{Double, Uuid as SqlUuid};
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
-use millrace_domain::ids::{AlertEventId, AlertId, ProjectId};
+use millrace_domain::ids::{AlertId, ProjectId};
 use millrace_domain::workspace::alert::{Reading, Standing};
 use uuid::Uuid;
 
 use super::Alert;
-use super::history::EventKind;
+use super::history::{self, EventKind};
 use crate::error::StorageError;
-use crate::schema::{alert_deliveries, alert_events, alert_states};
+use crate::kept::is_seen;
+use crate::schema::{alert_states, alerts};
 
 /// An alert in hand.
 #[derive(Clone, Debug)]
@@ -34,20 +35,22 @@ struct Due {
     project_id: Uuid,
 }
 
-/// Takes the alert in hand that is due longest, for as long as `lease`.
+/// Takes the alert in hand that is due longest, for as long as `lease`. Those that nobody sees any more wait until
+/// somebody does.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn take(conn: &mut AsyncPgConnection, lease: Duration) -> Result<Option<Taken>, StorageError> {
     let holder = Uuid::now_v7();
-    let due: Option<Due> = diesel::sql_query(
+    let is_seen = is_seen("alerts");
+    let due: Option<Due> = diesel::sql_query(format!(
         "UPDATE alert_states SET holder = $1, due_at = now() + make_interval(secs => $2)
            FROM (SELECT alerts.id, alerts.project_id FROM alert_states JOIN alerts ON alerts.id = alert_states.alert_id
-                  WHERE alerts.enabled AND alert_states.due_at <= now()
+                  WHERE alerts.enabled AND alert_states.due_at <= now() AND {is_seen}
                   ORDER BY alert_states.due_at LIMIT 1 FOR UPDATE OF alert_states SKIP LOCKED) AS due
           WHERE alert_states.alert_id = due.id
-         RETURNING due.id, due.project_id",
-    )
+         RETURNING due.id, due.project_id"
+    ))
     .bind::<SqlUuid, _>(holder)
     .bind::<Double, _>(lease.as_secs_f64())
     .get_result(conn)
@@ -100,6 +103,11 @@ pub async fn finish(
         Err(error) => (alert.reading, Some(error.as_str())),
     };
     conn.transaction(async |conn| {
+        // In the order in which whoever deletes it takes hold of both.
+        let there = alerts::table.find(alert.id.0).select(alerts::id).for_key_share();
+        if there.first::<Uuid>(conn).await.optional()?.is_none() {
+            return Ok(false);
+        }
         let held = alert_states::table.find(alert.id.0).filter(alert_states::holder.eq(taken.holder));
         let written = diesel::update(held)
             .set((
@@ -125,46 +133,9 @@ pub async fn finish(
         .await?;
         if standing.firing != alert.standing.firing {
             let kind = if standing.firing { EventKind::Fired } else { EventKind::Resolved };
-            note(conn, alert, kind, read, now).await?;
+            history::note(conn, alert, kind, read, now).await?;
         }
         Ok(true)
     })
     .await
-}
-
-/// Writes down that it has fired or is over, and who is to hear of it.
-async fn note(
-    conn: &mut AsyncPgConnection,
-    alert: &Alert,
-    kind: EventKind,
-    read: Reading,
-    now: DateTime<Utc>,
-) -> Result<(), StorageError> {
-    let event = AlertEventId::new();
-    diesel::insert_into(alert_events::table)
-        .values((
-            alert_events::id.eq(event.0),
-            alert_events::alert_id.eq(alert.id.0),
-            alert_events::kind.eq(kind.as_str()),
-            alert_events::number.eq(read.number),
-            alert_events::previous.eq(read.previous),
-            alert_events::occurred_at.eq(now),
-        ))
-        .execute(conn)
-        .await?;
-    let channels =
-        [("notification", true), ("webhook", alert.webhook_url.is_some()), ("mail", alert.by_mail)];
-    let wanted = channels.into_iter().filter(|(_, wanted)| *wanted);
-    let rows: Vec<_> = wanted
-        .map(|(channel, _)| {
-            (
-                alert_deliveries::id.eq(Uuid::now_v7()),
-                alert_deliveries::event_id.eq(event.0),
-                alert_deliveries::channel.eq(channel),
-                alert_deliveries::due_at.eq(diesel::dsl::now),
-            )
-        })
-        .collect();
-    diesel::insert_into(alert_deliveries::table).values(rows).execute(conn).await?;
-    Ok(())
 }

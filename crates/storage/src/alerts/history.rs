@@ -1,12 +1,16 @@
 //! When alerts fired and were over, and who heard of it.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Double};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use millrace_domain::ids::{AlertEventId, AlertId};
 use millrace_domain::workspace::alert::Reading;
 use uuid::Uuid;
 
+use super::Alert;
 use crate::error::StorageError;
 use crate::schema::{alert_deliveries, alert_events, alerts};
 
@@ -67,6 +71,43 @@ pub struct Delivery {
     pub settled_at: Option<DateTime<Utc>>,
 }
 
+/// Writes down that it has fired or is over, and who is to hear of it.
+pub(super) async fn note(
+    conn: &mut AsyncPgConnection,
+    alert: &Alert,
+    kind: EventKind,
+    read: Reading,
+    now: DateTime<Utc>,
+) -> Result<(), StorageError> {
+    let event = AlertEventId::new();
+    diesel::insert_into(alert_events::table)
+        .values((
+            alert_events::id.eq(event.0),
+            alert_events::alert_id.eq(alert.id.0),
+            alert_events::kind.eq(kind.as_str()),
+            alert_events::number.eq(read.number),
+            alert_events::previous.eq(read.previous),
+            alert_events::occurred_at.eq(now),
+        ))
+        .execute(conn)
+        .await?;
+    let channels =
+        [("notification", true), ("webhook", alert.webhook_url.is_some()), ("mail", alert.by_mail)];
+    let wanted = channels.into_iter().filter(|(_, wanted)| *wanted);
+    let rows: Vec<_> = wanted
+        .map(|(channel, _)| {
+            (
+                alert_deliveries::id.eq(Uuid::now_v7()),
+                alert_deliveries::event_id.eq(event.0),
+                alert_deliveries::channel.eq(channel),
+                alert_deliveries::due_at.eq(diesel::dsl::now),
+            )
+        })
+        .collect();
+    diesel::insert_into(alert_deliveries::table).values(rows).execute(conn).await?;
+    Ok(())
+}
+
 /// Where an event stands in the history: newest first.
 pub type Place = (DateTime<Utc>, AlertEventId);
 
@@ -119,6 +160,30 @@ pub async fn page(
         Ok(Event { id: AlertEventId(id), kind, reading, occurred_at, deliveries })
     };
     rows.into_iter().map(event).collect()
+}
+
+/// Forgets at most `most` events that are older than `age`. The newest of each alert stays, whatever its age, and so does
+/// what somebody is still to hear of. How many were forgotten.
+///
+/// # Errors
+/// When the database fails.
+pub async fn forget(conn: &mut AsyncPgConnection, age: Duration, most: u32) -> Result<u64, StorageError> {
+    let gone = diesel::sql_query(
+        "DELETE FROM alert_events WHERE id IN (
+             SELECT old.id FROM alert_events AS old
+              WHERE old.occurred_at < now() - make_interval(secs => $1)
+                AND EXISTS (SELECT FROM alert_events AS newer
+                             WHERE newer.alert_id = old.alert_id
+                               AND (newer.occurred_at, newer.id) > (old.occurred_at, old.id))
+                AND NOT EXISTS (SELECT FROM alert_deliveries
+                                 WHERE event_id = old.id AND status = 'pending')
+              LIMIT $2)",
+    )
+    .bind::<Double, _>(age.as_secs_f64())
+    .bind::<BigInt, _>(i64::from(most))
+    .execute(conn)
+    .await?;
+    Ok(u64::try_from(gone).unwrap_or(u64::MAX))
 }
 
 /// What a mail says of an event.

@@ -30,7 +30,6 @@ diesel::table! {
         enabled -> Bool,
         by_mail -> Bool,
         webhook_url -> Nullable<Text>,
-        webhook_secret -> Nullable<Text>,
         version -> BigInt,
         created_at -> Timestamptz,
         updated_at -> Timestamptz,

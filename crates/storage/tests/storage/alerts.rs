@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use chrono::Utc;
+use millrace_domain::ids::AlertId;
 use millrace_domain::workspace::alert::{Reading, Standing};
 use millrace_storage::accounts::{self, NewAccount};
 use millrace_storage::alerts::deliveries::{self, Settled};
@@ -14,11 +15,11 @@ use serde_json::json;
 
 const LONG: Duration = Duration::from_secs(60);
 
-async fn connect(database: &TestDatabase) -> Connection {
+pub(crate) async fn connect(database: &TestDatabase) -> Connection {
     Database::new(&database.url(), PoolSettings::named("test")).unwrap().connection().await.unwrap()
 }
 
-async fn alert(database: &TestDatabase, conn: &mut Connection) -> Alert {
+pub(crate) async fn alert(database: &TestDatabase, conn: &mut Connection) -> Alert {
     let shop = project(&database.url(), "UTC").await;
     let new = NewAccount {
         email: "ada@example.com",
@@ -46,7 +47,7 @@ async fn alert(database: &TestDatabase, conn: &mut Connection) -> Alert {
         by_mail: Some(false),
         ..Content::default()
     };
-    alerts::create(conn, shop, insight, ada, content, Utc::now()).await.unwrap()
+    alerts::create(conn, AlertId::new(), (shop, insight), ada, content, None, Utc::now()).await.unwrap()
 }
 
 fn firing() -> Outcome {
@@ -81,7 +82,7 @@ async fn whoever_was_overtaken_writes_nothing() {
     let quick = evaluation::take(&mut conn, LONG).await.unwrap().unwrap();
     assert!(!evaluation::finish(&mut conn, &slow, &firing(), Utc::now()).await.unwrap());
     let off = Content { enabled: Some(false), ..Content::default() };
-    alerts::change(&mut conn, alert.project_id, alert.id, 1, off, Utc::now()).await.unwrap().unwrap();
+    alerts::change(&mut conn, alert.project_id, alert.id, 1, off, None, Utc::now()).await.unwrap().unwrap();
     assert!(!evaluation::finish(&mut conn, &quick, &firing(), Utc::now()).await.unwrap(), "it was changed");
     assert!(evaluation::take(&mut conn, LONG).await.unwrap().is_none(), "it is switched off");
     assert!(history::page(&mut conn, alert.id, None, 10).await.unwrap().is_empty());

@@ -13,6 +13,7 @@ mod append;
 mod audit;
 mod compaction;
 mod external_identities;
+mod insights;
 mod jobs;
 mod json;
 mod mails;

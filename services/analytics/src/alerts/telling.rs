@@ -6,9 +6,9 @@ use chrono::{DateTime, Utc};
 use millrace_domain::notification::{About, Notification, NotificationKind};
 use millrace_domain::workspace::sharing::{Kept, Visibility};
 use millrace_messaging::notifications::notify;
-use millrace_security::webhook_signature::WebhookSecret;
 use millrace_storage::alerts::deliveries::{self, Channel, Settled, Waiting};
 use millrace_storage::alerts::history::EventKind;
+use millrace_storage::alerts::secrets;
 use millrace_storage::database::Connection;
 use millrace_storage::error::StorageError;
 use millrace_storage::insights;
@@ -54,6 +54,9 @@ pub async fn next(state: &State) -> Result<bool, AnalyticsError> {
     let Some(waiting) = deliveries::take(&mut conn, LEASE).await? else { return Ok(false) };
     drop(conn);
     let told = match waiting.channel {
+        _ if !waiting.is_seen => {
+            Err(Undelivered::Never("the alert is private, and its owner no member any more"))
+        }
         Channel::Notification => announce(state, &waiting).await,
         Channel::Webhook => post(state, &waiting).await,
         Channel::Mail => mail(&mut state.connection().await?, &waiting, (state.clock)()).await,
@@ -98,10 +101,10 @@ async fn announce(state: &State, waiting: &Waiting) -> Result<(), Undelivered> {
         .with("name", alert.name.as_str())
         .with("number", reading.number)
         .with("previous", reading.previous);
-    let told = match (alert.kept, insight.kept.visibility) {
-        (Kept { visibility: Visibility::Project, .. }, Visibility::Project) => told,
-        (Kept { owner: Some(owner), .. }, _) => told.for_account(owner),
-        (Kept { owner: None, .. }, _) => return Err(Undelivered::Never("nobody may hear of it")),
+    let told = match alert.kept.and(insight.kept) {
+        Kept { visibility: Visibility::Project, .. } => told,
+        Kept { owner: Some(owner), .. } => told.for_account(owner),
+        Kept { owner: None, .. } => return Err(Undelivered::Never("nobody may hear of it")),
     };
     notify(&state.broker, alert.project_id, &told).await.map_err(|error| later(&error))
 }
@@ -109,10 +112,11 @@ async fn announce(state: &State, waiting: &Waiting) -> Result<(), Undelivered> {
 /// As a request to where the alert says.
 async fn post(state: &State, waiting: &Waiting) -> Result<(), Undelivered> {
     let Waiting { kind, reading, occurred_at, alert, .. } = waiting;
-    let (Some(url), Some(secret)) = (&alert.webhook_url, &alert.webhook_secret) else {
-        return Err(Undelivered::Never("the alert has no webhook any more"));
-    };
-    let secret = WebhookSecret::parse(secret).ok_or(Undelivered::Never("its secret cannot be read"))?;
+    let url = alert.webhook_url.as_ref().ok_or(Undelivered::Never("the alert has no webhook any more"))?;
+    let mut conn = state.connection().await.map_err(|error| later(&error))?;
+    let kept = secrets::of(&mut conn, alert.id).await.map_err(|error| later(&error))?;
+    drop(conn);
+    let secret = state.webhook_key.open(alert.id, kept)?;
     let body = serde_json::to_string(&Posted {
         id: waiting.event.0,
         r#type: match kind {

@@ -2,7 +2,7 @@
 
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpResponse, delete, get, patch, post, web};
-use millrace_domain::workspace::sharing::Visibility;
+use millrace_domain::ids::AlertId;
 use millrace_http::json::Json;
 use millrace_http::page::Paging;
 use millrace_http::problem::Problem;
@@ -10,15 +10,17 @@ use millrace_http::query::Query;
 use millrace_http::revision::Seen;
 use millrace_security::webhook_signature::WebhookSecret;
 use millrace_storage::alerts::{self, Alert, Content};
-use millrace_storage::insights::Insight;
+use millrace_storage::insights::{self, Insight};
 
 use crate::errors::AnalyticsError;
 use crate::member::ProjectMember;
 use crate::routes::denials::{BadBody, NoAccess, Stale, Version};
+use crate::routes::one::show_and_remove;
 use crate::state::State;
 
 mod content;
 pub(super) mod history;
+pub(super) mod retry;
 mod view;
 
 use content::AlertContent;
@@ -73,34 +75,25 @@ pub(super) async fn create(
         content::of_the_insight(problem, "insight_id must be an insight of the project that you see")
     })?;
     content::check_number(&insight, (state.clock)())?;
-    if insight.kept.visibility == Visibility::Private && checked.visibility != Some(Visibility::Private) {
-        let message = "visibility must be private for an insight that is";
-        return Err(Problem::field("visibility", "invalid", message));
-    }
-    let (project, owner) = (caller.project, caller.member.account);
-    let made =
-        alerts::create(&mut conn, project, insight.id, owner, checked.content()?, (state.clock)()).await;
+    content::check_visibility(checked.visibility, &insight)?;
+    let id = AlertId::new();
+    let secret = checked.secret(&state.webhook_key, id)?.flatten();
+    let (about, owner) = ((caller.project, insight.id), caller.member.account);
+    let (content, now) = (checked.content()?, (state.clock)());
+    let made = alerts::create(&mut conn, id, about, owner, content, secret.as_ref(), now).await;
     caller.made(conn, &state, made.map_err(AnalyticsError::from)?).await
 }
 
-/// An alert
-///
-/// With where it stands and what it read last.
-#[utoipa::path(
-    operation_id = "show_alert",
-    tag = "alerts",
-    params(("id" = Uuid, Path, description = "The alert")),
-    responses((status = 200, description = "The alert", body = AlertView), NoAccess),
-)]
-#[get("/api/v1/alerts/{id}")]
-pub(super) async fn show(
-    caller: ProjectMember,
-    id: web::Path<String>,
-    state: web::Data<State>,
-) -> Result<HttpResponse, Problem> {
-    let mut conn = state.connection().await?;
-    let alert: Alert = caller.visible(&mut conn, &id).await?;
-    caller.show(&mut conn, alert).await
+show_and_remove! {
+    Alert as AlertView, "The alert" of "alerts", at "/api/v1/alerts/{id}";
+    /// An alert
+    ///
+    /// With where it stands and what it read last.
+    show = "show_alert";
+    /// Delete an alert
+    ///
+    /// With its history. For its owner, and for the project's admins.
+    remove = "delete_alert";
 }
 
 /// Change an alert
@@ -127,30 +120,17 @@ pub(super) async fn change(
     let mut conn = state.connection().await?;
     let alert: Alert = caller.changeable(&mut conn, &id, checked.visibility).await?;
     checked.keep_secret_of(&alert);
+    let secret = checked.secret(&state.webhook_key, alert.id)?;
     let (id, version) = (alert.id, alert.version);
+    let insight = insights::find(&mut conn, caller.project, alert.insight_id).await;
+    if let Some(insight) = insight.map_err(AnalyticsError::from)? {
+        content::check_visibility(checked.visibility, &insight)?;
+    }
     caller.having_seen(&mut conn, alert, &seen).await?;
-    let changed =
-        alerts::change(&mut conn, caller.project, id, version, checked.content()?, (state.clock)()).await;
+    let (content, now) = (checked.content()?, (state.clock)());
+    let secret = secret.as_ref().map(Option::as_ref);
+    let changed = alerts::change(&mut conn, caller.project, id, version, content, secret, now).await;
     caller.changed(conn, &state, id, changed.map_err(AnalyticsError::from)?).await
-}
-
-/// Delete an alert
-///
-/// With its history. For its owner, and for the project's admins.
-#[utoipa::path(
-    operation_id = "delete_alert",
-    tag = "alerts",
-    params(("id" = Uuid, Path, description = "The alert"), Version),
-    responses((status = 204, description = "It is gone"), NoAccess, Stale),
-)]
-#[delete("/api/v1/alerts/{id}")]
-pub(super) async fn remove(
-    caller: ProjectMember,
-    id: web::Path<String>,
-    seen: Seen,
-    state: web::Data<State>,
-) -> Result<HttpResponse, Problem> {
-    caller.delete::<Alert>(&state, &id, &seen).await
 }
 
 /// A new secret for an alert's webhook
@@ -175,8 +155,10 @@ pub(super) async fn new_secret(
     let (id, version) = (alert.id, alert.version);
     caller.having_seen(&mut conn, alert, &seen).await?;
     let secret = WebhookSecret::generate().map_err(|error| Problem::internal(&error))?;
-    let content = Content { webhook_secret: Some(Some(secret.reveal())), ..Content::default() };
-    let changed = alerts::change(&mut conn, caller.project, id, version, content, (state.clock)()).await;
+    let kept = state.webhook_key.keep(id, &secret).map_err(|error| Problem::internal(&error))?;
+    let (content, now) = (Content::default(), (state.clock)());
+    let changed =
+        alerts::change(&mut conn, caller.project, id, version, content, Some(Some(&kept)), now).await;
     // Who was faster is told of, and the secret of ours is nobody's.
     caller.changed(conn, &state, id, changed.map_err(AnalyticsError::from)?).await?;
     Ok(HttpResponse::Created()

@@ -1,6 +1,5 @@
 //! `/api/v1/cohorts`: saved sets of users.
 
-use actix_web::http::header::LOCATION;
 use actix_web::{HttpRequest, HttpResponse, delete, get, patch, post, web};
 use millrace_cache::data_versions::Month;
 use millrace_domain::ids::CohortId;
@@ -9,25 +8,27 @@ use millrace_http::json::Json;
 use millrace_http::page::Paging;
 use millrace_http::problem::Problem;
 use millrace_http::query::Query;
-use millrace_http::revision::{self, Seen};
+use millrace_http::revision::Seen;
 use millrace_storage::cohorts::{self, Cohort};
-use millrace_storage::database::Connection;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::errors::AnalyticsError;
 use crate::kept::Asking;
-use crate::member::{ProjectMember, too_little};
+use crate::member::ProjectMember;
 use crate::questions::ask;
 use crate::questions::cohorts::{self as questions, CohortMembersAnswer};
-use crate::routes::denials::{BadBody, NoAccess, Stale};
+use crate::routes::denials::{BadLargeBody, NoAccess, Stale, Version};
+use crate::routes::one::show_and_remove;
 use crate::state::State;
 
 mod content;
+mod view;
 
-use content::{CohortContent, CohortView};
+use content::CohortContent;
+use view::CohortView;
 
-/// KiB of a definition, which may name many users.
+/// KiB of a definition, which may name many users; [`BadLargeBody`] says so.
 const KIB: usize = 4_096;
 
 /// Cohorts.
@@ -70,7 +71,7 @@ pub(super) async fn list(
     operation_id = "create_cohort",
     tag = "cohorts",
     request_body = CohortContent,
-    responses((status = 201, description = "The cohort", body = CohortView), NoAccess, BadBody),
+    responses((status = 201, description = "The cohort", body = CohortView), NoAccess, BadLargeBody),
 )]
 #[post("/api/v1/cohorts")]
 pub(super) async fn create(
@@ -83,30 +84,19 @@ pub(super) async fn create(
     let (project, owner) = (caller.project, caller.member.account);
     let mut conn = state.connection().await?;
     let created = cohorts::create(&mut conn, project, owner, checked.whole()?, (state.clock)()).await;
-    let cohort = created.map_err(AnalyticsError::from)?;
-    Ok(HttpResponse::Created()
-        .insert_header((LOCATION, format!("/api/v1/cohorts/{}", cohort.id)))
-        .insert_header(revision::tag(cohort.version))
-        .json(CohortView::from(cohort)))
+    caller.made(conn, &state, created.map_err(AnalyticsError::from)?).await
 }
 
-/// A cohort
-///
-/// Its `ETag` is what a change has to show.
-#[utoipa::path(
-    operation_id = "show_cohort",
-    tag = "cohorts",
-    params(("id" = Uuid, Path, description = "The cohort")),
-    responses((status = 200, description = "The cohort", body = CohortView), NoAccess),
-)]
-#[get("/api/v1/cohorts/{id}")]
-pub(super) async fn show(
-    caller: ProjectMember,
-    id: web::Path<String>,
-    state: web::Data<State>,
-) -> Result<HttpResponse, Problem> {
-    let cohort = existing(&mut state.connection().await?, &caller, &id).await?;
-    Ok(HttpResponse::Ok().insert_header(revision::tag(cohort.version)).json(CohortView::from(cohort)))
+show_and_remove! {
+    Cohort as CohortView, "The cohort" of "cohorts", at "/api/v1/cohorts/{id}";
+    /// A cohort
+    ///
+    /// Its `ETag` is what a change has to show.
+    show = "show_cohort";
+    /// Delete a cohort
+    ///
+    /// For its owner, and for the project's admins. Questions that ask for it are refused from then on.
+    remove = "delete_cohort";
 }
 
 /// Change a cohort
@@ -115,12 +105,9 @@ pub(super) async fn show(
 #[utoipa::path(
     operation_id = "change_cohort",
     tag = "cohorts",
-    params(
-        ("id" = Uuid, Path, description = "The cohort"),
-        ("If-Match" = String, Header, description = "The `ETag` of the state that was seen", example = "\"1\""),
-    ),
+    params(("id" = Uuid, Path, description = "The cohort"), Version),
     request_body = CohortContent,
-    responses((status = 200, description = "The cohort", body = CohortView), NoAccess, BadBody, Stale),
+    responses((status = 200, description = "The cohort", body = CohortView), NoAccess, BadLargeBody, Stale),
 )]
 #[patch("/api/v1/cohorts/{id}")]
 pub(super) async fn change(
@@ -132,52 +119,12 @@ pub(super) async fn change(
 ) -> Result<HttpResponse, Problem> {
     let checked = content.check()?;
     let mut conn = state.connection().await?;
-    let cohort = existing(&mut conn, &caller, &id).await?;
-    if !caller.member.may_change(cohort.kept) {
-        return Err(too_little("editor", caller.member.role));
-    }
-    let (found, version) = (cohort.id, cohort.version);
-    seen.check(version, &CohortView::from(cohort))?;
+    let cohort: Cohort = caller.changeable(&mut conn, &id, None).await?;
+    let (id, version) = (cohort.id, cohort.version);
+    caller.having_seen(&mut conn, cohort, &seen).await?;
     let now = (state.clock)();
-    let changed = cohorts::change(&mut conn, caller.project, found, version, checked.content(), now).await;
-    let Some(cohort) = changed.map_err(AnalyticsError::from)? else {
-        return Err(changed_meanwhile(&mut conn, &caller, &id).await);
-    };
-    state.answers.forget(caller.project).await;
-    Ok(HttpResponse::Ok().insert_header(revision::tag(cohort.version)).json(CohortView::from(cohort)))
-}
-
-/// Delete a cohort
-///
-/// For its owner, and for the project's admins. Questions that ask for it are refused from then on.
-#[utoipa::path(
-    operation_id = "delete_cohort",
-    tag = "cohorts",
-    params(
-        ("id" = Uuid, Path, description = "The cohort"),
-        ("If-Match" = String, Header, description = "The `ETag` of the state that was seen", example = "\"1\""),
-    ),
-    responses((status = 204, description = "It is gone"), NoAccess, Stale),
-)]
-#[delete("/api/v1/cohorts/{id}")]
-pub(super) async fn remove(
-    caller: ProjectMember,
-    id: web::Path<String>,
-    seen: Seen,
-    state: web::Data<State>,
-) -> Result<HttpResponse, Problem> {
-    let mut conn = state.connection().await?;
-    let cohort = existing(&mut conn, &caller, &id).await?;
-    if !caller.member.may_dispose_of(cohort.kept) {
-        return Err(too_little("admin", caller.member.role));
-    }
-    let (found, version) = (cohort.id, cohort.version);
-    seen.check(version, &CohortView::from(cohort))?;
-    if !cohorts::delete(&mut conn, caller.project, found, version).await.map_err(AnalyticsError::from)? {
-        return Err(changed_meanwhile(&mut conn, &caller, &id).await);
-    }
-    state.answers.forget(caller.project).await;
-    Ok(HttpResponse::NoContent().finish())
+    let changed = cohorts::change(&mut conn, caller.project, id, version, checked.content(), now).await;
+    caller.changed(conn, &state, id, changed.map_err(AnalyticsError::from)?).await
 }
 
 /// Who belongs to a cohort
@@ -207,20 +154,4 @@ pub(super) async fn members(
     let asking = Asking::new("cohort", project, Month::FIRST..=Month::LAST, &request);
     let question = async move |reader: &mut _| questions::members(reader, project, id, page).await;
     ask(&state, &request, asking, question).await
-}
-
-async fn existing(conn: &mut Connection, caller: &ProjectMember, id: &str) -> Result<Cohort, Problem> {
-    let found = match id.parse::<CohortId>() {
-        Ok(id) => cohorts::find(conn, caller.project, id).await.map_err(AnalyticsError::from)?,
-        Err(_not_an_id) => None,
-    };
-    Ok(found.ok_or(AnalyticsError::NoCohort)?)
-}
-
-/// 412 with the present state, or 404 where there is none.
-async fn changed_meanwhile(conn: &mut Connection, caller: &ProjectMember, id: &str) -> Problem {
-    match existing(conn, caller, id).await {
-        Ok(present) => revision::changed_meanwhile(&CohortView::from(present)),
-        Err(gone) => gone,
-    }
 }

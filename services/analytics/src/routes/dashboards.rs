@@ -12,6 +12,7 @@ use millrace_storage::dashboards::{self, Change, Dashboard, NewDashboard};
 use crate::errors::AnalyticsError;
 use crate::member::ProjectMember;
 use crate::routes::denials::{BadBody, NoAccess, Stale, Version};
+use crate::routes::one::show_and_remove;
 use crate::state::State;
 
 mod content;
@@ -81,24 +82,16 @@ pub(super) async fn create(
     caller.made(conn, &state, made.map_err(AnalyticsError::from)?).await
 }
 
-/// A dashboard
-///
-/// With the insights on it that the caller may see, from the top.
-#[utoipa::path(
-    operation_id = "show_dashboard",
-    tag = "dashboards",
-    params(("id" = Uuid, Path, description = "The dashboard")),
-    responses((status = 200, description = "The dashboard", body = DashboardView), NoAccess),
-)]
-#[get("/api/v1/dashboards/{id}")]
-pub(super) async fn show(
-    caller: ProjectMember,
-    id: web::Path<String>,
-    state: web::Data<State>,
-) -> Result<HttpResponse, Problem> {
-    let mut conn = state.connection().await?;
-    let dashboard: Dashboard = caller.visible(&mut conn, &id).await?;
-    caller.show(&mut conn, dashboard).await
+show_and_remove! {
+    Dashboard as DashboardView, "The dashboard" of "dashboards", at "/api/v1/dashboards/{id}";
+    /// A dashboard
+    ///
+    /// With the insights on it that the caller may see, from the top.
+    show = "show_dashboard";
+    /// Delete a dashboard
+    ///
+    /// Its links with it; the insights stay. For its owner, and for the project's admins.
+    remove = "delete_dashboard";
 }
 
 /// Change a dashboard
@@ -134,23 +127,4 @@ pub(super) async fn change(
     let changed =
         dashboards::change(&mut conn, caller.project, id, version, change, layout.as_deref(), now).await;
     caller.changed(conn, &state, id, changed.map_err(AnalyticsError::from)?).await
-}
-
-/// Delete a dashboard
-///
-/// Its links with it; the insights stay. For its owner, and for the project's admins.
-#[utoipa::path(
-    operation_id = "delete_dashboard",
-    tag = "dashboards",
-    params(("id" = Uuid, Path, description = "The dashboard"), Version),
-    responses((status = 204, description = "It is gone"), NoAccess, Stale),
-)]
-#[delete("/api/v1/dashboards/{id}")]
-pub(super) async fn remove(
-    caller: ProjectMember,
-    id: web::Path<String>,
-    seen: Seen,
-    state: web::Data<State>,
-) -> Result<HttpResponse, Problem> {
-    caller.delete::<Dashboard>(&state, &id, &seen).await
 }

@@ -37,6 +37,28 @@ pub(super) enum Unchanged {
     Unchanged,
 }
 
+/// Refusals of a body that may be larger than others.
+pub(super) struct BadLargeBody;
+
+impl IntoResponses for BadLargeBody {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let mut responses = BadBody::responses();
+        if let Some(RefOr::T(too_large)) = responses.get_mut("413") {
+            "The body has more than 4 MiB".clone_into(&mut too_large.description);
+        }
+        responses
+    }
+}
+
+/// Refusals of what the present state does not allow.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "describes; `Problem` is what is sent")]
+pub(super) enum NotSo {
+    /// The present state does not allow it
+    #[response(status = 409, content_type = "application/problem+json")]
+    Conflict(ProblemBody),
+}
+
 /// Refusals of a link.
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "describes; `Problem` is what is sent")]

@@ -1,18 +1,22 @@
 //! `/api/v1/insights`: questions that people keep, and notes.
 
 use actix_web::{HttpResponse, delete, get, patch, post, web};
+use millrace_domain::notification::NotificationKind;
 use millrace_http::json::Json;
 use millrace_http::page::Page;
 use millrace_http::problem::Problem;
 use millrace_http::query::Query;
 use millrace_http::revision::Seen;
-use millrace_storage::insights::{self, Insight, Order};
+use millrace_storage::insights::list::{self as insight_list, Order};
+use millrace_storage::insights::{self, Changed, Insight};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::errors::AnalyticsError;
 use crate::member::ProjectMember;
+use crate::news::tell_all;
 use crate::routes::denials::{BadBody, NoAccess, Stale, Version};
+use crate::routes::one::show_and_remove;
 use crate::state::State;
 
 mod content;
@@ -53,7 +57,8 @@ pub(super) async fn list(
     let mut conn = state.connection().await?;
     let ProjectMember { project, member } = caller;
     let found =
-        insights::page(&mut conn, project, member, &filter, order, page.after.clone(), page.probe()).await;
+        insight_list::page(&mut conn, project, member, &filter, order, page.after.clone(), page.probe())
+            .await;
     let mut found = found.map_err(AnalyticsError::from)?;
     let next_cursor = page.cut(&mut found, |insight| insight.place(order));
     Ok(HttpResponse::Ok()
@@ -83,30 +88,24 @@ pub(super) async fn create(
     caller.made(conn, &state, made.map_err(AnalyticsError::from)?).await
 }
 
-/// An insight
-///
-/// Its `ETag` is what a change has to show.
-#[utoipa::path(
-    operation_id = "show_insight",
-    tag = "insights",
-    params(("id" = Uuid, Path, description = "The insight")),
-    responses((status = 200, description = "The insight", body = InsightView), NoAccess),
-)]
-#[get("/api/v1/insights/{id}")]
-pub(super) async fn show(
-    caller: ProjectMember,
-    id: web::Path<String>,
-    state: web::Data<State>,
-) -> Result<HttpResponse, Problem> {
-    let mut conn = state.connection().await?;
-    let insight: Insight = caller.visible(&mut conn, &id).await?;
-    caller.show(&mut conn, insight).await
+show_and_remove! {
+    Insight as InsightView, "The insight" of "insights", at "/api/v1/insights/{id}";
+    /// An insight
+    ///
+    /// Its `ETag` is what a change has to show.
+    show = "show_insight";
+    /// Delete an insight
+    ///
+    /// With the alerts on it, whoever's they are, and their history. It leaves the dashboards that it is on, which become
+    /// another version each. For its owner, and for the project's admins.
+    remove = "delete_insight";
 }
 
 /// Change an insight
 ///
 /// For editors of the project, and above. `If-Match` says which version the caller has seen; making an insight
-/// private is for its owner and for the project's admins.
+/// private is for its owner and for the project's admins. Its owner's alerts on it become private with it, and those of
+/// others are switched off.
 #[utoipa::path(
     operation_id = "change_insight",
     tag = "insights",
@@ -129,24 +128,11 @@ pub(super) async fn change(
     caller.having_seen(&mut conn, insight, &seen).await?;
     let changed =
         insights::change(&mut conn, caller.project, id, version, checked.content(), (state.clock)()).await;
-    caller.changed(conn, &state, id, changed.map_err(AnalyticsError::from)?).await
-}
-
-/// Delete an insight
-///
-/// From dashboards, too. For its owner, and for the project's admins.
-#[utoipa::path(
-    operation_id = "delete_insight",
-    tag = "insights",
-    params(("id" = Uuid, Path, description = "The insight"), Version),
-    responses((status = 204, description = "It is gone"), NoAccess, Stale),
-)]
-#[delete("/api/v1/insights/{id}")]
-pub(super) async fn remove(
-    caller: ProjectMember,
-    id: web::Path<String>,
-    seen: Seen,
-    state: web::Data<State>,
-) -> Result<HttpResponse, Problem> {
-    caller.delete::<Insight>(&state, &id, &seen).await
+    let (insight, alerts) = match changed.map_err(AnalyticsError::from)? {
+        Some(Changed { insight, alerts }) => (Some(insight), alerts),
+        None => (None, Vec::new()),
+    };
+    let news = alerts.iter().map(|alert| caller.news_of(alert, NotificationKind::AlertUpdated));
+    tell_all(&state, caller.project, news).await;
+    caller.changed(conn, &state, id, insight).await
 }

@@ -1,7 +1,6 @@
 //! `/api/v1/dashboard-templates`: dashboards to begin with.
 
 use actix_web::{HttpResponse, get, post, web};
-use futures_util::future::join_all;
 use millrace_domain::notification::NotificationKind;
 use millrace_domain::text::Title;
 use millrace_domain::workspace::sharing::Visibility;
@@ -16,7 +15,7 @@ use utoipa::ToSchema;
 use super::dashboards::DashboardView;
 use crate::errors::AnalyticsError;
 use crate::member::ProjectMember;
-use crate::news::tell;
+use crate::news::tell_all;
 use crate::routes::denials::{BadBody, NoAccess};
 use crate::state::State;
 
@@ -112,7 +111,7 @@ pub(super) async fn create(
     let made = starting_dashboards::create(&mut conn, project, owner, named, contents, (state.clock)()).await;
     let (dashboard, insights) = made.map_err(AnalyticsError::from)?;
     let news = insights.iter().map(|insight| caller.news_of(insight, NotificationKind::InsightCreated));
-    join_all(news.map(|news| tell(&state, project, news))).await;
+    tell_all(&state, project, news).await;
     caller.made(conn, &state, dashboard).await
 }
 

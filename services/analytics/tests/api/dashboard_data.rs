@@ -7,7 +7,7 @@ use millrace_testkit::wait;
 use serde_json::{Value, json};
 
 use crate::chronicle::{did, tell};
-use crate::people::Person;
+use crate::people::{Person, join, leave};
 use crate::stage::{Project, Stage, header, problem};
 
 const DASHBOARDS: &str = "/api/v1/dashboards";
@@ -164,6 +164,29 @@ async fn whoever_has_a_link_sees_the_dashboard_and_nothing_besides() {
 }
 
 #[actix_web::test]
+async fn a_link_to_a_private_dashboard_opens_nothing_once_its_owner_has_left() {
+    let stage = Stage::set().await;
+    let (shop, ada, open) = shop(&stage, &[]).await;
+    let private = json!({"name": "Mine", "visibility": "private"});
+    let private = format!("{DASHBOARDS}/{}", ada.post(&stage, DASHBOARDS, private).await.good().id());
+    let link = async |path: &str| {
+        let made = ada.post(&stage, &format!("{path}/shares"), json!({})).await.good();
+        made.body["token"].as_str().unwrap().to_owned()
+    };
+    let (open, private) = (link(&open).await, link(&private).await);
+    let follow = async |token: &str| {
+        stage.anonymous(SHARED).bearer_auth(token).send().await.unwrap().status().as_u16()
+    };
+    assert_eq!((follow(&open).await, follow(&private).await), (200, 200));
+    leave(&stage, ada.id, shop.id).await;
+    assert_eq!((follow(&open).await, follow(&private).await), (200, 401), "what is the project's stays");
+    join(&stage, ada.id, shop.id, Role::Viewer).await;
+    assert_eq!(follow(&private).await, 200);
+    stage.database.client().await.execute("DELETE FROM accounts WHERE id = $1", &[&ada.id.0]).await.unwrap();
+    assert_eq!((follow(&open).await, follow(&private).await), (200, 401), "nobody sees it any more");
+}
+
+#[actix_web::test]
 async fn a_link_is_followed_as_often_as_people_look() {
     let stage = Stage::set().await;
     let (_, ada, path) = shop(&stage, &[]).await;
@@ -182,6 +205,35 @@ async fn a_link_is_followed_as_often_as_people_look() {
     .await;
     assert!(refused.headers().contains_key("retry-after"));
     assert_eq!(follow(&other).await.status(), 200);
+}
+
+#[actix_web::test]
+async fn a_hundred_links_work_and_are_listed_page_by_page() {
+    let stage = Stage::set().await;
+    let (_, ada, path) = shop(&stage, &[]).await;
+    let shares = format!("{path}/shares");
+    let mut made = Vec::new();
+    for _ in 0..100 {
+        made.push(ada.post(&stage, &shares, json!({})).await.good().id());
+    }
+    let refused = ada.post(&stage, &shares, json!({})).await;
+    assert_eq!((refused.status, &refused.body["code"]), (409, &json!("conflict")));
+    assert!(refused.body["detail"].as_str().unwrap().contains("revoke one"), "{refused:?}");
+
+    let (mut listed, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let page = ada.get(&stage, &format!("{shares}?limit=40{cursor}")).await.good().body;
+        let data = page["data"].as_array().unwrap();
+        listed.extend(data.iter().map(|share| share["id"].as_str().unwrap().to_owned()));
+        let Some(next) = page["next_cursor"].as_str() else { break };
+        cursor = format!("&cursor={next}");
+    }
+    assert_eq!(listed, made, "oldest first");
+
+    // What has expired is none of the hundred.
+    let expire = "UPDATE dashboard_shares SET expires_at = now() - interval '1 s' WHERE id::text = $1";
+    stage.database.client().await.execute(expire, &[&made[0]]).await.unwrap();
+    ada.post(&stage, &shares, json!({})).await.good();
 }
 
 #[actix_web::test]

@@ -1,4 +1,7 @@
+use futures_util::StreamExt;
 use millrace_domain::access::Role;
+use millrace_domain::notification::Notification;
+use millrace_messaging::notifications;
 use serde_json::{Value, json};
 
 use crate::people::{Person, Reply};
@@ -47,11 +50,16 @@ async fn insights_come_onto_a_dashboard_move_and_leave() {
     let left = ada.delete(&stage, &format!("{path}/insights/{churn}"), None).await.good();
     assert_eq!(titles(&left), ["Orders"]);
     assert_eq!(ada.delete(&stage, &format!("{path}/insights/{churn}"), None).await.status, 404);
+    let mut heard = notifications::listen(&stage.broker().await, shop).await.unwrap();
     ada.delete(&stage, &format!("/api/v1/insights/{orders}"), Some("*")).await.good();
-    assert!(
-        titles(&ada.get(&stage, &path).await.good()).is_empty(),
-        "what is deleted is gone from here, too"
-    );
+    let without = ada.get(&stage, &path).await.good();
+    assert!(titles(&without).is_empty(), "what is deleted is gone from here, too");
+    assert_ne!(without.tag, left.tag, "it is another layout");
+    for expected in ["insight_removed_from_dashboard", "insight_deleted"] {
+        let news: Notification = serde_json::from_slice(&heard.next().await.unwrap()).unwrap();
+        assert_eq!(news.about.insight_id.unwrap().to_string(), orders);
+        assert_eq!(news.kind.as_str(), expected);
+    }
 
     let now = ada.get(&stage, &path).await.tag;
     assert_eq!(ada.delete(&stage, &path, Some(&now)).await.status, 204);
@@ -68,8 +76,20 @@ async fn what_is_private_on_a_dashboard_is_there_for_its_owner_alone() {
         (insight(&stage, &ada, "Open", "project").await, insight(&stage, &ada, "Secret", "private").await);
     let made = ada.post(&stage, PATH, json!({"name": "Growth"})).await.good();
     let path = format!("{PATH}/{}", made.id());
-    for id in [&open, &secret] {
-        ada.post(&stage, &format!("{path}/insights/{id}"), Value::Null).await.good();
+    let mut heard = notifications::listen(&stage.broker().await, shop).await.unwrap();
+    let mut hears = async |kind: &str, id: &str, everybody: bool| {
+        let news: Notification = serde_json::from_slice(&heard.next().await.unwrap()).unwrap();
+        assert_eq!((news.kind.as_str(), news.about.insight_id.unwrap().to_string().as_str()), (kind, id));
+        assert_eq!((news.audience.has(Some(ada.id)), news.audience.has(Some(bob.id))), (true, everybody));
+    };
+    for (id, everybody) in [(&open, true), (&secret, false)] {
+        let tile = format!("{path}/insights/{id}");
+        ada.post(&stage, &tile, Value::Null).await.good();
+        hears("insight_added_to_dashboard", id, everybody).await;
+        ada.delete(&stage, &tile, None).await.good();
+        hears("insight_removed_from_dashboard", id, everybody).await;
+        ada.post(&stage, &tile, Value::Null).await.good();
+        hears("insight_added_to_dashboard", id, everybody).await;
     }
     let seen = bob.get(&stage, &path).await.good();
     assert_eq!(titles(&seen), ["Open"]);
@@ -80,62 +100,6 @@ async fn what_is_private_on_a_dashboard_is_there_for_its_owner_alone() {
     let with_secret = json!({"layout": [{"insight_id": secret, "x": 0, "y": 0, "width": 1, "height": 1}]});
     let refused = bob.patch(&stage, &path, "*", with_secret).await;
     assert_eq!((refused.status, &refused.body["errors"][0]["code"]), (422, &json!("unknown_insight")));
-}
-
-#[actix_web::test]
-async fn each_role_does_with_dashboards_what_it_may_and_no_more() {
-    let stage = Stage::set().await;
-    let shop = stage.project("UTC").await.id;
-    let author = Person::member(&stage, shop, "author", Role::Editor).await;
-    let stranger =
-        Person::member(&stage, stage.project("UTC").await.id, "stranger", Role::Owner).await.about(shop);
-    let orders = insight(&stage, &author, "Orders", "project").await;
-    let callers = [
-        ("viewer", Person::member(&stage, shop, "viewer", Role::Viewer).await),
-        ("editor", Person::member(&stage, shop, "editor", Role::Editor).await),
-        ("admin", Person::member(&stage, shop, "admin", Role::Admin).await),
-        ("system", Person::system_admin(&stage, shop).await),
-        ("owner", Person::member(&stage, shop, "owner", Role::Owner).await),
-        ("stranger", stranger),
-        ("author", author),
-    ];
-    let author = &callers[6].1;
-    // Read; read the data; rename; add; remove; list links; make one; revoke one; delete.
-    let everything = [200, 200, 200, 200, 200, 200, 201, 204, 204];
-    let table = [
-        ("viewer", "project", [200, 200, 403, 403, 403, 403, 403, 403, 403]),
-        ("editor", "project", [200, 200, 200, 200, 200, 403, 403, 403, 403]),
-        ("admin", "project", everything),
-        ("owner", "project", everything),
-        ("system", "project", everything),
-        ("author", "project", everything),
-        ("stranger", "project", [404; 9]),
-        ("viewer", "private", [404; 9]),
-        ("editor", "private", [404; 9]),
-        ("admin", "private", [404; 9]),
-        ("owner", "private", [404; 9]),
-        ("system", "private", everything),
-        ("author", "private", everything),
-    ];
-    for (name, visibility, expected) in table {
-        let caller = &callers.iter().find(|(called, _)| *called == name).unwrap().1;
-        let made = author.post(&stage, PATH, json!({"name": "D", "visibility": visibility})).await.good();
-        let path = format!("{PATH}/{}", made.id());
-        let (tile, shares) = (format!("{path}/insights/{orders}"), format!("{path}/shares"));
-        let link = author.post(&stage, &shares, json!({})).await.good().id();
-        let statuses = [
-            caller.get(&stage, &path).await.status,
-            caller.get(&stage, &format!("{path}/data")).await.status,
-            caller.patch(&stage, &path, "*", json!({"name": "E"})).await.status,
-            caller.post(&stage, &tile, Value::Null).await.status,
-            caller.delete(&stage, &tile, None).await.status,
-            caller.get(&stage, &shares).await.status,
-            caller.post(&stage, &shares, json!({})).await.status,
-            caller.delete(&stage, &format!("{shares}/{link}"), None).await.status,
-            caller.delete(&stage, &path, Some("*")).await.status,
-        ];
-        assert_eq!(statuses, expected, "{name} and what is {visibility}");
-    }
 }
 
 #[actix_web::test]

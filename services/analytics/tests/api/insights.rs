@@ -5,8 +5,8 @@ use millrace_messaging::notifications;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::people::{Person, cast};
-use crate::stage::{Stage, problem};
+use crate::people::Person;
+use crate::stage::Stage;
 
 const PATH: &str = "/api/v1/insights";
 
@@ -68,60 +68,6 @@ async fn nobody_overwrites_what_they_have_not_seen() {
         futures_util::future::join_all(attempts.map(async |sent| sent.await.status)).await;
     statuses.sort_unstable();
     assert_eq!(statuses, [vec![200], vec![412; 9]].concat());
-}
-
-#[actix_web::test]
-async fn each_role_does_with_insights_what_it_may_and_no_more() {
-    let stage = Stage::set().await;
-    let project = stage.project("UTC").await;
-    let shop = project.id;
-    let callers = cast(&stage, shop).await;
-    let author = &callers[0].1;
-
-    // Who may read, change, hide and delete what the author keeps for the project, and what for themselves.
-    let table = [
-        ("author", "project", [200, 200, 200, 204]),
-        ("viewer", "project", [200, 403, 403, 403]),
-        ("editor", "project", [200, 200, 403, 403]),
-        ("admin", "project", [200, 200, 200, 204]),
-        ("owner", "project", [200, 200, 200, 204]),
-        ("system", "project", [200, 200, 200, 204]),
-        ("stranger", "project", [404, 404, 404, 404]),
-        ("author", "private", [200, 200, 200, 204]),
-        ("viewer", "private", [404, 404, 404, 404]),
-        ("editor", "private", [404, 404, 404, 404]),
-        ("admin", "private", [404, 404, 404, 404]),
-        ("owner", "private", [404, 404, 404, 404]),
-        ("system", "private", [200, 200, 200, 204]),
-        ("stranger", "private", [404, 404, 404, 404]),
-    ];
-    for (name, visibility, expected) in table {
-        let caller = &callers.iter().find(|(called, _)| *called == name).unwrap().1;
-        let other = if visibility == "project" { "private" } else { "project" };
-        let kept =
-            author.post(&stage, PATH, json!({"title": "Orders", "visibility": visibility})).await.good();
-        let path = format!("{PATH}/{}", kept.id());
-        let read = caller.get(&stage, &path).await.status;
-        let change = caller.patch(&stage, &path, "*", json!({"title": "Changed"})).await.status;
-        let hide = caller.patch(&stage, &path, "*", json!({"visibility": other})).await.status;
-        if hide == 200 {
-            author.patch(&stage, &path, "*", json!({"visibility": visibility})).await;
-        }
-        let remove = caller.delete(&stage, &path, Some("*")).await.status;
-        assert_eq!([read, change, hide, remove], expected, "{name} and what is {visibility}");
-    }
-
-    for (name, caller) in &callers {
-        let status = caller.post(&stage, PATH, json!({"title": "Mine"})).await.status;
-        let expected = match *name {
-            "viewer" => 403,
-            "stranger" => 404,
-            _ => 201,
-        };
-        assert_eq!(status, expected, "{name} keeps something");
-    }
-    assert_eq!(problem(stage.anonymous(PATH)).await.0, 401);
-    assert_eq!(problem(stage.request(PATH, &project.key)).await.0, 403, "a program keeps nothing");
 }
 
 #[actix_web::test]

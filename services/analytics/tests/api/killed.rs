@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tokio::process::{Child, Command};
 
 use crate::people::Person;
-use crate::stage::Stage;
+use crate::stage::{Stage, WEBHOOK_KEY};
 
 /// A replica of its own process, and where it is.
 pub(crate) async fn replica(stage: &Stage) -> (Child, String) {
@@ -25,6 +25,7 @@ pub(crate) async fn replica(stage: &Stage) -> (Child, String) {
         .env("NATS_URL", stage.nats.url())
         .env("REDIS_URL", stage.redis_url())
         .env("MILLRACE_WEBHOOK_PRIVATE", "true")
+        .env("MILLRACE_WEBHOOK_KEY", WEBHOOK_KEY)
         .stdout(Stdio::null())
         .kill_on_drop(true)
         .spawn()

@@ -36,6 +36,7 @@ mod people;
 mod periods;
 mod questions;
 mod receiver;
+mod roles;
 mod schema;
 mod services;
 mod snapshots;

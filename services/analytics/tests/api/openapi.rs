@@ -56,6 +56,16 @@ fn every_operation_explains_itself() {
     }
 }
 
+#[test]
+fn a_cohort_may_be_as_large_as_is_said() {
+    let document: Value = serde_json::from_str(&document()).unwrap();
+    let (create, change) =
+        (&document["paths"]["/api/v1/cohorts"]["post"], &document["paths"]["/api/v1/cohorts/{id}"]["patch"]);
+    for operation in [create, change] {
+        assert_eq!(operation["responses"]["413"]["description"], "The body has more than 4 MiB");
+    }
+}
+
 /// Whether it is a question about events, and not about what people keep.
 fn asks(operation: &Value) -> bool {
     let others = ["cohorts", "insights", "dashboards", "alerts", "shared", "sql"];

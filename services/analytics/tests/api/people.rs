@@ -136,6 +136,12 @@ pub(crate) async fn join(stage: &Stage, account: AccountId, project: ProjectId, 
     members::set(&mut *stage.connection().await, project, account, role).await.unwrap();
 }
 
+/// Takes its membership away.
+pub(crate) async fn leave(stage: &Stage, account: AccountId, project: ProjectId) {
+    let changed = members::change(&mut *stage.connection().await, project, account, None, Role::Owner).await;
+    assert!(matches!(changed, Ok(members::Changed::Done(_))), "{changed:?}");
+}
+
 /// An access token.
 pub(crate) async fn sign_in(stage: &Stage, email: &str) -> String {
     let login = format!("{}/api/v1/auth/login", stage.auth);

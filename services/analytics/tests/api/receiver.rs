@@ -1,7 +1,7 @@
 //! Somebody who wants to hear of alerts.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use actix_web::web::Bytes;
@@ -13,20 +13,32 @@ use millrace_testkit::wait;
 pub(crate) struct Posted {
     pub(crate) path: String,
     pub(crate) signature: String,
+    pub(crate) delivery: String,
     pub(crate) body: Bytes,
 }
 
-/// Takes what is posted to `/hook`; is busy the first time at `/busy-once`; sends whoever asks for `/redirect` to `/hook`;
+/// Takes what is posted to `/hook`; is busy the first time at `/busy-once` and as often as it says at
+/// `/busy-eleven-times`; sends whoever asks for `/redirect` to `/hook`;
 /// and has gone from `/gone`.
 pub(crate) struct Receiver {
     address: SocketAddr,
     taken: Arc<Mutex<Vec<Posted>>>,
 }
 
+/// Whether it is still busy there, this time included.
+fn is_busy(times: &Mutex<HashMap<&'static str, u32>>, path: &str) -> bool {
+    times.lock().unwrap().get_mut(path).is_some_and(|times| {
+        let busy = *times > 0;
+        *times = times.saturating_sub(1);
+        busy
+    })
+}
+
 impl Receiver {
     pub(crate) fn start() -> Self {
         let taken = Arc::<Mutex<Vec<Posted>>>::default();
-        let (data, busy) = (Arc::clone(&taken), Arc::new(AtomicBool::new(true)));
+        let patience = HashMap::from([("/busy-once", 1), ("/busy-eleven-times", 11)]);
+        let (data, busy) = (Arc::clone(&taken), Arc::new(Mutex::new(patience)));
         let server = HttpServer::new(move || {
             let (taken, busy) = (Arc::clone(&data), Arc::clone(&busy));
             let answer = move |request: HttpRequest, body: Bytes| {
@@ -35,13 +47,14 @@ impl Receiver {
                     match request.path() {
                         "/gone" => HttpResponse::Gone().finish(),
                         "/redirect" => HttpResponse::Found().insert_header(("location", "/hook")).finish(),
-                        "/busy-once" if busy.swap(false, Ordering::Relaxed) => {
-                            HttpResponse::InternalServerError().finish()
-                        }
+                        path if is_busy(&busy, path) => HttpResponse::InternalServerError().finish(),
                         path => {
-                            let signature = request.headers().get("millrace-signature").unwrap();
-                            let signature = signature.to_str().unwrap().to_owned();
-                            taken.lock().unwrap().push(Posted { path: path.to_owned(), signature, body });
+                            let said =
+                                |name| request.headers().get(name).unwrap().to_str().unwrap().to_owned();
+                            let (signature, delivery) =
+                                (said("millrace-signature"), said("millrace-delivery"));
+                            let path = path.to_owned();
+                            taken.lock().unwrap().push(Posted { path, signature, delivery, body });
                             HttpResponse::NoContent().finish()
                         }
                     }

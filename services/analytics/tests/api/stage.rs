@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use millrace_analytics::alerts::secrets::WebhookKey;
 use millrace_analytics::alerts::webhook::Webhooks;
 use millrace_analytics::app::App;
 use millrace_analytics::config::Config;
@@ -33,6 +34,8 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::chronicle::Teller;
 
+/// What the secrets of webhooks are sealed with.
+pub(crate) const WEBHOOK_KEY: &str = "ffeeddccbbaa99887766554433221100ffeeddccbbaa99887766554433221100";
 const ANY_PORT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 pub(crate) struct Stage {
@@ -115,6 +118,7 @@ impl Stage {
             memory: 64 << 20,
             queries_per_project: 6,
             webhooks: Webhooks { private_allowed: true, patience: Duration::from_secs(5) },
+            webhook_key: WebhookKey(Some(WEBHOOK_KEY.parse().unwrap())),
             mails: false,
             trusted_proxies: TrustedProxies::loopback(),
             shutdown_grace: Duration::from_secs(25),

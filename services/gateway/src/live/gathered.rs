@@ -1,6 +1,7 @@
 //! What comes from all ingests within a tenth of a second, gathered into one frame for every client: a client costs ten
 //! writes a second, however many messages come, and fewer in a crowd.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -17,14 +18,16 @@ use crate::sockets::hub::Standing;
 
 /// How long events are gathered, but for the first after a pause, which are told at once.
 const GATHER: Duration = Duration::from_millis(100);
-/// What a client adds to that: at most 20,000 frames a second go out, whatever the number of clients.
-const GATHER_PER_CLIENT: Duration = Duration::from_micros(50);
+/// What each open socket of the gateway adds to that: at most 50,000 frames a second go out, whatever the number of
+/// sockets and of projects. With 5,000 of them an event waits no longer than with one, a tenth of a second; the rest of
+/// the quarter that it may take to reach all of them is for writing.
+const GATHER_PER_SOCKET: Duration = Duration::from_micros(20);
 /// The most events in a frame; of more, a sample is told.
 const MAX_EVENTS: usize = 500;
 /// The most bytes in a frame, about.
 const MAX_BYTES: usize = 512 * 1024;
-/// The most bytes in the frames of all clients, about: ten times this a second is what watching may cost. With more
-/// clients each sees fewer events, but always one.
+/// The most bytes in the frames of all sockets of the gateway, about: ten times this a second is what watching may cost.
+/// With more sockets each sees fewer events, but always one.
 const FAN_OUT_BYTES: usize = 4 * 1024 * 1024;
 /// How long after a failure the broker is asked again.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -74,15 +77,15 @@ impl Gathered {
         frame::text(&text)
     }
 
-    /// Takes the events of a message, as far as there is room for them in a frame for so many clients.
-    fn add(&mut self, message: &[u8], clients: usize) {
+    /// Takes the events of a message, as far as there is room for them in a frame beside those of so many sockets.
+    fn add(&mut self, message: &[u8], sockets: usize) {
         let message: LiveMessage<'_> = match serde_json::from_slice(message) {
             Ok(message) => message,
             // Of a later version, or somebody else's.
             Err(error) => return tracing::warn!(%error, "live events cannot be read"),
         };
         self.accepted += message.accepted;
-        let room = MAX_BYTES.min(FAN_OUT_BYTES / clients.max(1));
+        let room = MAX_BYTES.min(FAN_OUT_BYTES / sockets.max(1));
         for event in message.events {
             let json = event.get();
             let is_full = self.events.len() >= MAX_EVENTS || self.bytes + json.len() > room;
@@ -100,18 +103,19 @@ impl Gathered {
     }
 }
 
-/// Tells a project's clients of its events, for as long as it is polled.
+/// Tells a project's clients of its events, for as long as it is polled. All sockets of the gateway share what may be told.
 pub(crate) async fn follow(
     broker: Broker,
     project: ProjectId,
     clients: broadcast::Sender<Arc<Gathered>>,
+    sockets: Arc<AtomicUsize>,
     standing: Standing,
 ) {
     loop {
         match live::listen(&broker, project).await {
             Ok(messages) => {
                 standing.send_replace(true);
-                gather(messages, &clients).await;
+                gather(messages, &clients, &sockets).await;
                 standing.send_replace(false);
             }
             Err(error) => tracing::warn!(%error, %project, "nobody is told of live events"),
@@ -120,20 +124,24 @@ pub(crate) async fn follow(
     }
 }
 
-async fn gather(mut messages: impl Stream<Item = Bytes> + Unpin, clients: &broadcast::Sender<Arc<Gathered>>) {
+async fn gather(
+    mut messages: impl Stream<Item = Bytes> + Unpin,
+    clients: &broadcast::Sender<Arc<Gathered>>,
+    sockets: &AtomicUsize,
+) {
     let mut gathered = Gathered::default();
     let mut next = Instant::now();
     loop {
         tokio::select! {
             message = messages.next() => match message {
-                Some(message) => gathered.add(&message, clients.receiver_count()),
+                Some(message) => gathered.add(&message, sockets.load(Ordering::Relaxed)),
                 None => return,
             },
             () = sleep_until(next), if !gathered.events.is_empty() => {
                 // The last client may just have left.
                 let _ = clients.send(Arc::new(std::mem::take(&mut gathered)));
-                let clients = u32::try_from(clients.receiver_count()).unwrap_or(u32::MAX);
-                next = Instant::now() + GATHER.max(GATHER_PER_CLIENT.saturating_mul(clients));
+                let sockets = u32::try_from(sockets.load(Ordering::Relaxed)).unwrap_or(u32::MAX);
+                next = Instant::now() + GATHER.max(GATHER_PER_SOCKET.saturating_mul(sockets));
             }
         }
     }
@@ -211,6 +219,7 @@ pub(super) mod tests {
                 Bytes::new()
             }))),
             &clients,
+            &AtomicUsize::new(1),
         )
         .await;
         let mut frames = Vec::new();
@@ -218,5 +227,28 @@ pub(super) mod tests {
             frames.push(gathered.events.iter().map(|event| event.event_type.to_string()).collect::<Vec<_>>());
         }
         assert_eq!(frames, [vec!["first"], vec!["second", "third"], vec!["fourth"]]);
+    }
+
+    /// How long an event that comes right behind another waits, with so many sockets open.
+    async fn waits(sockets: usize) -> Duration {
+        let (clients, mut told) = broadcast::channel(8);
+        let messages = stream::iter(["first", "second"]).then(|name| async move {
+            sleep(Duration::from_millis(1)).await;
+            message(&[(name, "ada")], 1)
+        });
+        let messages = Box::pin(messages.chain(stream::pending()));
+        let sockets = AtomicUsize::new(sockets);
+        let began = Instant::now();
+        tokio::select! {
+            () = gather(messages, &clients, &sockets) => unreachable!("messages do not end"),
+            () = async { for _ in 0..2 { told.recv().await.unwrap(); } } => began.elapsed(),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn five_thousand_wait_as_long_as_one_and_a_crowd_longer() {
+        let at_most = Duration::from_millis(10);
+        assert!(waits(1).await < GATHER + at_most && waits(5_000).await < GATHER + at_most);
+        assert!(waits(50_000).await >= GATHER * 10);
     }
 }

@@ -66,6 +66,7 @@ where
                 let http1 = HttpService::build()
                     .keep_alive(KEEP_ALIVE)
                     .client_request_timeout(patience.client)
+                    .h1_write_buffer_size(super::WRITE_BUFFER)
                     .graceful_shutdown_signal(move || stopping.clone().cancelled_owned())
                     .h1(fn_service(move |request| shared.call(request)))
                     .new_service(())

@@ -22,8 +22,9 @@ use super::Place;
 const WAITING: usize = 4;
 /// How long a client may take to make room for one more.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// What the connection is handed of a frame at once.
-const SLICE: usize = 16 * 1024;
+/// What the connection is handed of a frame at once: with less than [`crate::server::WRITE_BUFFER`] in its buffer it takes
+/// another, which must not make that buffer grow.
+const SLICE: usize = 4 * 1024;
 
 /// Where frames for a client go. Dropped, it ends the connection.
 #[derive(Debug)]

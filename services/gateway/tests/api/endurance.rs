@@ -31,6 +31,8 @@ use crate::stage::Stage;
 use crate::tls::Authority;
 use crate::upstream::Upstream;
 
+mod watchers;
+
 const MOST_MIB: u64 = 50;
 
 /// The program.

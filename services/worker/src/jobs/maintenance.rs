@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use millrace_domain::ids::ProjectId;
 use millrace_domain::jobs::{Kind, Progress, Report};
+use millrace_storage::alerts::history;
 use millrace_storage::database::Connection;
+use millrace_storage::error::StorageError;
 use millrace_storage::jobs::{self, Job};
-use millrace_storage::{compaction, maintenance};
+use millrace_storage::{compaction, dashboard_shares, maintenance};
 use serde_json::{Value, json};
 
 use crate::jobs::error::JobError;
@@ -14,6 +16,12 @@ use crate::jobs::{Tools, Work};
 
 /// Chunks are compressed once nothing much comes into them any more.
 const COMPRESSED_AFTER: Duration = Duration::from_secs(30 * 24 * 3600);
+/// How long it can be seen when an alert fired.
+const ALERTS_KEPT: Duration = Duration::from_secs(90 * 24 * 3600);
+/// How long it can be seen that there was a link.
+const LINKS_KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
+/// Rows that are deleted in one transaction.
+const BATCH: u32 = 1_000;
 /// How long it can be seen what maintenance did.
 const JOBS_KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
 
@@ -82,7 +90,31 @@ async fn clean_up(work: &Work) -> Result<Report, JobError> {
         }
         work.hold.note(&Value::Null, Progress { done: cleaned, total: None }).write(&mut conn).await?;
     }
-    Ok(json!({"jobs_without_files": cleaned, "jobs_forgotten": forgotten}))
+    let events =
+        all_of(work, &mut conn, async |conn| history::forget(conn, ALERTS_KEPT, BATCH).await).await?;
+    let links =
+        all_of(work, &mut conn, async |conn| dashboard_shares::forget(conn, LINKS_KEPT, BATCH).await).await?;
+    Ok(json!({
+        "jobs_without_files": cleaned, "jobs_forgotten": forgotten, "alert_events_forgotten": events,
+        "links_forgotten": links,
+    }))
+}
+
+/// Forgets batch by batch until nothing is left to forget, and says how much there was.
+async fn all_of(
+    work: &Work,
+    conn: &mut Connection,
+    forget: impl AsyncFn(&mut Connection) -> Result<u64, StorageError>,
+) -> Result<u64, JobError> {
+    let mut forgotten = 0;
+    loop {
+        let gone = forget(conn).await?;
+        if gone == 0 {
+            return Ok(forgotten);
+        }
+        forgotten += gone;
+        work.hold.note(&Value::Null, Progress { done: forgotten, total: None }).write(conn).await?;
+    }
 }
 
 /// The folder of what was sent with a job of a project, or written by it.

@@ -186,6 +186,7 @@ impl Product {
             .env("MILLRACE_WORKER_URL", format!("http://{}", address(3)))
             .env("MILLRACE_ANALYTICS_URL", beside("analytics"))
             .env("MILLRACE_MASTER_KEY", "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff")
+            .env("MILLRACE_WEBHOOK_KEY", "ffeeddccbbaa99887766554433221100ffeeddccbbaa99887766554433221100")
             .env("MILLRACE_API_LIMIT", "off")
             .env("MILLRACE_ADDRESS_LIMIT", "off")
             .env("MILLRACE_LOG", "warn")

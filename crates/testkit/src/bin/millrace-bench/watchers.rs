@@ -53,16 +53,19 @@ impl Watchers {
         Ok(Self { seen, running })
     }
 
-    /// Notes that the probe with this number is being sent: the user of its event is `probe-<number>`.
-    pub fn sends(&self, number: usize) {
+    /// Notes that a probe is being sent, and returns its number: the user of its events is `probe-<number>`.
+    fn sends(&self) -> usize {
         let mut sent = self.seen.sent.lock().unwrap_or_else(PoisonError::into_inner);
-        assert_eq!(sent.len(), number, "probes are sent in order");
         sent.push(Instant::now());
+        sent.len() - 1
     }
 
-    /// How often a probe was seen, and how long after it was sent.
+    /// How often events of probes were seen since this was asked last, and how long after they were sent.
     pub fn latencies(&self) -> Histogram<u64> {
-        self.seen.latencies.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let mut latencies = self.seen.latencies.lock().unwrap_or_else(PoisonError::into_inner);
+        let since = latencies.clone();
+        latencies.reset();
+        since
     }
 
     /// How many are still there.
@@ -139,22 +142,28 @@ fn note(text: &[u8], seen: &Seen) {
     }
 }
 
-/// Sends probes, so many and so often, each an event of its own.
-pub async fn probe(
-    watchers: &Watchers,
-    url: &str,
-    key: &str,
-    count: usize,
-    every: Duration,
-) -> anyhow::Result<()> {
+/// What is sent to see how soon it is seen.
+#[derive(Clone, Copy)]
+pub struct Probes {
+    /// How many requests.
+    pub count: usize,
+    /// How often.
+    pub every: Duration,
+    /// How many events are in each.
+    pub events: usize,
+}
+
+/// Sends probes.
+pub async fn probe(watchers: &Watchers, url: &str, key: &str, probes: Probes) -> anyhow::Result<()> {
     let client = reqwest::Client::new();
-    let mut ticks = tokio::time::interval(every);
-    for number in 0..count {
+    let mut ticks = tokio::time::interval(probes.every);
+    for _ in 0..probes.count {
         ticks.tick().await;
+        let number = watchers.sends();
         let event = serde_json::json!({"event_type": "probe", "user_id": format!("probe-{number}")});
-        watchers.sends(number);
+        let events = vec![event; probes.events];
         let sent =
-            client.post(format!("{url}/api/v1/events")).header("x-api-key", key).json(&event).send().await;
+            client.post(format!("{url}/api/v1/events")).header("x-api-key", key).json(&events).send().await;
         sent?.error_for_status().context("a probe is accepted")?;
     }
     Ok(())

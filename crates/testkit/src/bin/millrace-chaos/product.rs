@@ -146,6 +146,7 @@ impl Product {
             .env("MILLRACE_INGEST_URL", self.address("ingest"))
             .env("MILLRACE_WORKER_URL", self.address("worker"))
             .env("MILLRACE_MASTER_KEY", "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff")
+            .env("MILLRACE_WEBHOOK_KEY", "ffeeddccbbaa99887766554433221100ffeeddccbbaa99887766554433221100")
             .env("MILLRACE_API_LIMIT", "off")
             .env("MILLRACE_ADDRESS_LIMIT", "off")
             .env("MILLRACE_EVENTS_BYTES", EVENTS_BYTES.to_string())

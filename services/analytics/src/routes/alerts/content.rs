@@ -3,19 +3,21 @@
 use chrono::{DateTime, Utc};
 use millrace_domain::analytics::query::Query;
 use millrace_domain::analytics::time_zone::TimeZone;
-use millrace_domain::ids::InsightId;
+use millrace_domain::ids::{AlertId, InsightId};
 use millrace_domain::text::Title;
 use millrace_domain::workspace::alert::{Condition, MAX_TIMES, number};
 use millrace_domain::workspace::question::KeptQuestion;
 use millrace_domain::workspace::sharing::Visibility;
 use millrace_http::problem::{Code, Problem};
 use millrace_security::webhook_signature::WebhookSecret;
+use millrace_storage::alerts::secrets::KeptSecret;
 use millrace_storage::alerts::{Alert, Content};
 use millrace_storage::insights::Insight;
 use serde::{Deserialize, Deserializer};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::alerts::secrets::WebhookKey;
 use crate::state::State;
 
 /// How seldom an alert may look: once a day.
@@ -150,6 +152,17 @@ impl Checked {
         })
     }
 
+    /// How the secret of another webhook is kept for this alert; `None`: it stays.
+    pub(super) fn secret(
+        &self,
+        key: &WebhookKey,
+        alert: AlertId,
+    ) -> Result<Option<Option<KeptSecret>>, Problem> {
+        let Some(webhook) = &self.webhook else { return Ok(None) };
+        let kept = webhook.as_ref().map(|(_, secret)| key.keep(alert, secret)).transpose();
+        kept.map(Some).map_err(|error| Problem::internal(&error))
+    }
+
     /// A webhook that stays where it is keeps its secret.
     pub(super) fn keep_secret_of(&mut self, alert: &Alert) {
         let same = |url: &str| alert.webhook_url.as_deref() == Some(url);
@@ -170,9 +183,17 @@ impl Checked {
             enabled: self.enabled,
             by_mail: self.mail,
             webhook_url: webhook.map(|webhook| webhook.as_ref().map(|(url, _)| url.as_str())),
-            webhook_secret: webhook.map(|webhook| webhook.as_ref().map(|(_, secret)| secret.reveal())),
         })
     }
+}
+
+/// That an alert is not to be seen by more than its insight is.
+pub(super) fn check_visibility(becomes: Option<Visibility>, insight: &Insight) -> Result<(), Problem> {
+    if insight.kept.visibility == Visibility::Private && becomes == Some(Visibility::Project) {
+        let message = "visibility must be private for an insight that is";
+        return Err(Problem::field("visibility", "invalid", message));
+    }
+    Ok(())
 }
 
 /// That an insight has a number to look at.

@@ -45,7 +45,7 @@ struct AlertEventView {
 
 /// What became of telling somebody.
 #[derive(Serialize, ToSchema)]
-struct AlertDeliveryView {
+pub(super) struct AlertDeliveryView {
     /// `notification`, `webhook` or `mail`.
     #[schema(example = "webhook")]
     channel: String,

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use millrace_domain::ids::{AccountId, AlertId, ProjectId};
-use millrace_domain::notification::{About, NotificationKind};
+use millrace_domain::notification::{About, Notification, NotificationKind};
 use millrace_domain::workspace::alert::Condition;
 use millrace_domain::workspace::sharing::Visibility;
 use millrace_storage::alerts::{self, Alert};
@@ -128,12 +128,13 @@ impl Keepsake for Alert {
     }
 
     async fn delete(
+        self,
         conn: &mut Connection,
-        project: ProjectId,
-        id: AlertId,
-        version: i64,
-    ) -> Result<bool, StorageError> {
-        alerts::delete(conn, project, id, version).await
+        caller: &ProjectMember,
+        _: DateTime<Utc>,
+    ) -> Result<Option<Vec<Notification>>, StorageError> {
+        let gone = alerts::delete(conn, caller.project, self.id, self.version).await?;
+        Ok(gone.then(Vec::new))
     }
 
     async fn view(self, _: &mut Connection, caller: &ProjectMember) -> Result<AlertView, AnalyticsError> {

@@ -1,15 +1,12 @@
-//! What a cohort is made of, as it is sent and as it is shown.
+//! What a cohort is made of, as it is sent.
 
-use chrono::{DateTime, Utc};
 use millrace_domain::analytics::cohort::Definition;
-use millrace_domain::ids::AccountId;
 use millrace_domain::text::Title;
 use millrace_http::problem::Problem;
-use millrace_storage::cohorts::{Cohort, Content};
-use serde::{Deserialize, Serialize};
+use millrace_storage::cohorts::Content;
+use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 /// What a cohort is made of; in a change, what is absent stays as it is.
 #[derive(Deserialize, ToSchema)]
@@ -63,37 +60,5 @@ impl Checked {
     /// What changes.
     pub(super) fn content(&self) -> Content<'_> {
         Content { name: self.name.as_ref().map(Title::as_str), definition: self.definition.as_ref() }
-    }
-}
-
-/// A cohort.
-#[derive(Serialize, ToSchema)]
-pub(super) struct CohortView {
-    /// Its id.
-    id: Uuid,
-    /// What it is called.
-    #[schema(example = "Buyers")]
-    name: String,
-    /// Who belongs to it, as it was written.
-    #[schema(
-        value_type = Object,
-        example = json!({"did": {"event_type": "purchase", "at_least": 2, "days": 30}}),
-    )]
-    definition: Value,
-    /// Whose it is; `null` when their account is gone.
-    owner_id: Option<Uuid>,
-    /// Changes with every change; the `ETag` says the same.
-    version: i64,
-    /// When it was made.
-    created_at: DateTime<Utc>,
-    /// When it was last changed.
-    updated_at: DateTime<Utc>,
-}
-
-impl From<Cohort> for CohortView {
-    fn from(cohort: Cohort) -> Self {
-        let Cohort { id, name, definition, kept, version, created_at, updated_at } = cohort;
-        let owner_id = kept.owner.map(|AccountId(id)| id);
-        Self { id: id.0, name, definition, owner_id, version, created_at, updated_at }
     }
 }

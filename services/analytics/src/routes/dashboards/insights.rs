@@ -2,8 +2,7 @@
 //! has to say which version they have seen.
 
 use actix_web::{HttpResponse, delete, post, web};
-use millrace_domain::ids::InsightId;
-use millrace_domain::notification::{About, NotificationKind};
+use millrace_domain::notification::{Notification, NotificationKind};
 use millrace_domain::workspace::layout::MAX_TILES;
 use millrace_http::problem::{Code, Problem};
 use millrace_storage::dashboards::{self, Added, Dashboard};
@@ -12,7 +11,6 @@ use millrace_storage::insights::Insight;
 
 use super::view::DashboardView;
 use crate::errors::AnalyticsError;
-use crate::keepsake::Keepsake;
 use crate::member::ProjectMember;
 use crate::news::tell;
 use crate::routes::denials::NoAccess;
@@ -38,15 +36,15 @@ pub(in crate::routes) async fn add(
 ) -> Result<HttpResponse, Problem> {
     let mut conn = state.connection().await?;
     let (dashboard, insight) = both(&mut conn, &caller, &path).await?;
-    let added = dashboards::add(&mut conn, dashboard.id, insight, (state.clock)()).await;
+    let added = dashboards::add(&mut conn, dashboard.id, insight.id, (state.clock)()).await;
     match added.map_err(AnalyticsError::from)? {
         Added::Full => {
             let message = format!("a dashboard holds at most {MAX_TILES} insights");
             Err(Problem::field("insight_id", "too_many", message))
         }
         Added::Yes => {
-            changed(conn, &state, &caller, &dashboard, insight, NotificationKind::InsightAddedToDashboard)
-                .await
+            let news = caller.news_of_tile(NotificationKind::InsightAddedToDashboard, &dashboard, &insight);
+            changed(conn, &state, &caller, &dashboard, news).await
         }
         Added::Already => caller.show(&mut conn, dashboard).await,
     }
@@ -72,11 +70,12 @@ pub(in crate::routes) async fn remove(
 ) -> Result<HttpResponse, Problem> {
     let mut conn = state.connection().await?;
     let (dashboard, insight) = both(&mut conn, &caller, &path).await?;
-    let removed = dashboards::remove(&mut conn, dashboard.id, insight, (state.clock)()).await;
+    let removed = dashboards::remove(&mut conn, dashboard.id, insight.id, (state.clock)()).await;
     if !removed.map_err(AnalyticsError::from)? {
         return Err(Problem::new(Code::NotFound, "this insight is not on the dashboard"));
     }
-    changed(conn, &state, &caller, &dashboard, insight, NotificationKind::InsightRemovedFromDashboard).await
+    let news = caller.news_of_tile(NotificationKind::InsightRemovedFromDashboard, &dashboard, &insight);
+    changed(conn, &state, &caller, &dashboard, news).await
 }
 
 /// A dashboard that the caller may change, and an insight that they see.
@@ -84,10 +83,10 @@ async fn both(
     conn: &mut Connection,
     caller: &ProjectMember,
     (dashboard, insight): &(String, String),
-) -> Result<(Dashboard, InsightId), Problem> {
+) -> Result<(Dashboard, Insight), Problem> {
     let dashboard = caller.changeable(conn, dashboard, None).await?;
-    let insight: Insight = caller.visible(conn, insight).await?;
-    Ok((dashboard, insight.id))
+    let insight = caller.visible(conn, insight).await?;
+    Ok((dashboard, insight))
 }
 
 /// Tells of it, and shows the dashboard as it is now.
@@ -96,13 +95,11 @@ async fn changed(
     state: &State,
     caller: &ProjectMember,
     dashboard: &Dashboard,
-    insight: InsightId,
-    kind: NotificationKind,
+    news: Notification,
 ) -> Result<HttpResponse, Problem> {
     let present: Dashboard = caller.visible(&mut conn, &dashboard.id.to_string()).await?;
     let response = caller.show(&mut conn, present).await?;
     drop(conn);
-    let about = About { insight_id: Some(insight.0), ..dashboard.card().about };
-    tell(state, caller.project, caller.news(kind, about, dashboard.kept)).await;
+    tell(state, caller.project, news).await;
     Ok(response)
 }

@@ -7,7 +7,9 @@ use millrace_domain::audit::action::Action;
 use millrace_domain::audit::{Actor, Details, SecurityEvent, Target};
 use millrace_domain::ids::{AccountId, DashboardId, ShareId};
 use millrace_http::json::Json;
+use millrace_http::page::Paging;
 use millrace_http::problem::{Code, Problem};
+use millrace_http::query::Query;
 use millrace_security::share_token::ShareToken;
 use millrace_storage::dashboard_shares::{self, Share};
 use millrace_storage::dashboards::Dashboard;
@@ -18,7 +20,7 @@ use uuid::Uuid;
 use crate::audit;
 use crate::errors::AnalyticsError;
 use crate::member::ProjectMember;
-use crate::routes::denials::{BadBody, NoAccess};
+use crate::routes::denials::{BadBody, NoAccess, NotSo};
 use crate::state::State;
 
 /// A link, without its secret.
@@ -43,8 +45,10 @@ impl From<Share> for ShareView {
 /// A dashboard's links.
 #[derive(Serialize, ToSchema)]
 struct ShareList {
-    /// Oldest first, those that have expired included.
+    /// Oldest first. Those that have expired are among them for a month.
     data: Vec<ShareView>,
+    /// Where the next page begins; `null` after the last.
+    next_cursor: Option<String>,
 }
 
 /// A link that was just made.
@@ -73,26 +77,29 @@ struct NewShare {
 #[utoipa::path(
     operation_id = "list_shares",
     tag = "dashboards",
-    params(("id" = Uuid, Path, description = "The dashboard")),
-    responses((status = 200, description = "The links", body = ShareList), NoAccess),
+    params(("id" = Uuid, Path, description = "The dashboard"), Paging),
+    responses((status = 200, description = "A page of links", body = ShareList), NoAccess),
 )]
 #[get("/api/v1/dashboards/{id}/shares")]
 pub(in crate::routes) async fn list(
     caller: ProjectMember,
     id: web::Path<String>,
+    Query(paging): Query<Paging>,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
+    let page = paging.page()?;
     let mut conn = state.connection().await?;
     let dashboard: Dashboard = caller.disposable(&mut conn, &id).await?;
-    let found =
-        dashboard_shares::of_dashboard(&mut conn, dashboard.id).await.map_err(AnalyticsError::from)?;
-    Ok(HttpResponse::Ok().json(ShareList { data: found.into_iter().map(Into::into).collect() }))
+    let found = dashboard_shares::page(&mut conn, dashboard.id, page.after, page.probe()).await;
+    let mut found = found.map_err(AnalyticsError::from)?;
+    let next_cursor = page.cut(&mut found, Share::place);
+    Ok(HttpResponse::Ok().json(ShareList { data: found.into_iter().map(Into::into).collect(), next_cursor }))
 }
 
 /// Make a link to a dashboard
 ///
-/// Whoever has it reads the dashboard without signing in. What is private on it stays out. For its owner, and for the
-/// project's admins.
+/// Whoever has it reads the dashboard without signing in. What is private on it stays out. At most 100 links of a
+/// dashboard work at a time. For its owner, and for the project's admins.
 #[utoipa::path(
     operation_id = "create_share",
     tag = "dashboards",
@@ -102,6 +109,7 @@ pub(in crate::routes) async fn list(
         (status = 201, description = "The link; its token is shown once", body = NewShareView),
         NoAccess,
         BadBody,
+        NotSo,
     ),
 )]
 #[post("/api/v1/dashboards/{id}/shares")]
@@ -118,6 +126,15 @@ pub(in crate::routes) async fn create(
     }
     let mut conn = state.connection().await?;
     let dashboard: Dashboard = caller.disposable(&mut conn, &id).await?;
+    let too_many = || {
+        let detail =
+            format!("{} links to the dashboard work already: revoke one first", dashboard_shares::MOST);
+        Problem::new(Code::Conflict, detail)
+    };
+    let working = dashboard_shares::working(&mut conn, dashboard.id, now).await;
+    if working.map_err(AnalyticsError::from)? >= dashboard_shares::MOST {
+        return Err(too_many());
+    }
     let token = ShareToken::generate().map_err(|error| Problem::internal(&error))?;
     let id = ShareId::new();
     // First: a link that is on no record is not made.
@@ -126,7 +143,7 @@ pub(in crate::routes) async fn create(
     audit::record(&state, made.with(details)).await?;
     let (by, hash) = (caller.member.account, token.hash());
     let share = dashboard_shares::create(&mut conn, id, dashboard.id, by, &hash, now, new.expires_at).await;
-    let share = share.map_err(AnalyticsError::from)?.into();
+    let share = share.map_err(AnalyticsError::from)?.ok_or_else(too_many)?.into();
     Ok(HttpResponse::Created()
         .insert_header((CACHE_CONTROL, "no-store"))
         .json(NewShareView { token: token.reveal().to_owned(), share }))

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use millrace_domain::ids::{AccountId, DashboardId, ProjectId};
-use millrace_domain::notification::{About, NotificationKind};
+use millrace_domain::notification::{About, Notification, NotificationKind};
 use millrace_domain::workspace::layout::{Place, Tile};
 use millrace_domain::workspace::sharing::Visibility;
 use millrace_storage::dashboards::{self, Dashboard};
@@ -120,12 +120,13 @@ impl Keepsake for Dashboard {
     }
 
     async fn delete(
+        self,
         conn: &mut Connection,
-        project: ProjectId,
-        id: DashboardId,
-        version: i64,
-    ) -> Result<bool, StorageError> {
-        dashboards::delete(conn, project, id, version).await
+        caller: &ProjectMember,
+        _: DateTime<Utc>,
+    ) -> Result<Option<Vec<Notification>>, StorageError> {
+        let gone = dashboards::delete(conn, caller.project, self.id, self.version).await?;
+        Ok(gone.then(Vec::new))
     }
 
     async fn view(

@@ -1,7 +1,7 @@
 //! Which insights are listed, and how.
 
 use millrace_domain::ids::AccountId;
-use millrace_storage::insights::{Filter, Order};
+use millrace_storage::insights::list::{Filter, Order};
 use serde::Deserialize;
 use utoipa::IntoParams;
 

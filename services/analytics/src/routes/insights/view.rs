@@ -2,11 +2,11 @@
 
 use chrono::{DateTime, Utc};
 use millrace_domain::ids::{AccountId, InsightId, ProjectId};
-use millrace_domain::notification::{About, NotificationKind};
+use millrace_domain::notification::{About, Notification, NotificationKind};
 use millrace_domain::workspace::sharing::Visibility;
 use millrace_storage::database::Connection;
 use millrace_storage::error::StorageError;
-use millrace_storage::insights::{self, Insight};
+use millrace_storage::insights::{self, Gone, Insight};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -104,12 +104,19 @@ impl Keepsake for Insight {
     }
 
     async fn delete(
+        self,
         conn: &mut Connection,
-        project: ProjectId,
-        id: InsightId,
-        version: i64,
-    ) -> Result<bool, StorageError> {
-        insights::delete(conn, project, id, version).await
+        caller: &ProjectMember,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Vec<Notification>>, StorageError> {
+        let gone = insights::delete(conn, caller.project, self.id, self.version, now).await?;
+        Ok(gone.map(|Gone { alerts, dashboards }| {
+            let alerts = alerts.iter().map(|alert| caller.news_of(alert, NotificationKind::AlertDeleted));
+            let dashboards = dashboards.iter().map(|dashboard| {
+                caller.news_of_tile(NotificationKind::InsightRemovedFromDashboard, dashboard, &self)
+            });
+            alerts.chain(dashboards).collect()
+        }))
     }
 
     async fn view(self, conn: &mut Connection, _: &ProjectMember) -> Result<InsightView, AnalyticsError> {

@@ -112,3 +112,53 @@ async fn files_outlive_their_job_for_a_while() {
     assert!(!bench.files.path().join(&file).exists());
     worker.dismiss().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_happened_long_ago_is_forgotten_but_for_what_is_still_of_use() {
+    let (bench, worker) = Bench::stocked(1).await;
+    let database = bench.database.client().await;
+    // Each alert's events by their age in days, and whether somebody is still to hear of them.
+    let told = [(400, false), (120, true), (91, false), (89, false)];
+    let silent_for_long = [(300, false), (200, false)];
+    for (alert, events) in [("often", told.as_slice()), ("once", silent_for_long.as_slice())] {
+        let make = "WITH insight AS (
+                INSERT INTO insights (id, project_id, title, body, visibility, tags, created_at, updated_at)
+                VALUES (gen_random_uuid(), $1, 'Orders', '', 'project', '{}', now(), now()) RETURNING id)
+            INSERT INTO alerts (id, project_id, insight_id, name, visibility, condition, times, every_seconds, enabled,
+                                by_mail, created_at, updated_at)
+            SELECT gen_random_uuid(), $1, id, $2, 'project', '{}', 1, 60, false, false, now(), now() FROM insight
+            RETURNING id";
+        let id: uuid::Uuid = database.query_one(make, &[&bench.shop.0, &alert]).await.unwrap().get(0);
+        for (days, waits) in events {
+            let happened = "WITH event AS (
+                    INSERT INTO alert_events (id, alert_id, kind, occurred_at)
+                    VALUES (gen_random_uuid(), $1, 'fired', now() - make_interval(days => $2)) RETURNING id)
+                INSERT INTO alert_deliveries (id, event_id, channel, status, due_at)
+                SELECT gen_random_uuid(), id, 'webhook', CASE WHEN $3 THEN 'pending' ELSE 'dead' END, now() FROM event";
+            database.execute(happened, &[&id, days, waits]).await.unwrap();
+        }
+    }
+    let links = "WITH dashboard AS (
+            INSERT INTO dashboards (id, project_id, name, visibility, created_at, updated_at)
+            VALUES (gen_random_uuid(), $1, 'Growth', 'project', now(), now()) RETURNING id)
+        INSERT INTO dashboard_shares (id, dashboard_id, hash, created_at, expires_at)
+        SELECT gen_random_uuid(), id, sha256(coalesce(days, 0)::text::bytea), now() - interval '1 year',
+               now() - make_interval(days => days)
+          FROM dashboard, unnest(ARRAY[40, 20, NULL]) AS days";
+    database.execute(links, &[&bench.shop.0]).await.unwrap();
+
+    let result = bench.result_of(bench.ask(Kind::Cleanup, json!({})).await).await;
+    assert_eq!((&result["alert_events_forgotten"], &result["links_forgotten"]), (&json!(3), &json!(1)));
+    let left = "SELECT alerts.name, extract(day FROM now() - occurred_at)::int
+          FROM alert_events JOIN alerts ON alerts.id = alert_id ORDER BY 1, 2";
+    let left: Vec<(String, i32)> =
+        database.query(left, &[]).await.unwrap().iter().map(|row| (row.get(0), row.get(1))).collect();
+    let expected = [("often", 89), ("often", 120), ("once", 200)];
+    let expected: Vec<(String, i32)> = expected.map(|(name, days)| (name.to_owned(), days)).into();
+    let sorted = |mut events: Vec<(String, i32)>| {
+        events.sort();
+        events
+    };
+    assert_eq!(sorted(left), sorted(expected));
+    worker.dismiss().await;
+}

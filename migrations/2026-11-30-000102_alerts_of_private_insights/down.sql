@@ -1,0 +1,2 @@
+-- What is hidden stays so.
+SELECT 1;
