@@ -17,6 +17,10 @@ use crate::error::StorageError;
 use crate::raw::user_no;
 use crate::selected::Statement;
 
+pub mod building;
+pub mod due;
+pub mod stored;
+
 /// PostgreSQL counts microseconds from 2000 on.
 const SINCE_1970: i64 = 946_684_800_000_000;
 
@@ -31,6 +35,10 @@ pub struct Edition {
     /// What the rows that count them look like.
     pub rows: i64,
 }
+
+/// The fields of an [`Edition`], of rows of `event_counts`.
+const EDITION: &str = "sum(count)::bigint AS events,
+     bit_xor(hashint8extended(xmin::text::bigint, extract(epoch FROM bucket)::bigint)) AS rows";
 
 /// The editions of each of `types` on each day, by type and day. `starts` are the days' midnights in UTC, and the one
 /// after the last.
@@ -60,11 +68,9 @@ pub async fn editions(
     let names: Vec<String> = types.iter().map(ToString::to_string).collect();
     let found: Vec<Row> = Statement::new("SELECT event_type, width_bucket(bucket, ")
         .bind::<sql_types::Array<sql_types::Timestamptz>, _>(starts.to_vec())
-        .sql(
-            ") AS day, sum(count)::bigint AS events,
-             bit_xor(hashint8extended(xmin::text::bigint, extract(epoch FROM bucket)::bigint)) AS rows
-             FROM event_counts WHERE project_id = ",
-        )
+        .sql(") AS day, ")
+        .sql(EDITION)
+        .sql(" FROM event_counts WHERE project_id = ")
         .bind::<sql_types::Uuid, _>(project.0)
         .sql(" AND event_type = ANY(")
         .bind::<sql_types::Array<sql_types::Text>, _>(names)

@@ -21,6 +21,7 @@ use crate::activity::to_bytes;
 use crate::erasure::sweep_counts;
 use crate::error::StorageError;
 use crate::jobs::holding::Note;
+use crate::postings::stored;
 
 /// The sets of a project are not to be merged while they are replaced. Mergers share this; `false`: not now.
 pub(crate) async fn leave_sets_alone(
@@ -144,6 +145,7 @@ pub async fn recount(
         if corrected > 0 {
             sweep_counts(conn, project, from, instants.end).await?;
         }
+        stored::delete(conn, project, Some(from), instants.end).await?;
         // Two attempts must not both add what they found missing: only one of them still holds the job. Last, because
         // whoever renews the hold waits from here on.
         note.write(conn).await?;

@@ -9,6 +9,7 @@ use millrace_domain::ids::ProjectId;
 use uuid::Uuid;
 
 use crate::error::StorageError;
+use crate::postings::stored;
 use crate::rebuild::lock_events_since;
 
 /// How long a project keeps its events.
@@ -56,7 +57,8 @@ pub async fn all(conn: &mut AsyncPgConnection) -> Result<Vec<Retention>, Storage
         .collect()
 }
 
-/// Notes that a project's events before `cutoff` are about to go, and waits for whoever counts them.
+/// Notes that a project's events before `cutoff` are about to go, and waits for whoever counts them. What is stored of who
+/// did what then goes at once: their counts may stay, so nothing would say that it is old.
 ///
 /// # Errors
 /// When the database fails.
@@ -72,7 +74,7 @@ pub async fn announce(
             .bind::<Timestamptz, _>(cutoff)
             .execute(conn)
             .await?;
-        Ok(())
+        stored::delete(conn, project, None, cutoff).await
     })
     .await
 }

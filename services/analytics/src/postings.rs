@@ -46,10 +46,10 @@ impl Postings {
         Self { budget, kept }
     }
 
-    /// Whether so many events, each with its user and time, leave room for as much again.
+    /// Whether so many events, each with its user and time in about eight bytes, leave room for as much again.
     #[must_use]
     pub fn have_room_for(&self, events: u64) -> bool {
-        events.saturating_mul(12) <= self.budget / 2
+        events.saturating_mul(8) <= self.budget / 2
     }
 
     /// A day, if it is kept in this edition.

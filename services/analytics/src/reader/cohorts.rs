@@ -120,9 +120,11 @@ impl Reader {
         let (from, to) = (instants.start.timestamp_micros(), instants.end.timestamp_micros());
         let mut times: HashMap<UserNo, u32> = HashMap::new();
         for (_, posting) in days.iter().flatten().flat_map(|day| &day.by_value) {
-            for (user, _) in posting.events().filter(|(_, at)| from <= *at && *at < to) {
-                *times.entry(user).or_default() += 1;
-            }
+            posting.each(|user, at| {
+                if from <= at && at < to {
+                    *times.entry(user).or_default() += 1;
+                }
+            });
         }
         Ok(Some(times.into_iter().filter(|(_, times)| *times >= at_least).map(|(user, _)| user).collect()))
     }

@@ -66,12 +66,13 @@ impl Reader {
                 self.afford(project, all.map(|selection| &selection.event), &reach).await?;
             }
         }
-        let mut fold = FunnelFold::new(query, instants.end.timestamp_micros());
+        let end = instants.end.timestamp_micros();
         if let Some((marks, audience)) = query.marks_by_type()
-            && self.feed_from_memory(project, &marks, &audience, &reach, &mut fold).await?
+            && let Some(fold) = self.fold_in_memory(project, query, &marks, &audience, &reach, end).await?
         {
             return Ok(fold.finish());
         }
+        let mut fold = FunnelFold::new(query, end);
         let conn = self.events("the events of the steps").await?;
         let mut events = std::pin::pin!(user_events::of_funnel(conn, project.id, query, instants).await?);
         while let Some((user, moment, value)) = events.try_next().await? {
@@ -80,30 +81,35 @@ impl Reader {
         Ok(fold.finish())
     }
 
-    /// Feeds a funnel for which types and users are all that matters, from memory as far as that goes. `false`: there are more
-    /// events than memory has room for, and nothing was done.
-    async fn feed_from_memory(
+    /// A funnel for which types and users are all that matters, from memory as far as that goes. Nothing where there are more
+    /// events than memory has room for.
+    async fn fold_in_memory<'q>(
         &mut self,
         project: &Project,
+        query: &'q FunnelQuery,
         marks: &BTreeMap<&EventType, u32>,
         audience: &Audience,
         reach: &Range<DateTime<Utc>>,
-        fold: &mut FunnelFold<'_>,
-    ) -> Result<bool, StorageError> {
+        end: i64,
+    ) -> Result<Option<FunnelFold<'q>>, StorageError> {
         let types: Vec<&EventType> = marks.keys().copied().collect();
-        let Some(kept) = self.postings(project, &types, None, reach).await? else { return Ok(false) };
+        let Some(kept) = self.postings(project, &types, None, reach).await? else { return Ok(None) };
         let of_types = marks.values().zip(&kept);
         let parts = of_types.flat_map(|(marks, days)| days.iter().map(move |day| (*marks, day)));
         let parts: Vec<(u32, &Posting)> = parts
             .flat_map(|(marks, day)| day.by_value.iter().map(move |(_, posting)| (marks, posting)))
             .collect();
         let (from, to) = (reach.start.timestamp_micros(), reach.end.timestamp_micros());
-        posting::user_by_user(&parts, from, to, |user, moment| {
+        let begin = || FunnelFold::new(query, end);
+        let folds = posting::fold_users(&parts, from, to, begin, |fold, user, moment| {
             if audience.has(user) {
                 fold.push(user, moment, None);
             }
         });
-        Ok(true)
+        Ok(folds.into_iter().reduce(|mut all, fold| {
+            all.absorb(fold);
+            all
+        }))
     }
 
     /// Hands over the selected events within `instants`, user by user.

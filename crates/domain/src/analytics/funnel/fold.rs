@@ -93,6 +93,18 @@ impl<'q> FunnelFold<'q> {
         self.moments.push((moment, place));
     }
 
+    /// Takes in what was made of the events of other users.
+    pub fn absorb(&mut self, mut other: Self) {
+        other.close_user();
+        for (value, tally) in other.values.into_iter().zip(other.tallies) {
+            let place = value.map_or(0, |value| self.place_of(&value));
+            self.tallies.resize_with(self.tallies.len().max(place + 1), Tally::default);
+            if let Some(sum) = self.tallies.get_mut(place) {
+                sum.add(&tally);
+            }
+        }
+    }
+
     /// The answer.
     #[must_use]
     pub fn finish(mut self) -> Funnel {

@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 use anyhow::ensure;
 use millrace_storage::compaction::compact;
 use millrace_storage::database::{Database, PoolSettings};
+use millrace_storage::postings::building::build;
+use millrace_storage::postings::due::look;
 
 use crate::population::store;
 use crate::product::Product;
@@ -26,6 +28,7 @@ struct Limits {
 /// What sets and counts answer.
 const FROM_SETS: Limits = Limits { first: 200.0, warm: Some(10.0), kept: 2.0 };
 const FUNNEL: Limits = Limits { first: 300.0, warm: None, kept: 2.0 };
+const LARGE_FUNNEL: Limits = Limits { first: 1_000.0, warm: Some(300.0), kept: 2.0 };
 const BREAKDOWN: Limits = Limits { first: 1_500.0, warm: None, kept: 2.0 };
 /// The memory of analytics once everything was asked, in MiB.
 const MEMORY: f64 = 256.0;
@@ -47,7 +50,7 @@ enum Asked {
 
 use Asked::{Get, Query};
 
-const QUESTIONS: [Question; 7] = [
+const QUESTIONS: [Question; 8] = [
     Question {
         what: "daily active users, 30 days",
         limits: FROM_SETS,
@@ -105,6 +108,25 @@ const QUESTIONS: [Question; 7] = [
               SELECT (SELECT count(*) FROM one), (SELECT count(*) FROM two), (SELECT count(*) FROM three)",
     },
     Question {
+        what: "large funnel of three steps, 30 days",
+        limits: LARGE_FUNNEL,
+        asked: Query(
+            r#"{"kind": "funnel", "from": "2026-10-01", "to": "2026-10-30", "window": "7d", "steps":
+                [{"event_type": "page_view"}, {"event_type": "added_to_cart"}, {"event_type": "order_completed"}]}"#,
+        ),
+        sql: "WITH one AS (SELECT user_no, min(occurred_at) AS at FROM events
+                           WHERE project_id = $1 AND event_type = 'page_view' GROUP BY 1),
+                   two AS (SELECT one.user_no, one.at AS began, min(events.occurred_at) AS at FROM one JOIN events
+                           ON events.project_id = $1 AND events.event_type = 'added_to_cart'
+                           AND events.user_no = one.user_no AND events.occurred_at > one.at
+                           AND events.occurred_at <= one.at + interval '7 days' GROUP BY 1, 2),
+                   three AS (SELECT DISTINCT two.user_no FROM two JOIN events
+                           ON events.project_id = $1 AND events.event_type = 'order_completed'
+                           AND events.user_no = two.user_no AND events.occurred_at > two.at
+                           AND events.occurred_at <= two.began + interval '7 days')
+              SELECT (SELECT count(*) FROM one), (SELECT count(*) FROM two), (SELECT count(*) FROM three)",
+    },
+    Question {
         what: "users of an event type by a property, 30 days",
         limits: BREAKDOWN,
         asked: Query(
@@ -122,8 +144,15 @@ pub async fn measure(report: &mut Report, events: u64, users: u64) -> anyhow::Re
     report.add("stored by two writers, roll-ups included", events as f64 / loaded.as_secs_f64(), "events/s");
     let pool = Database::new(&product.database.url(), PoolSettings::named("bench"))?;
     while compact(&mut *pool.connection().await?, 500).await? > 0 {}
+    let building = Instant::now();
+    store_postings(&pool).await?;
+    report.add(
+        "postings stored, of so many events",
+        events as f64 / building.elapsed().as_secs_f64(),
+        "events/s",
+    );
     let client = product.database.client().await;
-    for table in ["events", "activity", "event_counts"] {
+    for table in ["events", "activity", "event_counts", "postings"] {
         client.batch_execute(&format!("VACUUM ANALYZE {table}")).await?;
     }
 
@@ -177,6 +206,22 @@ pub async fn measure(report: &mut Report, events: u64, users: u64) -> anyhow::Re
         }
     }
     Ok(())
+}
+
+/// As the worker does when a day has been the same for a while.
+async fn store_postings(pool: &Database) -> anyhow::Result<()> {
+    let mut conn = pool.connection().await?;
+    let mut place = None;
+    loop {
+        let due = look(&mut conn, place, 16).await?;
+        for (day, _) in due.days {
+            build(&mut conn, day.project, &day.event_type, day.start).await?;
+        }
+        place = due.place;
+        if place.is_none() {
+            return Ok(());
+        }
+    }
 }
 
 async fn median(ask: impl AsyncFn() -> anyhow::Result<Duration>) -> anyhow::Result<Duration> {

@@ -119,12 +119,12 @@ impl Measuring<'_> {
         let mut found = Vec::new();
         for (value, posting) in days.iter().flatten().flat_map(|day| &day.by_value) {
             let mut points: BTreeMap<usize, Vec<UserNo>> = BTreeMap::new();
-            for (user, at) in posting.events().filter(|(user, at)| *at < end && audience.has(*user)) {
+            posting.each(|user, at| {
                 let begun = starts.partition_point(|start| *start <= at);
-                if let Some(point) = begun.checked_sub(1) {
+                if let Some(point) = begun.checked_sub(1).filter(|_| at < end && audience.has(user)) {
                     points.entry(point).or_default().push(user);
                 }
-            }
+            });
             found.extend(points.into_iter().map(|(point, mut users)| {
                 let events = u64::try_from(users.len()).unwrap_or(u64::MAX);
                 // A bitmap takes numbers in their order many times faster.
