@@ -40,7 +40,7 @@ impl Reader {
     ) -> Result<Activity, StorageError> {
         let audience = events.audience();
         let parted = match audience {
-            Some(_) => plan::days(project.timezone, zone, instants),
+            Some(_) => plan::days(project.sets_zone, zone, instants),
             None => Parted::of_events(instants),
         };
         let mut found = Activity::default();
@@ -74,8 +74,8 @@ impl Reader {
     ) -> Result<RoaringBitmap, StorageError> {
         let audience = events.audience();
         let parted = match audience {
-            Some(_) => plan::history(project.timezone, end),
-            None => Parted { held: None, rest: vec![DateTime::UNIX_EPOCH..end] },
+            Some(_) => plan::history(project.sets_zone, end),
+            None => Parted::of_events(&(DateTime::UNIX_EPOCH..end)),
         };
         let mut seen = RoaringBitmap::new();
         if let Some(day) = parted.held {
@@ -106,7 +106,7 @@ impl Reader {
         let all = Selection { event: EventSelector::Any, filter: filter.cloned() };
         let audience = all.audience();
         let parted = match audience {
-            Some(_) => plan::users(project.timezone, instants),
+            Some(_) => plan::users(project.sets_zone, instants),
             None => Parted::of_events(instants),
         };
         let mut sets = BTreeMap::<String, RoaringBitmap>::new();

@@ -12,6 +12,7 @@
 
 mod access;
 mod alerts;
+mod another_zone;
 mod api_limits;
 mod asked;
 mod caching;
