@@ -28,7 +28,7 @@ impl Reader {
     ) -> Result<Option<Vec<Vec<Arc<Kept>>>>, StorageError> {
         let starts = days(instants.start, instants.end);
         let conn = self.roll_ups("editions of days").await?;
-        let editions = postings::editions(conn, project.id, types, &starts).await?;
+        let editions = postings::editions(conn, project, types, &starts).await?;
         if !self.memory.postings.have_room_for(editions.iter().flatten().map(|edition| edition.events).sum())
         {
             return Ok(None);

@@ -23,6 +23,7 @@ mod dashboards;
 mod definition;
 mod event_types;
 mod examples;
+mod expired;
 mod faults;
 mod files;
 mod funnels;
