@@ -34,6 +34,8 @@ pub struct Project {
     pub zone_changes: i32,
     /// The zone whose days its sets are of; `None` while they are made anew for another.
     pub sets_zone: Option<TimeZone>,
+    /// Its users have numbers below this.
+    pub users: u32,
     /// Events before this may have been deleted for their age.
     pub events_since: Option<DateTime<Utc>>,
     /// How often such events were.
@@ -51,6 +53,7 @@ struct Row {
     keeps_roll_ups: bool,
     zone_changes: i32,
     sets_changes: i32,
+    next_user_no: i32,
     events_since: Option<DateTime<Utc>>,
     expiries: i64,
 }
@@ -66,6 +69,7 @@ fn parse(row: Row) -> Result<Project, StorageError> {
         keeps_roll_ups: row.keeps_roll_ups,
         zone_changes: row.zone_changes,
         sets_zone: (row.sets_changes == row.zone_changes).then_some(timezone),
+        users: row.next_user_no.unsigned_abs(),
         events_since: row.events_since,
         expiries: row.expiries,
     })

@@ -4,8 +4,10 @@
 use crate::analytics::funnel::Moment;
 use crate::ids::UserNo;
 
-/// Events that are handed over together: as many as fit a few megabytes.
-const AT_ONCE: usize = 4 << 20;
+/// Events that are handed over together.
+const AT_ONCE: usize = 2 << 20;
+/// Bytes of memory that handing over takes at most.
+pub const HANDING_OVER: usize = AT_ONCE * size_of::<Moment>() + (4 << 20);
 /// Users that are counted together to find out how many of them make up [`AT_ONCE`].
 const BLOCK: u32 = 1 << 12;
 

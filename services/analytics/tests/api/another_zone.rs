@@ -5,12 +5,10 @@ use millrace_domain::access::Role;
 use millrace_domain::jobs::{Kind, Status};
 use millrace_storage::jobs::{self, Filter};
 use millrace_testkit::wait;
-use rand::rngs::StdRng;
-use rand::{Rng, SeedableRng};
 use reqwest::Method;
 use serde_json::json;
 
-use crate::chronicle::{invent, tell_in_disorder};
+use crate::chronicle::{chance, invent, tell_in_disorder};
 use crate::generated::{clock, every_question};
 use crate::people::Person;
 use crate::stage::{Project, Stage};
@@ -33,9 +31,7 @@ async fn until_the_rebuilds_have_ended(stage: &Stage, project: &Project) {
 
 #[actix_web::test]
 async fn answers_are_right_while_a_project_moves_to_another_zone_and_back() {
-    let seed = rand::rng().random();
-    println!("seed {seed}");
-    let mut random = StdRng::seed_from_u64(seed);
+    let mut random = chance();
     let stage = Stage::at(clock).await;
     let project = stage.project("UTC").await;
     let owner = Person::member(&stage, project.id, "owner", Role::Owner).await;

@@ -68,15 +68,20 @@ impl Stage {
 
     /// With a clock of its own.
     pub(crate) async fn at(clock: fn() -> DateTime<Utc>) -> Self {
-        Self::build(clock, false).await
+        Self::build(clock, false, 1_000).await
+    }
+
+    /// The same for a long history: questions that depend on the order of events may read as many as they do anywhere.
+    pub(crate) async fn of_many_events(clock: fn() -> DateTime<Utc>) -> Self {
+        Self::build(clock, false, 50_000_000).await
     }
 
     /// With the wires plugged in, which slow it down, and little patience with the database.
     pub(crate) async fn with_wires() -> Self {
-        Self::build(Utc::now, true).await
+        Self::build(Utc::now, true, 1_000).await
     }
 
-    async fn build(clock: fn() -> DateTime<Utc>, wired: bool) -> Self {
+    async fn build(clock: fn() -> DateTime<Utc>, wired: bool, query_events: u64) -> Self {
         let (database, nats, redis) =
             tokio::join!(TestDatabase::create(), TestNats::isolated(), TestRedis::isolated());
         let everything = CancellationToken::new();
@@ -111,7 +116,7 @@ impl Stage {
             replicas: 1,
             statement_timeout: Duration::from_secs(if wired { 1 } else { 20 }),
             answers_kept: Duration::from_secs(10),
-            query_events: 1_000,
+            query_events,
             memory: 64 << 20,
             queries_per_project: 6,
             webhooks: Webhooks { private_allowed: true, patience: Duration::from_secs(5) },
