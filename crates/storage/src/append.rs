@@ -87,13 +87,22 @@ pub struct Appender {
     session: Option<Session>,
     /// Appends that are yet to expect repetitions.
     wary: u8,
+    /// Whether it notes who was active.
+    keeps_sets: bool,
 }
 
 impl Appender {
     /// An appender that connects on its first append.
     #[must_use]
     pub fn new(url: impl Into<String>, statement_timeout: Duration) -> Self {
-        Self { url: url.into(), statement_timeout, session: None, wary: 0 }
+        Self { url: url.into(), statement_timeout, session: None, wary: 0, keeps_sets: true }
+    }
+
+    /// One that leaves out who was active, to measure what that costs. Nothing but a benchmark may use it: sets that are
+    /// not kept are wrong until they are rebuilt.
+    #[must_use]
+    pub fn without_sets(self) -> Self {
+        Self { keeps_sets: false, ..self }
     }
 
     /// Stores the events that are not stored yet and counts exactly those, durably: when this returns, the commit is
@@ -139,7 +148,7 @@ impl Appender {
 
         let mut way = if self.wary == 0 { Way::Copy } else { Way::InsertNew };
         let mut appended = loop {
-            match writing::store(session, &rows, way).await? {
+            match writing::store(session, &rows, way, self.keeps_sets).await? {
                 Written::All(appended) => break appended,
                 Written::Repetition => {
                     self.wary = WARY_APPENDS;

@@ -14,6 +14,7 @@ use millrace_domain::text::{EventType, PropertyName};
 
 use crate::counts::parse_count;
 use crate::error::StorageError;
+use crate::projects::Project;
 use crate::raw::user_no;
 use crate::selected::Statement;
 
@@ -27,13 +28,16 @@ const SINCE_1970: i64 = 946_684_800_000_000;
 /// Which events of a type a day has: two that are equal were read from the same rows.
 ///
 /// Whoever stores events, or deletes some, changes rows of `event_counts` in the same transaction, and a row that is
-/// changed has another `xmin`. So this is exact, and costs a row for each quarter of an hour.
+/// changed has another `xmin`. So this is exact, and costs a row for each quarter of an hour. But for events that go for
+/// their age: their counts may stay, and the project counts how often that happens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Edition {
     /// How many events.
     pub events: u64,
     /// What the rows that count them look like.
     pub rows: i64,
+    /// How often events of the project have gone for their age, if some of this day may have.
+    pub expiries: i64,
 }
 
 /// The fields of an [`Edition`], of rows of `event_counts`.
@@ -47,7 +51,7 @@ const EDITION: &str = "sum(count)::bigint AS events,
 /// When the database fails.
 pub async fn editions(
     conn: &mut AsyncPgConnection,
-    project: ProjectId,
+    project: &Project,
     types: &[&EventType],
     starts: &[DateTime<Utc>],
 ) -> Result<Vec<Vec<Edition>>, StorageError> {
@@ -71,7 +75,7 @@ pub async fn editions(
         .sql(") AS day, ")
         .sql(EDITION)
         .sql(" FROM event_counts WHERE project_id = ")
-        .bind::<sql_types::Uuid, _>(project.0)
+        .bind::<sql_types::Uuid, _>(project.id.0)
         .sql(" AND event_type = ANY(")
         .bind::<sql_types::Array<sql_types::Text>, _>(names)
         .sql(") AND bucket >= ")
@@ -86,7 +90,10 @@ pub async fn editions(
         let day = usize::try_from(row.day).ok().and_then(|day| day.checked_sub(1));
         let edition = place.zip(day).and_then(|(place, day)| editions.get_mut(place)?.get_mut(day));
         if let Some(edition) = edition {
-            *edition = Edition { events: parse_count(row.events)?, rows: row.rows };
+            let start = day.and_then(|day| starts.get(day));
+            let aged = start.zip(project.events_since).is_some_and(|(start, since)| *start < since);
+            let expiries = if aged { project.expiries } else { 0 };
+            *edition = Edition { events: parse_count(row.events)?, rows: row.rows, expiries };
         }
     }
     Ok(editions)

@@ -42,28 +42,33 @@ pub(crate) async fn leave_sets_alone(
     Ok(lock.locked)
 }
 
-/// The events that a project still has, and the roll-ups of which are made from them, are from this time on.
-/// Whoever changes the time holds the lock that this takes, for as long as the transaction lasts.
-pub(crate) async fn lock_events_since(
+/// What roll-ups are made from, and for which zone.
+#[derive(Clone, Copy, Debug, QueryableByName)]
+pub(crate) struct Books {
+    /// The events that the project still has, and the roll-ups of which are made from them, are from this time on.
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    events_since: Option<DateTime<Utc>>,
+    /// How often it has got another zone.
+    #[diesel(sql_type = Integer)]
+    zone_changes: i32,
+}
+
+/// The books of a project. Whoever changes the time holds the lock that this takes, for as long as the transaction lasts.
+pub(crate) async fn lock_books(
     conn: &mut AsyncPgConnection,
     project: ProjectId,
-) -> Result<Option<DateTime<Utc>>, StorageError> {
-    #[derive(QueryableByName)]
-    struct Row {
-        #[diesel(sql_type = Nullable<Timestamptz>)]
-        events_since: Option<DateTime<Utc>>,
-    }
+) -> Result<Books, StorageError> {
     diesel::sql_query("SELECT pg_advisory_xact_lock(hashtextextended('books' || $1::text, 0))")
         .bind::<SqlUuid, _>(project.0)
         .execute(conn)
         .await?;
     // A statement of its own: it must see what whoever held the lock before has committed.
-    let row: Option<Row> = diesel::sql_query("SELECT events_since FROM projects WHERE id = $1")
+    let books = diesel::sql_query("SELECT events_since, zone_changes FROM projects WHERE id = $1")
         .bind::<SqlUuid, _>(project.0)
         .get_result(conn)
         .await
         .optional()?;
-    Ok(row.ok_or(StorageError::UnknownProject(project))?.events_since)
+    books.ok_or(StorageError::UnknownProject(project))
 }
 
 /// The time that events and roll-ups of a project cover.
@@ -120,7 +125,7 @@ pub async fn recount(
     note: Note<'_>,
 ) -> Result<u64, StorageError> {
     conn.transaction(async |conn| {
-        let since = lock_events_since(conn, project).await?;
+        let since = lock_books(conn, project).await?.events_since;
         let from = since.map_or(instants.start, |since| since.max(instants.start));
         let corrected = diesel::sql_query(
             "WITH recount AS
@@ -155,17 +160,18 @@ pub async fn recount(
 }
 
 /// Replaces the sets of one local day by what the events say, in one transaction. A day of which events have been
-/// dropped stays as it is. Returns how many sets the day has.
+/// dropped stays as it is. Returns how many sets the day has; `None`, and nothing was done, when the project has got
+/// another zone since it had got one `zone_changes` times.
 ///
 /// # Errors
 /// When the database fails, or the job is not held.
 pub async fn replace_sets(
     conn: &mut AsyncPgConnection,
     project: ProjectId,
-    zone: TimeZone,
+    (zone, zone_changes): (TimeZone, i32),
     day: NaiveDate,
     note: Note<'_>,
-) -> Result<u64, StorageError> {
+) -> Result<Option<u64>, StorageError> {
     #[derive(QueryableByName)]
     struct Part {
         #[diesel(sql_type = Text)]
@@ -174,12 +180,15 @@ pub async fn replace_sets(
         part: i64,
     }
     conn.transaction(async |conn| {
-        let since = lock_events_since(conn, project).await?;
+        let books = lock_books(conn, project).await?;
+        if books.zone_changes != zone_changes {
+            return Ok(None);
+        }
         let next = day.succ_opt().unwrap_or(day);
         let instants = zone.day_start(day)..zone.day_start(next);
-        if since.is_some_and(|since| instants.start < since) {
+        if books.events_since.is_some_and(|since| instants.start < since) {
             note.write(conn).await?;
-            return Ok(0);
+            return Ok(Some(0));
         }
         diesel::sql_query("SELECT pg_advisory_xact_lock(hashtextextended('activity' || $1::text, 0))")
             .bind::<SqlUuid, _>(project.0)
@@ -220,9 +229,27 @@ pub async fn replace_sets(
             .await?;
         }
         note.write(conn).await?;
-        Ok(count)
+        Ok(Some(count))
     })
     .await
+}
+
+/// Every set of a project has been replaced since it had got another zone `zone_changes` times, and appends use that
+/// zone: the sets can be read. `false` when it has got another one meanwhile.
+///
+/// # Errors
+/// When the database fails.
+pub async fn sets_are_made(
+    conn: &mut AsyncPgConnection,
+    project: ProjectId,
+    zone_changes: i32,
+) -> Result<bool, StorageError> {
+    let made = diesel::sql_query("UPDATE projects SET sets_changes = $2 WHERE id = $1 AND zone_changes = $2")
+        .bind::<SqlUuid, _>(project.0)
+        .bind::<Integer, _>(zone_changes)
+        .execute(conn)
+        .await?;
+    Ok(made > 0)
 }
 
 /// Who did what within `instants`; under the empty text, who did anything.

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::error::StorageError;
 use crate::postings::stored;
-use crate::rebuild::lock_events_since;
+use crate::rebuild::lock_books;
 
 /// How long a project keeps its events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,7 +68,7 @@ pub async fn announce(
     cutoff: DateTime<Utc>,
 ) -> Result<(), StorageError> {
     conn.transaction(async |conn| {
-        lock_events_since(conn, project).await?;
+        lock_books(conn, project).await?;
         diesel::sql_query("UPDATE projects SET events_since = greatest(events_since, $2) WHERE id = $1")
             .bind::<SqlUuid, _>(project.0)
             .bind::<Timestamptz, _>(cutoff)
@@ -89,13 +89,19 @@ pub async fn drop_chunks(conn: &mut AsyncPgConnection, cutoff: DateTime<Utc>) ->
         #[diesel(sql_type = BigInt)]
         chunks: i64,
     }
-    let row: Row = diesel::sql_query(
-        "SELECT count(*) AS chunks FROM drop_chunks('events', older_than => $1::timestamptz)",
-    )
-    .bind::<Timestamptz, _>(cutoff)
-    .get_result(conn)
-    .await?;
-    Ok(row.chunks.unsigned_abs())
+    conn.transaction(async |conn| {
+        let row: Row = diesel::sql_query(
+            "SELECT count(*) AS chunks FROM drop_chunks('events', older_than => $1::timestamptz)",
+        )
+        .bind::<Timestamptz, _>(cutoff)
+        .get_result(conn)
+        .await?;
+        if row.chunks > 0 {
+            diesel::sql_query("UPDATE projects SET expiries = expiries + 1").execute(conn).await?;
+        }
+        Ok(row.chunks.unsigned_abs())
+    })
+    .await
 }
 
 /// Deletes at most `limit` of a project's events before `cutoff`, and returns how many.
@@ -108,19 +114,29 @@ pub async fn delete_events(
     cutoff: DateTime<Utc>,
     limit: i64,
 ) -> Result<u64, StorageError> {
-    let deleted = diesel::sql_query(
-        "WITH chosen AS MATERIALIZED
+    conn.transaction(async |conn| {
+        let deleted = diesel::sql_query(
+            "WITH chosen AS MATERIALIZED
              (SELECT event_id, occurred_at FROM events WHERE project_id = $1 AND occurred_at < $2 LIMIT $3)
          DELETE FROM events USING chosen
          WHERE events.project_id = $1 AND events.event_id = chosen.event_id
            AND events.occurred_at = chosen.occurred_at",
-    )
-    .bind::<SqlUuid, _>(project.0)
-    .bind::<Timestamptz, _>(cutoff)
-    .bind::<BigInt, _>(limit)
-    .execute(conn)
-    .await?;
-    Ok(u64::try_from(deleted).unwrap_or(u64::MAX))
+        )
+        .bind::<SqlUuid, _>(project.0)
+        .bind::<Timestamptz, _>(cutoff)
+        .bind::<BigInt, _>(limit)
+        .execute(conn)
+        .await?;
+        if deleted > 0 {
+            // Last: appends that make new users wait for this row.
+            diesel::sql_query("UPDATE projects SET expiries = expiries + 1 WHERE id = $1")
+                .bind::<SqlUuid, _>(project.0)
+                .execute(conn)
+                .await?;
+        }
+        Ok(u64::try_from(deleted).unwrap_or(u64::MAX))
+    })
+    .await
 }
 
 /// Deletes a project's counts before `cutoff` and its sets before `day`.

@@ -23,7 +23,7 @@ pub struct KeptSets {
 #[derive(Debug)]
 struct Kept {
     edition: (i64, i64),
-    users: RoaringBitmap,
+    users: Arc<RoaringBitmap>,
 }
 
 impl KeptSets {
@@ -36,17 +36,18 @@ impl KeptSets {
         Self { kept }
     }
 
-    /// Looks at a day, if it is kept in this edition. Whether it was.
-    pub fn with(&self, project: ProjectId, day: &EditionOfDay, look: impl FnOnce(&RoaringBitmap)) -> bool {
+    /// A day, if it is kept in this edition.
+    #[must_use]
+    pub fn get(&self, project: ProjectId, day: &EditionOfDay) -> Option<Arc<RoaringBitmap>> {
         let key = (project, day.event_type.clone(), day.day);
         let kept = self.kept.get(&key).filter(|kept| kept.edition == day.edition);
         let result = if kept.is_some() { "hit" } else { "miss" };
         metrics::counter!("cache_requests_total", "tier" => "sets", "result" => result).increment(1);
-        kept.map(|kept| look(&kept.users)).is_some()
+        kept.map(|kept| kept.users.clone())
     }
 
     /// Keeps a day.
-    pub fn put(&self, project: ProjectId, day: &EditionOfDay, users: RoaringBitmap) {
+    pub fn put(&self, project: ProjectId, day: &EditionOfDay, users: Arc<RoaringBitmap>) {
         let key = (project, day.event_type.clone(), day.day);
         self.kept.insert(key, Arc::new(Kept { edition: day.edition, users }));
     }

@@ -199,7 +199,8 @@ where
     let connection = state.database.connection().await?;
     let waited = started.elapsed();
     let (now, limits) = ((state.clock)(), state.limits);
-    let memory = Memory { postings: state.postings.clone(), sets: state.sets.clone() };
+    let memory =
+        Memory { postings: state.postings.clone(), sets: state.sets.clone(), work: state.work.clone() };
     let (runtime, span) = (Handle::current(), Span::current());
     let explain = explain.then_some(waited);
     let work = move || {

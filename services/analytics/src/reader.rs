@@ -14,6 +14,7 @@ use crate::errors::AnalyticsError;
 use crate::kept_sets::KeptSets;
 use crate::plan::Source;
 use crate::postings::Postings;
+use crate::working_memory::{Room, WorkingMemory};
 
 mod active;
 mod cohorts;
@@ -60,6 +61,8 @@ pub struct Memory {
     pub postings: Postings,
     /// Who was active on which days.
     pub sets: KeptSets,
+    /// Room for what this question reads.
+    pub work: WorkingMemory,
 }
 
 /// A project's data as of one moment. It notes what it was read from.
@@ -73,6 +76,8 @@ pub struct Reader {
     source: Source,
     parts: Vec<Part>,
     reading: Option<(&'static str, Source, Instant)>,
+    /// Room that is taken until the question is answered.
+    rooms: Vec<Room>,
 }
 
 impl Reader {
@@ -96,6 +101,7 @@ impl Reader {
             source: Source::default(),
             parts: Vec::new(),
             reading: None,
+            rooms: Vec::new(),
         })
     }
 
@@ -107,6 +113,30 @@ impl Reader {
         self.note();
         self.snapshot.close().await?;
         Ok(Account { source: self.source, parts: self.parts })
+    }
+
+    /// Room for so many bytes, which whoever asks is about to read.
+    ///
+    /// # Errors
+    /// When there is too little.
+    pub async fn room(&self, bytes: u64) -> Result<Room, AnalyticsError> {
+        self.memory.work.room(bytes).await
+    }
+
+    /// What a question may take that does with less as well.
+    #[must_use]
+    pub fn quarter_of_memory(&self) -> u64 {
+        self.memory.work.bytes() / 4
+    }
+
+    /// Room for so many bytes until the question is answered.
+    ///
+    /// # Errors
+    /// When there is too little.
+    pub async fn keep_room(&mut self, bytes: u64) -> Result<(), AnalyticsError> {
+        let room = self.room(bytes).await?;
+        self.rooms.push(room);
+        Ok(())
     }
 
     /// The local day of `zone` that has not ended yet.

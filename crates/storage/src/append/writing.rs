@@ -72,6 +72,7 @@ pub(super) async fn store(
     session: &mut Session,
     rows: &[Numbered<'_>],
     way: Way,
+    keeps_sets: bool,
 ) -> Result<Written, StorageError> {
     let Session { client, statements, .. } = session;
     let mut transaction = client.transaction().await?;
@@ -98,7 +99,7 @@ pub(super) async fn store(
             rows.iter().filter(|row| keys.contains(&key(&row.new))).collect()
         }
     };
-    let appended = counting::count(&transaction, statements, &fresh, &zones).await?;
+    let appended = counting::count(&transaction, statements, &fresh, &zones, keeps_sets).await?;
     transaction.commit().await?;
     Ok(Written::All(Appended { refused, ..appended }))
 }

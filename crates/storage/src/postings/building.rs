@@ -17,6 +17,7 @@ use millrace_domain::text::EventType;
 use super::stored::{self, Day};
 use super::{Edition, editions};
 use crate::error::StorageError;
+use crate::projects::{self, Project};
 use crate::raw::user_no;
 
 /// A day with more events of a type than this is left to be read from the events: its postings would be held in the
@@ -42,13 +43,15 @@ pub async fn build(
     let Some((edition, parts)) = read? else { return Ok(false) };
     conn.transaction(async |conn| {
         stored::begin_storing(conn, project).await?;
-        let stands = edition_of(conn, project, event_type, bounds).await? == edition;
-        if !stands || !has_all_events(conn, project, start).await? {
-            return Ok(false);
+        let Some(project) = projects::find(conn, project).await? else { return Ok(false) };
+        let stands = edition_of(conn, &project, event_type, bounds).await? == edition;
+        // Of the days from which events have gone for their age none is stored: they may go without their counts.
+        let is_whole = project.events_since.is_none_or(|since| since <= start);
+        if stands && is_whole {
+            let day = Day { event_type: event_type.clone(), start, edition };
+            stored::replace(conn, project.id, &day, &parts).await?;
         }
-        let day = Day { event_type: event_type.clone(), start, edition };
-        stored::replace(conn, project, &day, &parts).await?;
-        Ok(true)
+        Ok(stands && is_whole)
     })
     .await
 }
@@ -82,7 +85,8 @@ async fn read(
     if !lock.locked {
         return Ok(None);
     }
-    let edition = edition_of(conn, project, event_type, bounds).await?;
+    let Some(of) = projects::find(conn, project).await? else { return Ok(None) };
+    let edition = edition_of(conn, &of, event_type, bounds).await?;
     if !(1..=MOST_EVENTS).contains(&edition.events) {
         return Ok(None);
     }
@@ -107,31 +111,10 @@ async fn read(
 
 async fn edition_of(
     conn: &mut AsyncPgConnection,
-    project: ProjectId,
+    project: &Project,
     event_type: &EventType,
     bounds: [DateTime<Utc>; 2],
 ) -> Result<Edition, StorageError> {
     let editions = editions(conn, project, &[event_type], &bounds).await?;
     Ok(editions.into_iter().flatten().next().unwrap_or_default())
-}
-
-/// Whether no event from `start` on may have gone for its age: such events go without their counts, so no edition says so.
-async fn has_all_events(
-    conn: &mut AsyncPgConnection,
-    project: ProjectId,
-    start: DateTime<Utc>,
-) -> Result<bool, StorageError> {
-    #[derive(QueryableByName)]
-    struct Row {
-        #[diesel(sql_type = Bool)]
-        has_all: bool,
-    }
-    let row: Option<Row> =
-        diesel::sql_query("SELECT coalesce(events_since <= $2, true) AS has_all FROM projects WHERE id = $1")
-            .bind::<SqlUuid, _>(project.0)
-            .bind::<Timestamptz, _>(start)
-            .get_result(conn)
-            .await
-            .optional()?;
-    Ok(row.is_some_and(|row| row.has_all))
 }

@@ -60,7 +60,7 @@ pub async fn look(
     let days: Vec<Day> = diesel::sql_query(
         "WITH RECURSIVE days AS (
              (SELECT project_id, (bucket AT TIME ZONE 'UTC')::date AS day FROM event_counts
-              WHERE $1::uuid IS NULL OR (project_id, bucket) >= ($1, ($2::date + 1)::timestamp AT TIME ZONE 'UTC')
+              WHERE (project_id, bucket) >= ($1, coalesce(($2::date + 1)::timestamp AT TIME ZONE 'UTC', '-infinity'))
               ORDER BY project_id, bucket LIMIT 1)
              UNION ALL
              SELECT later.* FROM days CROSS JOIN LATERAL
@@ -69,7 +69,7 @@ pub async fn look(
                   ORDER BY project_id, bucket LIMIT 1) AS later)
          SELECT project_id, day FROM days LIMIT $3",
     )
-    .bind::<Nullable<SqlUuid>, _>(after.map(|place| place.project))
+    .bind::<SqlUuid, _>(after.map_or(Uuid::nil(), |place| place.project))
     .bind::<Nullable<Date>, _>(after.map(|place| place.day))
     .bind::<BigInt, _>(limit)
     .load(conn)

@@ -3,23 +3,46 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use millrace_domain::text::{EventType, PropertyName};
-use millrace_storage::error::StorageError;
 use millrace_storage::postings::stored::{self, Day};
-use millrace_storage::postings::{self, Edition};
+use millrace_storage::postings::{self, ByValue, Edition};
 use millrace_storage::projects::Project;
 
 use super::Reader;
+use crate::errors::AnalyticsError;
 use crate::plan::Source;
-use crate::postings::{Kept, Key, days};
+use crate::postings::{Kept, Key, Postings, PostingsRoom, days};
 
-/// A day of a type with its postings, once they are found.
-struct Wanted<'a> {
-    event_type: &'a EventType,
-    start: DateTime<Utc>,
+/// Bytes that an event takes on its way here, as it comes and as it is put in order.
+const ARRIVING: u64 = 56;
+
+/// A day of a type.
+struct Wanted {
+    key: Key,
     edition: Edition,
-    kept: Option<Arc<Kept>>,
+    found: Found,
+}
+
+/// Its postings, or room for them.
+enum Found {
+    Kept(Arc<Kept>),
+    Missing(PostingsRoom),
+}
+
+impl Wanted {
+    fn is_missing(&self) -> bool {
+        matches!(self.found, Found::Missing(_))
+    }
+
+    /// Keeps what was found in the room that was taken for it.
+    fn fill(&mut self, postings: &Postings, by_value: ByValue) {
+        let room = match &mut self.found {
+            Found::Kept(_) => return,
+            Found::Missing(room) => std::mem::take(room),
+        };
+        self.found = Found::Kept(postings.put(self.key.clone(), self.edition, by_value, room));
+    }
 }
 
 impl Reader {
@@ -27,29 +50,34 @@ impl Reader {
     /// property if one is given. Nothing where memory has no room for them, or there are too many values.
     ///
     /// # Errors
-    /// When the database fails.
+    /// When the database fails, or there is no room.
     pub async fn postings(
         &mut self,
         project: &Project,
         types: &[&EventType],
         property: Option<&PropertyName>,
         instants: &Range<DateTime<Utc>>,
-    ) -> Result<Option<Vec<Vec<Arc<Kept>>>>, StorageError> {
+    ) -> Result<Option<Vec<Vec<Arc<Kept>>>>, AnalyticsError> {
         let starts = days(instants.start, instants.end);
         let conn = self.roll_ups("editions of days").await?;
-        let editions = postings::editions(conn, project.id, types, &starts).await?;
+        let editions = postings::editions(conn, project, types, &starts).await?;
         if !self.memory.postings.have_room_for(editions.iter().flatten().map(|edition| edition.events).sum())
         {
             return Ok(None);
         }
-        let mut wanted: Vec<Vec<Wanted<'_>>> = Vec::new();
-        for (event_type, editions) in types.iter().zip(&editions) {
-            let days = starts.iter().zip(editions).filter(|(_, edition)| edition.events > 0);
+        let mut wanted: Vec<Vec<Wanted>> = Vec::new();
+        for (event_type, editions) in types.iter().zip(editions) {
             let mut of_type = Vec::new();
-            for (start, edition) in days {
-                let key = key(project, event_type, property, *start);
-                let kept = self.memory.postings.get(&key, *edition).await;
-                of_type.push(Wanted { event_type, start: *start, edition: *edition, kept });
+            for (start, edition) in starts.iter().zip(editions).filter(|(_, edition)| edition.events > 0) {
+                let key = (project.id, (*event_type).clone(), property.cloned(), *start);
+                let found = match self.memory.postings.get(&key, edition) {
+                    Some(kept) => Found::Kept(kept),
+                    None => match self.memory.postings.room(edition.events, property.is_some()) {
+                        Some(room) => Found::Missing(room),
+                        None => return Ok(None),
+                    },
+                };
+                of_type.push(Wanted { key, edition, found });
             }
             wanted.push(of_type);
         }
@@ -63,32 +91,32 @@ impl Reader {
         }
         self.source = Source::Raw;
         self.begin("events in memory", Source::Raw).await?;
-        let found = |of_type: Vec<Wanted<'_>>| of_type.into_iter().filter_map(|day| day.kept).collect();
-        Ok(Some(wanted.into_iter().map(found).collect()))
+        let kept = |day: Wanted| match day.found {
+            Found::Kept(kept) => Some(kept),
+            Found::Missing(_) => None,
+        };
+        Ok(Some(wanted.into_iter().map(|of_type| of_type.into_iter().filter_map(kept).collect()).collect()))
     }
 
     /// Finds those that are stored as they are.
     async fn find_stored(
         &mut self,
         project: &Project,
-        wanted: &mut [Vec<Wanted<'_>>],
-    ) -> Result<(), StorageError> {
-        let mut missing: Vec<_> = wanted.iter_mut().flatten().filter(|day| day.kept.is_none()).collect();
-        if missing.is_empty() {
+        wanted: &mut [Vec<Wanted>],
+    ) -> Result<(), AnalyticsError> {
+        let mut missing: Vec<_> = wanted.iter_mut().flatten().filter(|day| day.is_missing()).collect();
+        let asked = missing.iter().map(|day| {
+            let (_, event_type, _, start) = &day.key;
+            Day { event_type: event_type.clone(), start: *start, edition: day.edition }
+        });
+        let asked: Vec<Day> = asked.collect();
+        if asked.is_empty() {
             return Ok(());
         }
-        let asked = |day: &&mut Wanted<'_>| Day {
-            event_type: day.event_type.clone(),
-            start: day.start,
-            edition: day.edition,
-        };
-        let asked: Vec<Day> = missing.iter().map(asked).collect();
         let conn = self.begin("stored postings", Source::Raw).await?;
         let found = stored::load(conn, project.id, &asked).await?;
         for (day, parts) in missing.iter_mut().zip(found).filter(|(_, parts)| !parts.is_empty()) {
-            let key = key(project, day.event_type, None, day.start);
-            let by_value = parts.into_iter().map(|part| (None, part)).collect();
-            day.kept = Some(self.memory.postings.put(key, day.edition, by_value).await);
+            day.fill(&self.memory.postings, parts.into_iter().map(|part| (None, part)).collect());
         }
         Ok(())
     }
@@ -98,37 +126,27 @@ impl Reader {
         &mut self,
         project: &Project,
         property: Option<&PropertyName>,
-        of_type: &mut [Wanted<'_>],
-    ) -> Result<bool, StorageError> {
+        of_type: &mut [Wanted],
+    ) -> Result<bool, AnalyticsError> {
         // Days that are missing in a row are read at once.
-        for run in of_type.chunk_by_mut(|one, next| one.kept.is_none() && next.kept.is_none()) {
+        for run in of_type.chunk_by_mut(|one, next| one.is_missing() && next.is_missing()) {
             let (Some(first), Some(last)) = (run.first(), run.last()) else { continue };
-            if first.kept.is_some() {
+            if !first.is_missing() {
                 continue;
             }
-            let event_type = first.event_type;
-            let bounds = days(first.start, last.start + DAY);
+            let largest = run.iter().map(|day| day.edition.events).max().unwrap_or(0);
+            let _arriving = self.room(largest.saturating_mul(ARRIVING)).await?;
+            let ((_, event_type, _, start), (.., end)) = (&first.key, &last.key);
+            let bounds = days(*start, *end + TimeDelta::days(1));
             let conn = self.events("the users and times of events").await?;
             let loaded = postings::load(conn, project.id, event_type, property, &bounds).await?;
             let Some(loaded) = loaded else { return Ok(false) };
             for (start, by_value) in bounds.iter().zip(loaded) {
-                if let Some(day) = run.iter_mut().find(|day| day.start == *start) {
-                    let key = key(project, event_type, property, *start);
-                    day.kept = Some(self.memory.postings.put(key, day.edition, by_value).await);
+                if let Some(day) = run.iter_mut().find(|day| day.key.3 == *start) {
+                    day.fill(&self.memory.postings, by_value);
                 }
             }
         }
         Ok(true)
     }
-}
-
-const DAY: chrono::TimeDelta = chrono::TimeDelta::days(1);
-
-fn key(
-    project: &Project,
-    event_type: &EventType,
-    property: Option<&PropertyName>,
-    day: DateTime<Utc>,
-) -> Key {
-    (project.id, event_type.clone(), property.cloned(), day)
 }

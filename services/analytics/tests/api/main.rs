@@ -12,6 +12,7 @@
 
 mod access;
 mod alerts;
+mod another_zone;
 mod api_limits;
 mod asked;
 mod caching;
@@ -20,8 +21,10 @@ mod cohorts;
 mod dashboard_data;
 mod dashboards;
 mod definition;
+mod definitions_page;
 mod event_types;
 mod examples;
+mod expired;
 mod faults;
 mod files;
 mod funnels;
@@ -30,6 +33,7 @@ mod insights;
 mod killed;
 mod language;
 mod limits;
+mod memory;
 mod openapi;
 mod parameters;
 mod people;

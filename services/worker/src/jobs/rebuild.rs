@@ -1,11 +1,11 @@
 //! The roll-ups of a project, made from its events anew: first the counts, a day (UTC) at a time, then the sets, a local
 //! day at a time. Events keep coming meanwhile, and answers stay right: what a day's roll-ups say is replaced in one
-//! transaction.
+//! transaction. The sets of a project that has got another zone are of use when all of them are replaced, and not before.
 
 use chrono::{DateTime, Datelike, Days, NaiveDate, NaiveTime, TimeDelta, Utc};
 use millrace_domain::analytics::time_zone::TimeZone;
 use millrace_domain::jobs::{Progress, Report};
-use millrace_storage::projects;
+use millrace_storage::projects::{self, Project};
 use millrace_storage::rebuild::{self, Span};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -21,8 +21,11 @@ struct Checkpoint {
     counts: DaysLeft,
     /// The local days whose sets are replaced; the first is the next one.
     sets: DaysLeft,
-    /// The zone whose days they are. The project may get another meanwhile, and another rebuild with it.
+    /// The zone whose days they are.
     timezone: TimeZone,
+    /// How often the project had got another zone by then. It may once more meanwhile, and another rebuild with it.
+    #[serde(default)]
+    zone_changes: i32,
     /// The time that answers are about that have to be worked out anew.
     first: DateTime<Utc>,
     last: DateTime<Utc>,
@@ -54,7 +57,8 @@ impl DaysLeft {
 }
 
 impl Checkpoint {
-    fn begin(span: Span, timezone: TimeZone) -> Self {
+    fn begin(span: Span, project: &Project) -> Self {
+        let Project { timezone, zone_changes, .. } = *project;
         let counts = DaysLeft { next: span.first.date_naive(), last: span.last.date_naive() };
         let (first, last) = (timezone.local_day(span.first), timezone.local_day(span.last));
         // Sets may be on days of a zone that the project had before.
@@ -64,7 +68,17 @@ impl Checkpoint {
         };
         let total = counts.left() + sets.left();
         let (first, last) = (span.first, span.last);
-        Self { counts, sets, timezone, first, last, total, buckets_corrected: 0, sets_written: 0 }
+        Self {
+            counts,
+            sets,
+            timezone,
+            zone_changes,
+            first,
+            last,
+            total,
+            buckets_corrected: 0,
+            sets_written: 0,
+        }
     }
 
     fn progress(&self) -> Progress {
@@ -86,9 +100,11 @@ pub async fn run(work: &Work) -> Result<Report, JobError> {
             let found = projects::find(&mut conn, project).await?;
             let found = found.ok_or_else(|| JobError::Failed("the project does not exist".to_owned()))?;
             let Some(span) = rebuild::span(&mut conn, project).await? else {
+                // Whatever is stored from here on is of the days of this zone.
+                rebuild::sets_are_made(&mut conn, project, found.zone_changes).await?;
                 return Ok(json!({"days": 0, "buckets_corrected": 0, "sets_written": 0}));
             };
-            Checkpoint::begin(span, found.timezone)
+            Checkpoint::begin(span, &found)
         }
     };
     while let Some(day) = at.counts.step() {
@@ -103,8 +119,15 @@ pub async fn run(work: &Work) -> Result<Report, JobError> {
     while let Some(day) = at.sets.step() {
         let noted = error::json(&at)?;
         let note = work.hold.note(&noted, at.progress());
-        at.sets_written += rebuild::replace_sets(&mut conn, project, at.timezone, day, note).await?;
+        let days = (at.timezone, at.zone_changes);
+        let Some(sets) = rebuild::replace_sets(&mut conn, project, days, day, note).await? else {
+            return Ok(superseded());
+        };
+        at.sets_written += sets;
         work.hold.tell(at.progress()).await;
+    }
+    if !rebuild::sets_are_made(&mut conn, project, at.zone_changes).await? {
+        return Ok(superseded());
     }
     drop(conn);
     renew_versions(work, project, at.first, at.last).await;
@@ -113,4 +136,9 @@ pub async fn run(work: &Work) -> Result<Report, JobError> {
         "days": at.total, "buckets_corrected": at.buckets_corrected, "sets_written": at.sets_written,
         "timezone": at.timezone,
     }))
+}
+
+/// The project has got another zone: the job that came with it does all of this again.
+fn superseded() -> Report {
+    json!({"superseded": true})
 }

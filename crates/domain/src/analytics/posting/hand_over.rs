@@ -12,7 +12,7 @@ use crate::analytics::funnel::Moment;
 use crate::ids::UserNo;
 
 /// Events that are put in order together, if one user has no more.
-const AT_ONCE: usize = 1 << 20;
+const AT_ONCE: usize = 1 << 18;
 /// Threads that fold one question's events.
 const MOST_THREADS: usize = 4;
 /// With fewer events than this for each, threads take longer to begin than to fold.
