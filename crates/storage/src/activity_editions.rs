@@ -106,6 +106,9 @@ pub async fn load(
     if days.is_empty() {
         return Ok(());
     }
+    if days.is_empty() {
+        return Ok(());
+    }
     let types: Vec<String> = days.iter().map(|day| day.event_type.clone()).collect();
     let dates: Vec<NaiveDate> = days.iter().map(|day| day.day).collect();
     let mut parts = Statement::new("SELECT place, users FROM unnest(")

@@ -18,6 +18,14 @@ const OVERHEAD: usize = 256;
 #[derive(Clone, Debug)]
 pub struct KeptSets {
     kept: Cache<(ProjectId, String, NaiveDate), Arc<Kept>>,
+    unions: Cache<(ProjectId, String, NaiveDate, NaiveDate), Arc<KeptUnion>>,
+}
+
+/// Who was active at all from one day to another.
+#[derive(Debug)]
+struct KeptUnion {
+    days: Vec<EditionOfDay>,
+    users: Arc<RoaringBitmap>,
 }
 
 #[derive(Debug)]
@@ -30,10 +38,19 @@ impl KeptSets {
     /// None yet; at most `budget` bytes of them.
     #[must_use]
     pub fn new(budget: u64) -> Self {
-        let weight = |kept: &Kept| u32::try_from(OVERHEAD + kept.users.serialized_size()).unwrap_or(u32::MAX);
-        let kept =
-            Cache::builder().weigher(move |_, kept: &Arc<Kept>| weight(kept)).max_capacity(budget).build();
-        Self { kept }
+        let weight = |users: &RoaringBitmap, days: usize| {
+            u32::try_from(OVERHEAD * days + users.serialized_size()).unwrap_or(u32::MAX)
+        };
+        let for_unions = budget / 4;
+        let kept = Cache::builder()
+            .weigher(move |_, kept: &Arc<Kept>| weight(&kept.users, 1))
+            .max_capacity(budget - for_unions)
+            .build();
+        let unions = Cache::builder()
+            .weigher(move |_, kept: &Arc<KeptUnion>| weight(&kept.users, kept.days.len() + 1))
+            .max_capacity(for_unions)
+            .build();
+        Self { kept, unions }
     }
 
     /// A day, if it is kept in this edition.
@@ -51,4 +68,23 @@ impl KeptSets {
         let key = (project, day.event_type.clone(), day.day);
         self.kept.insert(key, Arc::new(Kept { edition: day.edition, users }));
     }
+
+    /// The union of the sets of these days of one type, by day, if it is kept and each of them has its edition.
+    #[must_use]
+    pub fn union(&self, project: ProjectId, days: &[EditionOfDay]) -> Option<Arc<RoaringBitmap>> {
+        let kept = self.unions.get(&stretch(project, days)?).filter(|kept| kept.days == days);
+        kept.map(|kept| kept.users.clone())
+    }
+
+    /// Keeps the union of the sets of these days of one type, by day.
+    pub fn put_union(&self, project: ProjectId, days: &[EditionOfDay], users: Arc<RoaringBitmap>) {
+        if let Some(key) = stretch(project, days) {
+            self.unions.insert(key, Arc::new(KeptUnion { days: days.to_vec(), users }));
+        }
+    }
+}
+
+fn stretch(project: ProjectId, days: &[EditionOfDay]) -> Option<(ProjectId, String, NaiveDate, NaiveDate)> {
+    let (first, last) = (days.first()?, days.last()?);
+    Some((project, first.event_type.clone(), first.day, last.day))
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, NaiveDate, Utc};
 use millrace_domain::analytics::time_zone::TimeZone;
 use millrace_domain::ids::ProjectId;
-use millrace_storage::database::Connection;
+use millrace_storage::database::{Connection, Database};
 use millrace_storage::error::StorageError;
 use millrace_storage::projects::{self, Project};
 use millrace_storage::snapshot::Snapshot;
@@ -21,6 +21,7 @@ mod cohorts;
 mod counted;
 mod in_memory;
 mod in_order;
+mod unions;
 
 /// A question that has taken no longer may go on as if it had just begun.
 const NEGLIGIBLE: Duration = Duration::from_millis(250);
@@ -69,6 +70,7 @@ pub struct Memory {
 #[derive(Debug)]
 pub struct Reader {
     snapshot: Snapshot,
+    database: Database,
     now: DateTime<Utc>,
     opened: Instant,
     limits: Limits,
@@ -81,12 +83,14 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// Looks at the database as it is, at a time that is taken to be `now`.
+    /// Looks at the database as it is, at a time that is taken to be `now`. There may be connections to spare for what
+    /// takes long.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn open(
         connection: Connection,
+        database: Database,
         now: DateTime<Utc>,
         limits: Limits,
         memory: Memory,
@@ -94,6 +98,7 @@ impl Reader {
         let snapshot = Snapshot::open(connection).await?;
         Ok(Self {
             snapshot,
+            database,
             now,
             opened: Instant::now(),
             limits,

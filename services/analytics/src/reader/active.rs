@@ -143,18 +143,14 @@ impl Reader {
             Some(_) => plan::users(project.sets_zone, instants),
             None => Parted::of_events(instants),
         };
-        let mut sets = BTreeMap::<String, RoaringBitmap>::new();
+        let mut sets = BTreeMap::new();
         if let Some(days) = parted.held {
             let names: Vec<&str> = types.iter().map(EventType::as_str).collect();
-            let within = days.from()..days.end();
-            self.sets("activity sets", project, &names, within, |day, users| {
-                *sets.entry(day.event_type.clone()).or_default() |= users.as_ref();
-            })
-            .await?;
+            sets = self.unions("activity sets", project, &names, days.from()..days.end()).await?;
         }
         let mut users = Vec::new();
         for event_type in types {
-            let held = sets.remove(event_type.as_str()).unwrap_or_default();
+            let held = sets.remove(event_type.as_str()).map(Arc::unwrap_or_clone).unwrap_or_default();
             let mut set = audience.as_ref().map_or_else(RoaringBitmap::new, |audience| audience.among(held));
             let events = Selection { event: EventSelector::Type(event_type.clone()), ..all.clone() };
             for rest in &parted.rest {
@@ -173,17 +169,27 @@ impl Reader {
         project: &Project,
         types: &[&str],
         days: Range<NaiveDate>,
+        take: impl FnMut(&EditionOfDay, &Arc<RoaringBitmap>),
+    ) -> Result<(), StorageError> {
+        let conn = self.roll_ups(what).await?;
+        let days = activity_editions::editions(conn, project.id, types, days.start, days.end).await?;
+        self.each_set(project, days, take).await
+    }
+
+    /// Hands over the sets of these days, in no order, as part of the read that has begun.
+    pub(super) async fn each_set(
+        &mut self,
+        project: &Project,
+        mut days: Vec<EditionOfDay>,
         mut take: impl FnMut(&EditionOfDay, &Arc<RoaringBitmap>),
     ) -> Result<(), StorageError> {
         let kept = self.memory.sets.clone();
-        let conn = self.roll_ups(what).await?;
-        let mut missing = activity_editions::editions(conn, project.id, types, days.start, days.end).await?;
-        missing.retain(|day| {
+        days.retain(|day| {
             let users = kept.get(project.id, day);
             users.iter().for_each(|users| take(day, users));
             users.is_none()
         });
-        activity_editions::load(conn, project.id, &missing, |day, users| {
+        activity_editions::load(&mut self.snapshot, project.id, &days, |day, users| {
             let users = Arc::new(users);
             take(day, &users);
             kept.put(project.id, day, users);

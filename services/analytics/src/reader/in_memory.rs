@@ -4,6 +4,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::future::join;
+use millrace_domain::ids::ProjectId;
 use millrace_domain::text::{EventType, PropertyName};
 use millrace_storage::postings::stored::{self, Day};
 use millrace_storage::postings::{self, ByValue, Edition};
@@ -16,6 +18,9 @@ use crate::postings::{Kept, Key, Postings, PostingsRoom, days};
 
 /// Bytes that an event takes on its way here, as it comes and as it is put in order.
 const ARRIVING: u64 = 56;
+
+/// Events that are worth a second connection.
+const WORTH_TWO: u64 = 100_000;
 
 /// A day of a type.
 struct Wanted {
@@ -134,12 +139,13 @@ impl Reader {
             if !first.is_missing() {
                 continue;
             }
+            // A day on each of two connections.
             let largest = run.iter().map(|day| day.edition.events).max().unwrap_or(0);
-            let _arriving = self.room(largest.saturating_mul(ARRIVING)).await?;
+            let _arriving = self.room(largest.saturating_mul(2 * ARRIVING)).await?;
             let ((_, event_type, _, start), (.., end)) = (&first.key, &last.key);
             let bounds = days(*start, *end + TimeDelta::days(1));
-            let conn = self.events("the users and times of events").await?;
-            let loaded = postings::load(conn, project.id, event_type, property, &bounds).await?;
+            let middle = middle(run).and_then(|day| bounds.iter().position(|start| *start == day));
+            let loaded = self.load(project.id, event_type, property, &bounds, middle).await?;
             let Some(loaded) = loaded else { return Ok(false) };
             for (start, by_value) in bounds.iter().zip(loaded) {
                 if let Some(day) = run.iter_mut().find(|day| day.key.3 == *start) {
@@ -149,4 +155,47 @@ impl Reader {
         }
         Ok(true)
     }
+
+    /// Reads postings from the events: those after the `middle` of the days, where there is one, on another connection, if
+    /// there is one to spare.
+    async fn load(
+        &mut self,
+        project: ProjectId,
+        event_type: &EventType,
+        property: Option<&PropertyName>,
+        bounds: &[DateTime<Utc>],
+        middle: Option<usize>,
+    ) -> Result<Option<Vec<ByValue>>, AnalyticsError> {
+        let halves = middle.and_then(|middle| Some((bounds.get(..=middle)?, bounds.get(middle..)?)));
+        let spare = match halves {
+            Some(_) => self.database.spare_connection().await,
+            None => None,
+        };
+        let conn = self.events("the users and times of events").await?;
+        let (Some((early, late)), Some(spare)) = (halves, spare) else {
+            return Ok(postings::load(conn, project, event_type, property, bounds).await?);
+        };
+        let mut other = conn.share(spare).await?;
+        let early = postings::load(conn, project, event_type, property, early);
+        let late = postings::load(&mut other, project, event_type, property, late);
+        let (early, late) = join(early, late).await;
+        other.close().await?;
+        Ok(early?.zip(late?).map(|(mut all, late)| {
+            all.extend(late);
+            all
+        }))
+    }
+}
+
+/// The day before which there are about as many events as after; nothing where there are so few that one connection does
+/// it as soon.
+fn middle(days: &[Wanted]) -> Option<DateTime<Utc>> {
+    let events: u64 = days.iter().map(|day| day.edition.events).sum();
+    let mut before = 0;
+    let mut after = days.iter().skip_while(|day| {
+        before += day.edition.events;
+        2 * before <= events
+    });
+    let middle = after.next().filter(|_| events >= WORTH_TWO)?.key.3;
+    (days.first()?.key.3 < middle).then_some(middle)
 }
