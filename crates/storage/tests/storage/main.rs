@@ -17,5 +17,6 @@ mod jobs;
 mod json;
 mod mails;
 mod migrations;
+mod postings;
 mod projects;
 mod sessions;

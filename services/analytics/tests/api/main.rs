@@ -38,6 +38,7 @@ mod openapi;
 mod parameters;
 mod people;
 mod periods;
+mod postings;
 mod questions;
 mod receiver;
 mod schema;

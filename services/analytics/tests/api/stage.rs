@@ -21,6 +21,8 @@ use millrace_storage::api_keys::{self, NewApiKey};
 use millrace_storage::append::Appender;
 use millrace_storage::compaction;
 use millrace_storage::database::{Connection, Database, PoolSettings};
+use millrace_storage::postings::building::build;
+use millrace_storage::postings::due;
 use millrace_testkit::database::TestDatabase;
 use millrace_testkit::nats::TestNats;
 use millrace_testkit::proxy::ChaosProxy;
@@ -215,6 +217,15 @@ impl Stage {
     pub(crate) async fn compact(&self) {
         let mut connection = self.connection().await;
         while compaction::compact(&mut connection, 1_000).await.unwrap() > 0 {}
+    }
+
+    /// Stores who did what when, of every day of which it is not stored as it is.
+    pub(crate) async fn store_postings(&self) {
+        let mut connection = self.connection().await;
+        let due = due::look(&mut connection, None, 10_000).await.unwrap();
+        for (day, _) in due.days {
+            assert!(build(&mut connection, day.project, &day.event_type, day.start).await.unwrap());
+        }
     }
 
     /// A question without credentials, to be changed and sent.
