@@ -6,7 +6,7 @@ CREATE TABLE postings (
     project_id uuid NOT NULL,
     event_type text NOT NULL,
     day        date NOT NULL,
-    part       integer NOT NULL,
+    part       integer NOT NULL,                -- the number of its first block of users
     events     bigint NOT NULL,
     rows       bigint NOT NULL,
     body       bytea NOT NULL,

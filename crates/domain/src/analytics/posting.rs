@@ -147,6 +147,13 @@ impl Posting {
         self.body.len()
     }
 
+    /// The number of the first block of users; nothing where there is none. Postings of some events that were cut into
+    /// [`Parts`] follow each other by it.
+    #[must_use]
+    pub fn first_block(&self) -> Option<u32> {
+        self.blocks().next().map(|block| block.number)
+    }
+
     fn blocks(&self) -> impl Iterator<Item = Block<'_>> {
         Blocks::of(&self.body).into_iter().flatten()
     }

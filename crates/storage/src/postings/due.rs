@@ -106,7 +106,7 @@ async fn of_day(
                AND coalesce(events_since <= $2::timestamp AT TIME ZONE 'UTC', true))
            AND NOT EXISTS (SELECT FROM postings AS stored
                WHERE stored.project_id = $1 AND stored.event_type = present.event_type AND stored.day = $2
-                 AND stored.part = 0 AND stored.events = present.events AND stored.rows = present.rows)",
+                 AND stored.events = present.events AND stored.rows = present.rows)",
     ))
     .bind::<SqlUuid, _>(project)
     .bind::<Date, _>(day)

@@ -104,7 +104,8 @@ pub(super) async fn replace(
         .bind::<Date, _>(date)
         .execute(conn)
         .await?;
-    for (part, posting) in (0i32..).zip(parts) {
+    for posting in parts {
+        let Some(part) = posting.first_block().and_then(|block| i32::try_from(block).ok()) else { continue };
         diesel::sql_query(
             "INSERT INTO postings (project_id, event_type, day, part, events, rows, body)
              VALUES ($1, $2, $3, $4, $5, $6, $7)",
