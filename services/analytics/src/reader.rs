@@ -21,6 +21,7 @@ mod cohorts;
 mod counted;
 mod in_memory;
 mod in_order;
+mod in_slices;
 mod unions;
 
 /// A question that has taken no longer may go on as if it had just begun.

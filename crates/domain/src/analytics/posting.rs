@@ -38,7 +38,7 @@ use thiserror::Error;
 use crate::ids::UserNo;
 use block::{Block, Blocks};
 
-pub use hand_over::{HANDING_OVER, fold_users, user_by_user};
+pub use hand_over::{HANDING_OVER, fold_users, threads, user_by_user};
 pub use parts::Parts;
 
 const VERSION: u8 = 1;
@@ -152,6 +152,12 @@ impl Posting {
     #[must_use]
     pub fn first_block(&self) -> Option<u32> {
         self.blocks().next().map(|block| block.number)
+    }
+
+    /// The number of the last block of users.
+    #[must_use]
+    pub fn last_block(&self) -> Option<u32> {
+        self.blocks().last().map(|block| block.number)
     }
 
     fn blocks(&self) -> impl Iterator<Item = Block<'_>> {

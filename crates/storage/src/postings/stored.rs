@@ -6,7 +6,7 @@ use diesel::pg::{Pg, PgValue};
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Binary, Date, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
-use futures_util::TryStreamExt;
+use futures_util::{Stream, TryStreamExt};
 use millrace_domain::analytics::posting::Posting;
 use millrace_domain::ids::ProjectId;
 use millrace_domain::text::EventType;
@@ -45,6 +45,30 @@ pub async fn load(
     project: ProjectId,
     days: &[Day],
 ) -> Result<Vec<Vec<Posting>>, StorageError> {
+    let mut found = vec![Vec::new(); days.len()];
+    let mut parts = stream(conn, project, days).await?;
+    while let Some((place, posting)) = parts.try_next().await? {
+        if let Some(parts) = found.get_mut(place) {
+            parts.push(posting);
+        }
+    }
+    for (parts, day) in found.iter().zip(days).filter(|(parts, _)| !parts.is_empty()) {
+        let events: usize = parts.iter().map(Posting::len).sum();
+        check_whole(u64::try_from(events).unwrap_or(u64::MAX), std::slice::from_ref(day))?;
+    }
+    Ok(found)
+}
+
+/// The parts of those of these days that are stored in their editions, each with the place of its day, in the order of
+/// their first blocks.
+///
+/// # Errors
+/// When the database fails, or what is stored cannot be read.
+pub async fn stream<'c>(
+    conn: &'c mut AsyncPgConnection,
+    project: ProjectId,
+    days: &[Day],
+) -> Result<impl Stream<Item = Result<(usize, Posting), StorageError>> + Unpin + use<'c>, StorageError> {
     #[derive(QueryableByName)]
     struct Row {
         #[diesel(sql_type = BigInt)]
@@ -52,11 +76,57 @@ pub async fn load(
         #[diesel(sql_type = Binary)]
         body: Body,
     }
+    let rows = of_days(Statement::new("SELECT place, body"), project, days)
+        .sql(" ORDER BY part")
+        .stream::<Row>(conn)
+        .await?;
+    Ok(rows.map_ok(|Row { place, body: Body(posting) }| {
+        (usize::try_from(place - 1).unwrap_or(usize::MAX), posting)
+    }))
+}
+
+/// Whether each of these days is stored in its edition.
+///
+/// # Errors
+/// When the database fails.
+pub async fn has_all(
+    conn: &mut AsyncPgConnection,
+    project: ProjectId,
+    days: &[Day],
+) -> Result<bool, StorageError> {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = BigInt)]
+        days: i64,
+    }
+    let rows: Vec<Row> =
+        of_days(Statement::new("SELECT count(DISTINCT place) AS days"), project, days).load(conn).await?;
+    Ok(rows.first().is_some_and(|row| usize::try_from(row.days).ok() == Some(days.len())))
+}
+
+/// Whether so many events are all of these days.
+///
+/// # Errors
+/// When they are not: nobody may be told less than there is.
+pub fn check_whole(events: u64, days: &[Day]) -> Result<(), StorageError> {
+    let expected: u64 = days.iter().map(|day| day.edition.events).sum();
+    if events == expected {
+        return Ok(());
+    }
+    let of = days.first().map(|day| format!("{} on {}", day.event_type, day.start)).unwrap_or_default();
+    Err(StorageError::Corrupt(format!(
+        "{events} of {expected} events are in the stored postings from {of} on"
+    )))
+}
+
+/// The rest of a statement from its `FROM` on: the parts of these days in their editions, with the place of each day.
+fn of_days<'a>(statement: Statement<'a>, project: ProjectId, days: &[Day]) -> Statement<'a> {
     let types: Vec<String> = days.iter().map(|day| day.event_type.to_string()).collect();
     let dates: Vec<NaiveDate> = days.iter().map(|day| day.start.date_naive()).collect();
     let counts: Vec<i64> = days.iter().map(|day| events(day.edition)).collect();
     let editions: Vec<i64> = days.iter().map(|day| day.edition.rows).collect();
-    let mut rows = Statement::new("SELECT place, body FROM unnest(")
+    statement
+        .sql(" FROM unnest(")
         .bind::<Array<Text>, _>(types)
         .sql(", ")
         .bind::<Array<Date>, _>(dates)
@@ -69,25 +139,6 @@ pub async fn load(
              JOIN postings USING (event_type, day, events, rows) WHERE project_id = ",
         )
         .bind::<SqlUuid, _>(project.0)
-        .stream::<Row>(conn)
-        .await?;
-    let mut found = vec![Vec::new(); days.len()];
-    while let Some(Row { place, body: Body(posting) }) = rows.try_next().await? {
-        let parts = usize::try_from(place - 1).ok().and_then(|place| found.get_mut(place));
-        if let Some(parts) = parts {
-            parts.push(posting);
-        }
-    }
-    for (parts, day) in found.iter().zip(days) {
-        let events: usize = parts.iter().map(Posting::len).sum();
-        if !parts.is_empty() && u64::try_from(events).ok() != Some(day.edition.events) {
-            let Day { event_type, start, .. } = day;
-            return Err(StorageError::Corrupt(format!(
-                "the postings of {event_type} on {start} are not whole"
-            )));
-        }
-    }
-    Ok(found)
 }
 
 /// Puts the postings of a day in the place of those that were stored before, in a transaction that the caller begins.

@@ -134,6 +134,11 @@ impl Reader {
         {
             return Ok(fold.finish());
         }
+        if let Some((marks, audience)) = query.marks_by_type()
+            && let Some(fold) = self.fold_in_slices(project, (query, end), &marks, &audience, &reach).await?
+        {
+            return Ok(fold.finish());
+        }
         let mut fold = FunnelFold::new(query, end);
         let mut room = Growing::begin(self, events).await?;
         let conn = self.events("the events of the steps").await?;
@@ -167,16 +172,13 @@ impl Reader {
             .flat_map(|(marks, day)| day.by_value.iter().map(move |(_, posting)| (marks, posting)))
             .collect();
         let (from, to) = (reach.start.timestamp_micros(), reach.end.timestamp_micros());
-        let begin = || FunnelFold::new(query, end);
-        let folds = posting::fold_users(&parts, from, to, begin, |fold, user, moment| {
+        let mut folds = folds(query, end);
+        posting::fold_users(&mut folds, &parts, &(0..u32::MAX), &(from..to), |fold, user, moment| {
             if audience.has(user) {
                 fold.push(user, moment, None);
             }
         });
-        Ok(folds.into_iter().reduce(|mut all, fold| {
-            all.absorb(fold);
-            all
-        }))
+        Ok(all(folds))
     }
 
     /// Hands over the selected events within `instants`, user by user. Returns the room that what was made of them is in.
@@ -200,4 +202,17 @@ impl Reader {
         }
         Ok(room.room)
     }
+}
+
+/// A fold for each thread.
+pub(super) fn folds(query: &FunnelQuery, end: i64) -> Vec<FunnelFold<'_>> {
+    (0..posting::threads()).map(|_| FunnelFold::new(query, end)).collect()
+}
+
+/// What all threads have folded.
+pub(super) fn all<'q>(folds: Vec<FunnelFold<'q>>) -> Option<FunnelFold<'q>> {
+    folds.into_iter().reduce(|mut all, fold| {
+        all.absorb(fold);
+        all
+    })
 }

@@ -2,7 +2,6 @@
 
 use std::num::NonZero;
 use std::ops::Range;
-use std::panic;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
@@ -13,7 +12,6 @@ use crate::ids::UserNo;
 
 /// Events that are put in order together, if one user has no more.
 const AT_ONCE: usize = 1 << 18;
-/// Threads that fold one question's events.
 const MOST_THREADS: usize = 4;
 /// With fewer events than this for each, threads take longer to begin than to fold.
 const EVENTS_OF_A_THREAD: usize = 50_000;
@@ -30,37 +28,42 @@ pub fn user_by_user(postings: &[(u32, &Posting)], from: i64, to: i64, mut take: 
     }
 }
 
-/// Folds the events from `from` until before `to`, user by user, each with the marks of its posting, on as many threads
-/// as there are cores. Each fold has all events of its users, and together they have all users.
+/// How many threads fold one question's events: as many as there are cores, up to a few.
+#[must_use]
+pub fn threads() -> usize {
+    thread::available_parallelism().map_or(1, NonZero::get).min(MOST_THREADS)
+}
+
+/// Folds the events within `instants` of the users of some `blocks`, user by user, each with the marks of its posting: a
+/// thread for each of `folds`, of which one gets all events of a user.
 pub fn fold_users<F: Send>(
+    folds: &mut [F],
     postings: &[(u32, &Posting)],
-    from: i64,
-    to: i64,
-    begin: impl Fn() -> F + Sync,
+    blocks: &Range<u32>,
+    instants: &Range<i64>,
     take: impl Fn(&mut F, UserNo, Moment) + Sync,
-) -> Vec<F> {
-    let blocks = by_number(postings);
+) {
+    let mut found = by_number(postings);
+    found.retain(|(_, block)| blocks.contains(&block.number));
+    let events: usize = found.iter().map(|(_, block)| block.events).sum();
     let units: Vec<&[(u32, Block<'_>)]> =
-        blocks.chunk_by(|(_, one), (_, other)| one.number == other.number).collect();
+        found.chunk_by(|(_, one), (_, other)| one.number == other.number).collect();
     let next = AtomicUsize::new(0);
-    let work = || {
-        let (mut fold, mut order) = (begin(), Order::default());
+    let work = |fold: &mut F| {
+        let mut order = Order::default();
         while let Some(blocks) = units.get(next.fetch_add(1, Ordering::Relaxed)) {
-            order.hand_over(blocks, &(from..to), |user, moment| take(&mut fold, user, moment));
+            order.hand_over(blocks, instants, |user, moment| take(fold, user, moment));
         }
-        fold
     };
-    let events: usize = postings.iter().map(|(_, posting)| posting.len()).sum();
-    let cores = thread::available_parallelism().map_or(1, NonZero::get);
-    let threads = cores.min(MOST_THREADS).min(events / EVENTS_OF_A_THREAD).min(units.len());
+    let work = &work;
+    let enough = (events / EVENTS_OF_A_THREAD).clamp(1, units.len().max(1));
+    let Some((first, others)) = folds.split_first_mut() else { return };
     thread::scope(|scope| {
-        let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
-        let mut folds = vec![work()];
-        for other in others {
-            folds.push(other.join().unwrap_or_else(|panic| panic::resume_unwind(panic)));
+        for fold in others.iter_mut().take(enough - 1) {
+            scope.spawn(move || work(fold));
         }
-        folds
-    })
+        work(first);
+    });
 }
 
 fn by_number<'p>(postings: &[(u32, &'p Posting)]) -> Vec<(u32, Block<'p>)> {

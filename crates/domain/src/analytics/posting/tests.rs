@@ -99,10 +99,14 @@ fn parts_are_cut_between_blocks_of_users() {
 fn threads_share_users() {
     let events = crowd();
     let posting = posting(&events);
-    let folds = fold_users(&[(3, &posting)], 0, i64::MAX, Vec::new, |fold, user, moment| {
-        assert_eq!(moment.marks, 3);
-        fold.push((user, moment.at));
-    });
+    let mut folds = vec![Events::new(); 3];
+    // Some of the users, then the others.
+    for blocks in [0..1, 1..u32::MAX] {
+        fold_users(&mut folds, &[(3, &posting)], &blocks, &(0..i64::MAX), |fold, user, moment| {
+            assert_eq!(moment.marks, 3);
+            fold.push((user, moment.at));
+        });
+    }
     for fold in &folds {
         assert!(fold.is_sorted_by_key(|(user, _)| *user), "all events of a user come together");
     }
