@@ -4,6 +4,9 @@
 //! replaced whenever events of that month are stored. Whoever keeps an answer keeps it under what the hash said
 //! *before* the data were read; whoever stores events replaces the values *after* the commit and before anybody is told
 //! that they are stored. So an answer that is found under the present values has missed nothing.
+//!
+//! What answers depend on beside events, such as the project's zone, has the value of the month before all others. It
+//! belongs to every version.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
@@ -83,6 +86,14 @@ impl DataVersions {
         self.link.with(async |connection| pipe.query_async::<()>(connection).await).await
     }
 
+    /// Something has changed that every answer about the project may depend on.
+    ///
+    /// # Errors
+    /// When Redis is away: answers that are kept may be given again until they expire.
+    pub async fn renew_all(&self, project: ProjectId) -> Result<(), CacheError> {
+        self.renew(&BTreeMap::from([(project, BTreeSet::from([Month::FIRST]))])).await
+    }
+
     /// The version of what is stored of these months.
     ///
     /// # Errors
@@ -93,7 +104,8 @@ impl DataVersions {
         let all: BTreeMap<i32, String> =
             self.link.with(async |connection| all.query_async(connection).await).await?;
         let mut digest = Sha256::new();
-        for (month, version) in all.range(months.start().0..=months.end().0) {
+        let common = all.get_key_value(&Month::FIRST.0).filter(|_| *months.start() > Month::FIRST);
+        for (month, version) in common.into_iter().chain(all.range(months.start().0..=months.end().0)) {
             digest.update(month.to_be_bytes());
             digest.update(version);
         }

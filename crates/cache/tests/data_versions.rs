@@ -41,4 +41,6 @@ async fn a_version_changes_with_the_months_that_it_is_of_and_with_no_others() {
     }
     let all = versions.of(shop, Month::FIRST..=Month::LAST).await.unwrap();
     assert_ne!(all, autumn(shop).await);
+    versions.renew_all(shop).await.unwrap();
+    assert!(!known.contains(&autumn(shop).await), "what concerns all of them shows");
 }

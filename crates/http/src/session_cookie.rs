@@ -84,10 +84,6 @@ pub fn others(line: &[u8]) -> Option<Cow<'_, str>> {
     (!others.is_empty()).then(|| others.join("; ").into())
 }
 
-fn text(line: &HeaderValue) -> Option<&str> {
-    line.to_str().ok()
-}
-
 fn pairs(line: &str) -> impl Iterator<Item = &str> {
     line.split(';').map(str::trim).filter(|pair| !pair.is_empty())
 }

@@ -4,12 +4,15 @@
 //! everything read. Folding a set of a million users takes tens of microseconds on the thread that awaits the answer.
 
 use chrono::NaiveDate;
+use diesel::pg::Pg;
 use diesel::prelude::*;
+use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::sql_types;
-use diesel_async::AsyncPgConnection;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use futures_util::TryStreamExt;
 use millrace_domain::ids::ProjectId;
 use roaring::RoaringBitmap;
+use uuid::Uuid;
 
 use crate::activity::Users;
 use crate::error::StorageError;
@@ -41,35 +44,46 @@ pub async fn editions(
     from: NaiveDate,
     end: NaiveDate,
 ) -> Result<Vec<EditionOfDay>, StorageError> {
-    #[derive(QueryableByName)]
-    struct Row {
-        #[diesel(sql_type = sql_types::Text)]
-        event_type: String,
-        #[diesel(sql_type = sql_types::Date)]
-        day: NaiveDate,
-        #[diesel(sql_type = sql_types::BigInt)]
-        parts: i64,
-        #[diesel(sql_type = sql_types::BigInt)]
-        rows: i64,
-    }
-    let types: Vec<String> = types.iter().map(|name| (*name).to_owned()).collect();
-    let rows: Vec<Row> = Statement::new(
-        "SELECT event_type, day, count(*) AS parts, bit_xor(hashint8extended(xmin::text::bigint, part)) AS rows
-         FROM activity WHERE project_id = ",
-    )
-    .bind::<sql_types::Uuid, _>(project.0)
-    .sql(" AND event_type = ANY(")
-    .bind::<sql_types::Array<sql_types::Text>, _>(types)
-    .sql(") AND day >= ")
-    .bind::<sql_types::Date, _>(from)
-    .sql(" AND day < ")
-    .bind::<sql_types::Date, _>(end)
-    .sql(" GROUP BY 1, 2")
-    .load(conn)
-    .await?;
-    let edition =
-        |Row { event_type, day, parts, rows }| EditionOfDay { event_type, day, edition: (parts, rows) };
+    let editions = Editions { project: project.0, types, from, end };
+    let rows: Vec<(String, NaiveDate, i64, i64)> = editions.load(conn).await?;
+    let edition = |(event_type, day, parts, rows)| EditionOfDay { event_type, day, edition: (parts, rows) };
     Ok(rows.into_iter().map(edition).collect())
+}
+
+/// Asked with every question about sets, so it stays prepared: its text is always the same.
+struct Editions<'a> {
+    project: Uuid,
+    types: &'a [&'a str],
+    from: NaiveDate,
+    end: NaiveDate,
+}
+
+impl QueryId for Editions<'_> {
+    type QueryId = Editions<'static>;
+
+    const HAS_STATIC_QUERY_ID: bool = true;
+}
+
+impl Query for Editions<'_> {
+    type SqlType = (sql_types::Text, sql_types::Date, sql_types::BigInt, sql_types::BigInt);
+}
+
+impl QueryFragment<Pg> for Editions<'_> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_sql(
+            "SELECT event_type, day, count(*), bit_xor(hashint8extended(xmin::text::bigint, part))
+             FROM activity WHERE project_id = ",
+        );
+        out.push_bind_param::<sql_types::Uuid, _>(&self.project)?;
+        out.push_sql(" AND event_type = ANY(");
+        out.push_bind_param::<sql_types::Array<sql_types::Text>, _>(&self.types)?;
+        out.push_sql(") AND day >= ");
+        out.push_bind_param::<sql_types::Date, _>(&self.from)?;
+        out.push_sql(" AND day < ");
+        out.push_bind_param::<sql_types::Date, _>(&self.end)?;
+        out.push_sql(" GROUP BY 1, 2");
+        Ok(())
+    }
 }
 
 /// Hands over who was active on each of these days, one day after the other.
@@ -88,6 +102,12 @@ pub async fn load(
         place: i64,
         #[diesel(sql_type = sql_types::Binary)]
         users: Users,
+    }
+    if days.is_empty() {
+        return Ok(());
+    }
+    if days.is_empty() {
+        return Ok(());
     }
     let types: Vec<String> = days.iter().map(|day| day.event_type.clone()).collect();
     let dates: Vec<NaiveDate> = days.iter().map(|day| day.day).collect();

@@ -93,13 +93,15 @@ pub struct Appender {
     session: Option<Session>,
     /// Appends that are yet to expect repetitions.
     wary: u8,
+    /// Whether it notes who was active.
+    keeps_sets: bool,
 }
 
 impl Appender {
     /// An appender that connects on its first append.
     #[must_use]
     pub fn new(url: impl Into<String>, statement_timeout: Duration) -> Self {
-        Self { url: url.into(), statement_timeout, slots: None, session: None, wary: 0 }
+        Self { url: url.into(), statement_timeout, slots: None, session: None, wary: 0, keeps_sets: true }
     }
 
     /// The same, taking turns: only so many append to the database at the same time, all workers together.
@@ -130,6 +132,13 @@ impl Appender {
             self.session = Some(session);
         }
         Ok(())
+    }
+
+    /// One that leaves out who was active, to measure what that costs. Nothing but a benchmark may use it: sets that are
+    /// not kept are wrong until they are rebuilt.
+    #[must_use]
+    pub fn without_sets(self) -> Self {
+        Self { keeps_sets: false, ..self }
     }
 
     /// Stores the events that are not stored yet and counts exactly those, durably: when this returns, the commit is
@@ -184,7 +193,7 @@ impl Appender {
         let rows = numbers::resolve(&mut session.client, &session.statements, rows).await?;
 
         let way = if self.wary == 0 { Way::Copy } else { Way::InsertNew };
-        let mut appended = writing::store(session, &rows, way).await?;
+        let mut appended = writing::store(session, &rows, way, self.keeps_sets).await?;
         let stored: u64 = appended.by_message.values().sum();
         let told = stored + appended.refused.len() as u64;
         appended.duplicates = u64::try_from(events.len()).unwrap_or(u64::MAX).saturating_sub(told);

@@ -27,7 +27,7 @@ impl TypeCount {
     }
 }
 
-fn parse_type(stored: &str) -> Result<EventType, StorageError> {
+pub(crate) fn parse_type(stored: &str) -> Result<EventType, StorageError> {
     EventType::parse(stored).map_err(|e| StorageError::Corrupt(format!("event type {stored:?} {e}")))
 }
 

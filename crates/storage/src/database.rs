@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use deadpool::managed::Timeouts;
 use diesel_async::pooled_connection::deadpool::{Object, Pool};
 use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig};
 use diesel_async::{AsyncConnection, AsyncPgConnection, SimpleAsyncConnection};
@@ -100,6 +101,18 @@ impl Database {
         metrics::gauge!("database_pool_connections").set(u32::try_from(status.size).unwrap_or(u32::MAX));
         metrics::gauge!("database_pool_waiting").set(u32::try_from(status.waiting).unwrap_or(u32::MAX));
         Ok(self.pool.get().await?)
+    }
+
+    /// A connection for whoever has one already, if more than half of them are free: whoever holds one must not wait for
+    /// another, nor take the last.
+    pub async fn spare_connection(&self) -> Option<Connection> {
+        let status = self.pool.status();
+        let used = status.size.saturating_sub(status.available);
+        if 2 * (used + 1) > status.max_size {
+            return None;
+        }
+        let at_once = Timeouts { wait: Some(Duration::ZERO), ..self.pool.timeouts() };
+        self.pool.timeout_get(&at_once).await.ok()
     }
 
     /// Whether the database answers.

@@ -1,4 +1,5 @@
-//! Deleting a user: what is stored of theirs goes, what is counted of theirs is taken off the counts.
+//! Deleting a user: what is stored of theirs goes, what is counted of theirs is taken off the counts. Stored
+//! postings that have them in it go with their events, and are made anew from those of the others.
 //!
 //! Events carry the number of their user, which an append looks up before it inserts. Whoever deletes must not come
 //! between the two, or events would be stored under a number that is nobody's. So every append holds its numbers, all
@@ -17,6 +18,7 @@ use tokio_postgres::Client;
 
 use crate::error::StorageError;
 use crate::jobs::holding::{Holding, Note};
+use crate::postings::stored::stop_storing;
 
 /// Holds the numbers of users for one append; the lock goes with the connection.
 pub(crate) async fn hold_numbers(client: &Client) -> Result<(), StorageError> {
@@ -96,6 +98,7 @@ pub async fn delete_events(
     note: impl Fn(&Deleted) -> (Value, Progress) + Send + Sync,
 ) -> Result<Deleted, StorageError> {
     conn.transaction(async |conn| {
+        stop_storing(conn, project).await?;
         let deleted = take_off(conn, project, user, limit).await?;
         if let Some((first, last)) = deleted.between {
             sweep_counts(conn, project, first, last).await?;
@@ -139,7 +142,11 @@ async fn take_off(
               SELECT $1, time_bucket('15 minutes', occurred_at) AS bucket, event_type, -count(*) FROM gone
               GROUP BY bucket, event_type ORDER BY bucket, event_type COLLATE \"C\"
               ON CONFLICT (project_id, bucket, event_type)
-              DO UPDATE SET count = event_counts.count + excluded.count)
+              DO UPDATE SET count = event_counts.count + excluded.count),
+         unsaid AS
+             (DELETE FROM postings USING
+                  (SELECT DISTINCT event_type, (occurred_at AT TIME ZONE 'UTC')::date AS day FROM gone) AS days
+              WHERE postings.project_id = $1 AND postings.event_type = days.event_type AND postings.day = days.day)
          SELECT count(*) AS events, min(occurred_at) AS first, max(occurred_at) AS last FROM gone",
     )
     .bind::<SqlUuid, _>(project.0)

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use diesel::pg::data_types::PgTimestamp;
 use diesel::prelude::*;
 use diesel::sql_types;
-use diesel_async::AsyncPgConnection;
+use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 use futures_util::TryStreamExt;
 use millrace_domain::analytics::posting::Posting;
 use millrace_domain::ids::ProjectId;
@@ -14,8 +14,13 @@ use millrace_domain::text::{EventType, PropertyName};
 
 use crate::counts::parse_count;
 use crate::error::StorageError;
+use crate::projects::Project;
 use crate::raw::user_no;
 use crate::selected::Statement;
+
+pub mod building;
+pub mod due;
+pub mod stored;
 
 /// PostgreSQL counts microseconds from 2000 on.
 const SINCE_1970: i64 = 946_684_800_000_000;
@@ -23,14 +28,21 @@ const SINCE_1970: i64 = 946_684_800_000_000;
 /// Which events of a type a day has: two that are equal were read from the same rows.
 ///
 /// Whoever stores events, or deletes some, changes rows of `event_counts` in the same transaction, and a row that is
-/// changed has another `xmin`. So this is exact, and costs a row for each quarter of an hour.
+/// changed has another `xmin`. So this is exact, and costs a row for each quarter of an hour. But for events that go for
+/// their age: their counts may stay, and the project counts how often that happens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Edition {
     /// How many events.
     pub events: u64,
     /// What the rows that count them look like.
     pub rows: i64,
+    /// How often events of the project have gone for their age, if some of this day may have.
+    pub expiries: i64,
 }
+
+/// The fields of an [`Edition`], of rows of `event_counts`.
+const EDITION: &str = "sum(count)::bigint AS events,
+     bit_xor(hashint8extended(xmin::text::bigint, extract(epoch FROM bucket)::bigint)) AS rows";
 
 /// The editions of each of `types` on each day, by type and day. `starts` are the days' midnights in UTC, and the one
 /// after the last.
@@ -39,7 +51,7 @@ pub struct Edition {
 /// When the database fails.
 pub async fn editions(
     conn: &mut AsyncPgConnection,
-    project: ProjectId,
+    project: &Project,
     types: &[&EventType],
     starts: &[DateTime<Utc>],
 ) -> Result<Vec<Vec<Edition>>, StorageError> {
@@ -60,12 +72,10 @@ pub async fn editions(
     let names: Vec<String> = types.iter().map(ToString::to_string).collect();
     let found: Vec<Row> = Statement::new("SELECT event_type, width_bucket(bucket, ")
         .bind::<sql_types::Array<sql_types::Timestamptz>, _>(starts.to_vec())
-        .sql(
-            ") AS day, sum(count)::bigint AS events,
-             bit_xor(hashint8extended(xmin::text::bigint, extract(epoch FROM bucket)::bigint)) AS rows
-             FROM event_counts WHERE project_id = ",
-        )
-        .bind::<sql_types::Uuid, _>(project.0)
+        .sql(") AS day, ")
+        .sql(EDITION)
+        .sql(" FROM event_counts WHERE project_id = ")
+        .bind::<sql_types::Uuid, _>(project.id.0)
         .sql(" AND event_type = ANY(")
         .bind::<sql_types::Array<sql_types::Text>, _>(names)
         .sql(") AND bucket >= ")
@@ -80,7 +90,10 @@ pub async fn editions(
         let day = usize::try_from(row.day).ok().and_then(|day| day.checked_sub(1));
         let edition = place.zip(day).and_then(|(place, day)| editions.get_mut(place)?.get_mut(day));
         if let Some(edition) = edition {
-            *edition = Edition { events: parse_count(row.events)?, rows: row.rows };
+            let start = day.and_then(|day| starts.get(day));
+            let aged = start.zip(project.events_since).is_some_and(|(start, since)| *start < since);
+            let expiries = if aged { project.expiries } else { 0 };
+            *edition = Edition { events: parse_count(row.events)?, rows: row.rows, expiries };
         }
     }
     Ok(editions)
@@ -125,6 +138,8 @@ pub async fn load(
         None => statement.sql("NULL::text"),
         Some(property) => statement.property_text(property),
     };
+    // There are few groups, and a sort by them would take longer than reading the events.
+    conn.batch_execute("SET LOCAL enable_sort = off; SET LOCAL hash_mem_multiplier = 4").await?;
     let mut rows = statement
         .sql(" AS value, array_agg(user_no) AS users, array_agg(occurred_at) AS times")
         .of_events(project, &instants)
@@ -137,9 +152,6 @@ pub async fn load(
     let mut found = 0;
     while let Some(row) = rows.try_next().await? {
         found += 1;
-        if found > MOST {
-            return Ok(None);
-        }
         let users = row.users.into_iter().map(user_no).collect::<Result<Vec<_>, _>>()?;
         let times = row.times.into_iter().map(|PgTimestamp(micros)| micros + SINCE_1970).collect();
         let day = usize::try_from(row.day).ok().and_then(|day| day.checked_sub(1));
@@ -147,5 +159,7 @@ pub async fn load(
             by_value.push((row.value, Posting::new(users, times)));
         }
     }
-    Ok(Some(postings))
+    drop(rows);
+    conn.batch_execute("SET LOCAL enable_sort = on; SET LOCAL hash_mem_multiplier TO DEFAULT").await?;
+    Ok((found <= MOST).then_some(postings))
 }

@@ -5,11 +5,13 @@ use diesel::prelude::*;
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use millrace_domain::access::Role;
 use millrace_domain::analytics::time_zone::TimeZone;
-use millrace_domain::ids::{AccountId, ProjectId};
+use millrace_domain::ids::{AccountId, JobId, ProjectId};
+use millrace_domain::jobs::task::Task;
 use uuid::Uuid;
 
 use crate::erasure::stop_appends;
 use crate::error::StorageError;
+use crate::jobs::{self, Job};
 use crate::members;
 use crate::schema::{members as memberships, projects};
 
@@ -28,32 +30,49 @@ pub struct Project {
     pub retention_days: Option<u32>,
     /// Whether counts and sets stay when the events go.
     pub keeps_roll_ups: bool,
+    /// How often it has got another zone.
+    pub zone_changes: i32,
+    /// The zone whose days its sets are of; `None` while they are made anew for another.
+    pub sets_zone: Option<TimeZone>,
+    /// Its users have numbers below this.
+    pub users: u32,
+    /// Events before this may have been deleted for their age.
+    pub events_since: Option<DateTime<Utc>>,
+    /// How often such events were.
+    pub expiries: i64,
 }
 
-type Row = (Uuid, String, String, DateTime<Utc>, Option<i32>, bool);
-type Columns = (
-    projects::id,
-    projects::name,
-    projects::timezone,
-    projects::created_at,
-    projects::retention_days,
-    projects::keeps_roll_ups,
-);
-const COLUMNS: Columns = (
-    projects::id,
-    projects::name,
-    projects::timezone,
-    projects::created_at,
-    projects::retention_days,
-    projects::keeps_roll_ups,
-);
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = projects, check_for_backend(diesel::pg::Pg))]
+struct Row {
+    id: Uuid,
+    name: String,
+    timezone: String,
+    created_at: DateTime<Utc>,
+    retention_days: Option<i32>,
+    keeps_roll_ups: bool,
+    zone_changes: i32,
+    sets_changes: i32,
+    next_user_no: i32,
+    events_since: Option<DateTime<Utc>>,
+    expiries: i64,
+}
 
-fn parse(
-    (id, name, timezone, created_at, retention_days, keeps_roll_ups): Row,
-) -> Result<Project, StorageError> {
-    let timezone = TimeZone::parse(&timezone).map_err(|e| StorageError::Corrupt(e.to_string()))?;
-    let retention_days = retention_days.map(i32::unsigned_abs);
-    Ok(Project { id: ProjectId(id), name, timezone, created_at, retention_days, keeps_roll_ups })
+fn parse(row: Row) -> Result<Project, StorageError> {
+    let timezone = TimeZone::parse(&row.timezone).map_err(|e| StorageError::Corrupt(e.to_string()))?;
+    Ok(Project {
+        id: ProjectId(row.id),
+        name: row.name,
+        timezone,
+        created_at: row.created_at,
+        retention_days: row.retention_days.map(i32::unsigned_abs),
+        keeps_roll_ups: row.keeps_roll_ups,
+        zone_changes: row.zone_changes,
+        sets_zone: (row.sets_changes == row.zone_changes).then_some(timezone),
+        users: row.next_user_no.unsigned_abs(),
+        events_since: row.events_since,
+        expiries: row.expiries,
+    })
 }
 
 /// What is to be another from then on.
@@ -61,7 +80,7 @@ fn parse(
 pub struct Changes {
     /// Its name.
     pub name: Option<String>,
-    /// The zone its days are days of. The roll-ups must be rebuilt after that.
+    /// The zone its days are days of.
     pub timezone: Option<TimeZone>,
     /// How many days it keeps its events; `Some(None)`: for ever.
     pub retention_days: Option<Option<u32>>,
@@ -78,7 +97,18 @@ struct Changeset<'a> {
     keeps_roll_ups: Option<bool>,
 }
 
-/// Changes a project, and returns it as it was before and is now. `None` when there is none.
+/// What became of a project.
+#[derive(Debug)]
+pub struct Changed {
+    /// What it was.
+    pub before: Project,
+    /// What it is.
+    pub after: Project,
+    /// The job that makes its sets anew, if it has got another zone. Until that has ended, nothing is read from them.
+    pub rebuild: Option<Job>,
+}
+
+/// Changes a project as an account wants, or whoever runs the system. `None` when there is none.
 ///
 /// # Errors
 /// When the database fails; [`StorageError::Unavailable`] also when appends that began with the old zone take long.
@@ -86,7 +116,8 @@ pub async fn change(
     conn: &mut AsyncPgConnection,
     id: ProjectId,
     changes: &Changes,
-) -> Result<Option<(Project, Project)>, StorageError> {
+    by: Option<AccountId>,
+) -> Result<Option<Changed>, StorageError> {
     let days = |days: Option<u32>| days.map(|days| i32::try_from(days).unwrap_or(i32::MAX));
     let changeset = Changeset {
         name: changes.name.as_deref(),
@@ -99,18 +130,29 @@ pub async fn change(
         if changes.timezone.is_some() {
             stop_appends(conn).await?;
         }
-        let before: Option<Row> =
-            projects::table.find(id.0).select(COLUMNS).for_no_key_update().first(conn).await.optional()?;
+        let before: Option<Row> = projects::table
+            .find(id.0)
+            .select(Row::as_select())
+            .for_no_key_update()
+            .first(conn)
+            .await
+            .optional()?;
         let Some(before) = before.map(parse).transpose()? else { return Ok(None) };
         if *changes == Changes::default() {
-            return Ok(Some((before.clone(), before)));
+            return Ok(Some(Changed { after: before.clone(), before, rebuild: None }));
         }
+        let moves = changes.timezone.is_some_and(|zone| zone != before.timezone);
         let after: Row = diesel::update(projects::table.find(id.0))
-            .set(changeset)
-            .returning(COLUMNS)
+            .set((changeset, projects::zone_changes.eq(projects::zone_changes + i32::from(moves))))
+            .returning(Row::as_select())
             .get_result(conn)
             .await?;
-        Ok(Some((before, parse(after)?)))
+        // Here, because there is no second chance: whoever asks for the same zone again changes nothing.
+        let rebuild = match moves {
+            true => Some(jobs::create(conn, JobId::new(), Some(id), &Task::Rebuild, by).await?),
+            false => None,
+        };
+        Ok(Some(Changed { before, after: parse(after)?, rebuild }))
     })
     .await
 }
@@ -130,7 +172,7 @@ pub async fn create(
             projects::name.eq(name),
             projects::timezone.eq(timezone.name()),
         ))
-        .returning(COLUMNS)
+        .returning(Row::as_select())
         .get_result(conn)
         .await?;
     parse(row)
@@ -159,7 +201,8 @@ pub async fn create_owned(
 /// # Errors
 /// When the database fails.
 pub async fn find(conn: &mut AsyncPgConnection, id: ProjectId) -> Result<Option<Project>, StorageError> {
-    let row: Option<Row> = projects::table.find(id.0).select(COLUMNS).first(conn).await.optional()?;
+    let row: Option<Row> =
+        projects::table.find(id.0).select(Row::as_select()).first(conn).await.optional()?;
     row.map(parse).transpose()
 }
 
@@ -168,7 +211,8 @@ pub async fn find(conn: &mut AsyncPgConnection, id: ProjectId) -> Result<Option<
 /// # Errors
 /// When the database fails.
 pub async fn all(conn: &mut AsyncPgConnection) -> Result<Vec<Project>, StorageError> {
-    let rows: Vec<Row> = projects::table.order(projects::created_at).select(COLUMNS).load(conn).await?;
+    let rows: Vec<Row> =
+        projects::table.order(projects::created_at).select(Row::as_select()).load(conn).await?;
     rows.into_iter().map(parse).collect()
 }
 
@@ -196,7 +240,7 @@ pub async fn page(
     let mut query = projects::table
         .order((projects::created_at, projects::id))
         .limit(limit.into())
-        .select(COLUMNS)
+        .select(Row::as_select())
         .into_boxed();
     if let Some(AccountId(account)) = of {
         let own = memberships::table.filter(memberships::account_id.eq(account));
@@ -222,7 +266,7 @@ pub async fn of_account(
         .inner_join(memberships::table.on(memberships::project_id.eq(projects::id)))
         .filter(memberships::account_id.eq(account.0))
         .order(projects::created_at)
-        .select(COLUMNS)
+        .select(Row::as_select())
         .load(conn)
         .await?;
     rows.into_iter().map(parse).collect()

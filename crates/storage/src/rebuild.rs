@@ -5,7 +5,7 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{Bool, Date, Nullable, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Bool, Date, Integer, Nullable, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use millrace_domain::ids::ProjectId;
 
@@ -33,28 +33,33 @@ pub(crate) async fn leave_sets_alone(
     Ok(lock.locked)
 }
 
-/// The events that a project still has, and the roll-ups of which are made from them, are from this time on.
-/// Whoever changes the time holds the lock that this takes, for as long as the transaction lasts.
-pub(crate) async fn lock_events_since(
+/// What roll-ups are made from, and for which zone.
+#[derive(Clone, Copy, Debug, QueryableByName)]
+pub(crate) struct Books {
+    /// The events that the project still has, and the roll-ups of which are made from them, are from this time on.
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    events_since: Option<DateTime<Utc>>,
+    /// How often it has got another zone.
+    #[diesel(sql_type = Integer)]
+    zone_changes: i32,
+}
+
+/// The books of a project. Whoever changes the time holds the lock that this takes, for as long as the transaction lasts.
+pub(crate) async fn lock_books(
     conn: &mut AsyncPgConnection,
     project: ProjectId,
-) -> Result<Option<DateTime<Utc>>, StorageError> {
-    #[derive(QueryableByName)]
-    struct Row {
-        #[diesel(sql_type = Nullable<Timestamptz>)]
-        events_since: Option<DateTime<Utc>>,
-    }
+) -> Result<Books, StorageError> {
     diesel::sql_query("SELECT pg_advisory_xact_lock(hashtextextended('books' || $1::text, 0))")
         .bind::<SqlUuid, _>(project.0)
         .execute(conn)
         .await?;
     // A statement of its own: it must see what whoever held the lock before has committed.
-    let row: Option<Row> = diesel::sql_query("SELECT events_since FROM projects WHERE id = $1")
+    let books = diesel::sql_query("SELECT events_since, zone_changes FROM projects WHERE id = $1")
         .bind::<SqlUuid, _>(project.0)
         .get_result(conn)
         .await
         .optional()?;
-    Ok(row.ok_or(StorageError::UnknownProject(project))?.events_since)
+    books.ok_or(StorageError::UnknownProject(project))
 }
 
 /// The time that events and roll-ups of a project cover.
@@ -98,4 +103,22 @@ pub async fn span(conn: &mut AsyncPgConnection, project: ProjectId) -> Result<Op
         last,
         days: row.first_day.zip(row.last_day),
     }))
+}
+
+/// Every set of a project has been replaced since it had got another zone `zone_changes` times, and appends use that
+/// zone: the sets can be read. `false` when it has got another one meanwhile.
+///
+/// # Errors
+/// When the database fails.
+pub async fn sets_are_made(
+    conn: &mut AsyncPgConnection,
+    project: ProjectId,
+    zone_changes: i32,
+) -> Result<bool, StorageError> {
+    let made = diesel::sql_query("UPDATE projects SET sets_changes = $2 WHERE id = $1 AND zone_changes = $2")
+        .bind::<SqlUuid, _>(project.0)
+        .bind::<Integer, _>(zone_changes)
+        .execute(conn)
+        .await?;
+    Ok(made > 0)
 }

@@ -9,7 +9,8 @@ use millrace_domain::ids::ProjectId;
 use uuid::Uuid;
 
 use crate::error::StorageError;
-use crate::rebuild::lock_events_since;
+use crate::postings::stored;
+use crate::rebuild::lock_books;
 
 /// How long a project keeps its events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +57,8 @@ pub async fn all(conn: &mut AsyncPgConnection) -> Result<Vec<Retention>, Storage
         .collect()
 }
 
-/// Notes that a project's events before `cutoff` are about to go, and waits for whoever counts them.
+/// Notes that a project's events before `cutoff` are about to go, and waits for whoever counts them. What is stored of who
+/// did what then goes at once: their counts may stay, so nothing would say that it is old.
 ///
 /// # Errors
 /// When the database fails.
@@ -66,13 +68,13 @@ pub async fn announce(
     cutoff: DateTime<Utc>,
 ) -> Result<(), StorageError> {
     conn.transaction(async |conn| {
-        lock_events_since(conn, project).await?;
+        lock_books(conn, project).await?;
         diesel::sql_query("UPDATE projects SET events_since = greatest(events_since, $2) WHERE id = $1")
             .bind::<SqlUuid, _>(project.0)
             .bind::<Timestamptz, _>(cutoff)
             .execute(conn)
             .await?;
-        Ok(())
+        stored::delete(conn, project, Some(cutoff)).await
     })
     .await
 }
@@ -87,13 +89,19 @@ pub async fn drop_chunks(conn: &mut AsyncPgConnection, cutoff: DateTime<Utc>) ->
         #[diesel(sql_type = BigInt)]
         chunks: i64,
     }
-    let row: Row = diesel::sql_query(
-        "SELECT count(*) AS chunks FROM drop_chunks('events', older_than => $1::timestamptz)",
-    )
-    .bind::<Timestamptz, _>(cutoff)
-    .get_result(conn)
-    .await?;
-    Ok(row.chunks.unsigned_abs())
+    conn.transaction(async |conn| {
+        let row: Row = diesel::sql_query(
+            "SELECT count(*) AS chunks FROM drop_chunks('events', older_than => $1::timestamptz)",
+        )
+        .bind::<Timestamptz, _>(cutoff)
+        .get_result(conn)
+        .await?;
+        if row.chunks > 0 {
+            diesel::sql_query("UPDATE projects SET expiries = expiries + 1").execute(conn).await?;
+        }
+        Ok(row.chunks.unsigned_abs())
+    })
+    .await
 }
 
 /// How far a deletion has come, in the order of `events_by_type`.
@@ -152,6 +160,13 @@ pub async fn delete_events(
         .get_result(conn)
         .await
         .optional()?;
+        if mark.is_some() {
+            // Last: appends that make new users wait for this row.
+            diesel::sql_query("UPDATE projects SET expiries = expiries + 1 WHERE id = $1")
+                .bind::<SqlUuid, _>(project.0)
+                .execute(conn)
+                .await?;
+        }
         Ok(mark)
     })
     .await

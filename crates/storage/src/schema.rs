@@ -37,6 +37,10 @@ diesel::table! {
         created_at -> Timestamptz,
         retention_days -> Nullable<Integer>,
         keeps_roll_ups -> Bool,
+        events_since -> Nullable<Timestamptz>,
+        zone_changes -> Integer,
+        sets_changes -> Integer,
+        expiries -> BigInt,
     }
 }
 

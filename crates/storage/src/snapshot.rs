@@ -4,7 +4,11 @@ use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
-use diesel_async::{AnsiTransactionManager, AsyncPgConnection, SimpleAsyncConnection, TransactionManager};
+use diesel::prelude::*;
+use diesel::sql_types::Text;
+use diesel_async::{
+    AnsiTransactionManager, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection, TransactionManager,
+};
 
 use crate::database::Connection;
 use crate::error::StorageError;
@@ -22,6 +26,28 @@ impl Snapshot {
         let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
         AnsiTransactionManager::begin_transaction_sql(&mut *connection, begin).await?;
         Ok(Self(connection))
+    }
+
+    /// The same moment on another connection, to read more at once. It must be let go of before this one.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn share(&mut self, connection: Connection) -> Result<Self, StorageError> {
+        #[derive(QueryableByName)]
+        struct Row {
+            #[diesel(sql_type = Text)]
+            name: String,
+        }
+        let exported = diesel::sql_query("SELECT pg_export_snapshot() AS name");
+        let Row { name } = exported.get_result(&mut *self.0).await?;
+        let mut other = Self::open(connection).await?;
+        match other.batch_execute(&format!("SET TRANSACTION SNAPSHOT '{name}'")).await {
+            Ok(()) => Ok(other),
+            Err(error) => {
+                other.close().await?;
+                Err(error.into())
+            }
+        }
     }
 
     /// Gives statements from here on at most this long, in place of the session's `statement_timeout`.

@@ -1,9 +1,10 @@
 //! Measures of events by points of time and by the values of a property, from the events themselves.
 //!
 //! Points are given to the server as the instants at which they begin; which days and hours these are is the domain's
-//! affair (ADR 11). Distinct users are sent as the numbers that they are and become sets here: the server would sort
-//! them to tell them apart.
+//! affair (ADR 11). Distinct users are sent as the numbers that they are, one by one, and become sets here: the server would
+//! sort them to tell them apart, and gathered in arrays they would take as much memory as the events.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use chrono::{DateTime, Utc};
@@ -24,7 +25,7 @@ use crate::selected::Statement;
 mod by_value;
 mod statistics;
 
-pub use by_value::{Valued, by_value, values};
+pub use by_value::{Most, Valued, by_value, values};
 pub use statistics::{Figure, statistics};
 
 /// Events of a project, cut into points of time.
@@ -104,23 +105,19 @@ pub async fn users(
         point: i32,
         #[diesel(sql_type = sql_types::Nullable<sql_types::Integer>)]
         place: Option<i32>,
-        #[diesel(sql_type = sql_types::Array<sql_types::Integer>)]
-        users: Vec<i32>,
+        #[diesel(sql_type = sql_types::Integer)]
+        user_no: i32,
     }
-    let statement = scope
-        .select()
-        .sql(", array_agg(user_no) AS users")
-        .of_events(scope.project, scope.instants)
-        .and_selected(scope.events)
-        .sql(" GROUP BY 1, 2");
+    let statement =
+        scope.select().sql(", user_no").of_events(scope.project, scope.instants).and_selected(scope.events);
     let mut rows = statement.stream::<Row>(conn).await?;
-    let mut measured = Vec::new();
+    let mut users: BTreeMap<(usize, Group), RoaringBitmap> = BTreeMap::new();
     while let Some(row) = rows.try_next().await? {
-        let users = row.users.into_iter().map(user_no).collect::<Result<RoaringBitmap, _>>()?;
-        let point = Some(place_of(row.point)?);
-        measured.push(Measured { point, group: scope.group(row.place)?, value: users });
+        let key = (place_of(row.point)?, scope.group(row.place)?);
+        users.entry(key).or_default().insert(user_no(row.user_no)?);
     }
-    Ok(measured)
+    let measured = |((point, group), value)| Measured { point: Some(point), group, value };
+    Ok(users.into_iter().map(measured).collect())
 }
 
 impl Scope<'_> {

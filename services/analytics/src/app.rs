@@ -29,9 +29,11 @@ use crate::postings::Postings;
 use crate::reader::Limits;
 use crate::routes;
 use crate::services;
+use crate::shares::Shares;
 use crate::sql::desk::Desk;
 use crate::state::State;
 use crate::turns::Turns;
+use crate::working_memory::WorkingMemory;
 
 /// How long the broker may take to acknowledge; analytics tells it of what people keep.
 const PUBLISH_TIMEOUT: Duration = Duration::from_secs(3);
@@ -86,10 +88,8 @@ impl App {
                     async move { revocations.ping().await.map_err(|e| e.to_string()) }
                 })
         };
-        // Answers are small, and many are alike; a project has few sets.
-        let (for_answers, for_sets) = (config.memory / 4, config.memory / 4);
-        let answers = KeptAnswers::new(&config.redis_url, config.answers_kept, for_answers)?;
-        let postings = Postings::new(config.memory - for_answers - for_sets);
+        let shares = Shares::of(config.memory);
+        let answers = KeptAnswers::new(&config.redis_url, config.answers_kept, shares.answers)?;
         let limits = Limits { patience: config.statement_timeout, events: config.query_events };
         let desk =
             |url: &String| Desk::new(url, config.sql_connections, config.sql_per_project, config.sql_timeout);
@@ -102,8 +102,9 @@ impl App {
             rates: Rates::new(Some(&config.redis_url))?,
             api_limits: TableCopy::new(API_LIMITS, broker.clone(), config.replicas),
             limits,
-            postings,
-            sets: KeptSets::new(for_sets),
+            postings: Postings::new(shares.postings),
+            sets: KeptSets::new(shares.sets),
+            work: WorkingMemory::new(shares.work),
             turns: Turns::new(config.queries_per_project),
             webhooks: config.webhooks,
             webhook_key: config.webhook_key,

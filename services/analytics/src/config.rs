@@ -44,7 +44,7 @@ pub struct Config {
     pub answers_kept: Duration,
     /// `MILLRACE_QUERY_EVENTS`: how many events a question that depends on their order may read.
     pub query_events: u64,
-    /// `MILLRACE_QUERY_MEMORY`: bytes that are kept in memory from question to question.
+    /// `MILLRACE_QUERY_MEMORY`: bytes for questions, those that are kept from one to the next and those of the work itself.
     pub memory: u64,
     /// `MILLRACE_QUERIES_PER_PROJECT`: how many questions about one project may be worked on at once.
     pub queries_per_project: u32,

@@ -30,6 +30,20 @@ pub enum AnalyticsError {
         /// `MILLRACE_QUERY_EVENTS`.
         most: u64,
     },
+    /// The question would hold more in memory than all questions together may.
+    #[error(
+        "the question would take {needed} bytes of memory, and at most {most} may be used: ask for less time, for longer \
+         intervals, or for event types that are less frequent"
+    )]
+    TooMuchMemory {
+        /// About as many as it would.
+        needed: u64,
+        /// The share of `MILLRACE_QUERY_MEMORY` for questions that are being worked on.
+        most: u64,
+    },
+    /// Other questions take the memory.
+    #[error("other questions take the memory that this one needs: ask again when they are done")]
+    NoMemory,
     /// Too many questions about the project are being worked on.
     #[error("{0} questions about this project are being answered already: ask again when one is done")]
     TooManyQuestions(u32),
@@ -79,6 +93,7 @@ impl From<&AnalyticsError> for Problem {
         match error {
             AnalyticsError::Fault(fault) => Self::field(&fault.field, fault.code, error.to_string()),
             AnalyticsError::TooManyEvents { .. } => Self::field("from", "too_many_events", error.to_string()),
+            AnalyticsError::TooMuchMemory { .. } => Self::field("from", "too_much_memory", error.to_string()),
             AnalyticsError::TooManyQuestions(limit) => {
                 let quota = Quota { policy: "queries", limit: *limit, window: BUSY };
                 Self::too_many(quota, error.to_string(), BUSY)
@@ -110,7 +125,7 @@ impl From<&AnalyticsError> for Problem {
                 Self::new(Code::Unavailable, error.to_string())
             }
             AnalyticsError::Sql(SqlError::Storage(cause)) => Self::unavailable("the database", cause),
-            AnalyticsError::TooManyStatements(_) => {
+            AnalyticsError::TooManyStatements(_) | AnalyticsError::NoMemory => {
                 Self::new(Code::Unavailable, error.to_string()).retry_after(BUSY)
             }
             AnalyticsError::Refused(cause) => Self::field(cause.field(), cause.code(), cause.to_string()),

@@ -5,7 +5,6 @@
 //! does not show in the version (that a day has ended, or a worker that could not reach Redis) is bounded by the time
 //! that answers are kept.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -172,11 +171,10 @@ impl KeptAnswers {
         Ok((answer, !(fresh && made)))
     }
 
-    /// Forgets a project's answers to questions about all time, which those about cohorts are: a cohort has changed.
+    /// Forgets a project's answers: a cohort has changed, on which any may depend.
     pub async fn forget(&self, project: ProjectId) {
-        let everything = BTreeMap::from([(project, BTreeSet::from([Month::FIRST]))]);
         // Counted and logged where it fails; answers are kept for seconds only.
-        let _ = self.versions.renew(&everything).await;
+        let _ = self.versions.renew_all(project).await;
     }
 
     /// What another replica has made, for as long as it is still kept, or else what `make` makes, for the others to find.

@@ -1,6 +1,6 @@
 //! Which store answers.
 //!
-//! The roll-ups know whole days of the project (who) and whole quarters of an hour (how often); the events know
+//! The roll-ups know whole days of a zone (who) and whole quarters of an hour (how often); the events know
 //! everything, more slowly. A stretch of time is parted here into what a roll-up holds and the rest, and nobody else
 //! decides it. Sets and counts add up over disjoint stretches, so the parts together are as exact as the events alone.
 
@@ -52,36 +52,35 @@ impl<Held> Parted<Held> {
     }
 }
 
-/// Who was active within `instants` at all: the project's whole days are held, whatever zone was asked for.
+/// Who was active within `instants` at all: whole days of the zone of the `sets` are held, whatever zone was asked for.
 #[must_use]
-pub fn users(project: TimeZone, instants: &Instants) -> Parted<DateRange> {
-    let first = first_day_from(project, instants.start);
-    let end = project.local_day(instants.end);
+pub fn users(sets: Option<TimeZone>, instants: &Instants) -> Parted<DateRange> {
+    let Some(zone) = sets else { return Parted::of_events(instants) };
+    let first = first_day_from(zone, instants.start);
+    let end = zone.local_day(instants.end);
     let held = end.pred_opt().and_then(|last| DateRange::new(first, last));
     let rest = match held {
-        Some(days) => around(instants, &(project.day_start(days.from())..project.day_start(days.end()))),
+        Some(days) => around(instants, &(zone.day_start(days.from())..zone.day_start(days.end()))),
         None => all_of(instants),
     };
     Parted { held, rest }
 }
 
-/// Who was active on each day of `zone` within `instants`: held when these days begin when the project's do.
+/// Who was active on each day of `zone` within `instants`: held when the days of the `sets` begin when these do.
 #[must_use]
-pub fn days(project: TimeZone, zone: TimeZone, instants: &Instants) -> Parted<DateRange> {
+pub fn days(sets: Option<TimeZone>, zone: TimeZone, instants: &Instants) -> Parted<DateRange> {
     let days = Period::Instants { from: instants.start, to: instants.end }.dates(zone);
-    let alike = |day| project.day_start(day) == zone.day_start(day);
-    if project == zone || days.days().all(alike) {
-        users(project, instants)
-    } else {
-        Parted { held: None, rest: all_of(instants) }
-    }
+    let alike =
+        |held: &TimeZone| *held == zone || days.days().all(|day| held.day_start(day) == zone.day_start(day));
+    users(sets.filter(alike), instants)
 }
 
-/// Who was active at any time before `end`: held are all of the project's days before the one returned.
+/// Who was active at any time before `end`: held are all days of the `sets` before the one returned.
 #[must_use]
-pub fn history(project: TimeZone, end: DateTime<Utc>) -> Parted<NaiveDate> {
-    let day = project.local_day(end);
-    Parted { held: Some(day), rest: all_of(&(project.day_start(day)..end)) }
+pub fn history(sets: Option<TimeZone>, end: DateTime<Utc>) -> Parted<NaiveDate> {
+    let Some(zone) = sets else { return Parted::of_events(&(DateTime::UNIX_EPOCH..end)) };
+    let day = zone.local_day(end);
+    Parted { held: Some(day), rest: all_of(&(zone.day_start(day)..end)) }
 }
 
 /// How many events there were within `instants`: whole buckets are held.
@@ -135,14 +134,24 @@ mod tests {
     fn whole_days_of_the_project_are_held() {
         let kolkata = zone("Asia/Kolkata");
         let asked = instants("2026-10-31T18:30:00Z", "2026-11-02T18:30:00Z");
-        let parted = days(kolkata, kolkata, &asked);
+        let parted = days(Some(kolkata), kolkata, &asked);
         assert_eq!(parted, Parted { held: dates("2026-11-01", "2026-11-02"), rest: vec![] });
+    }
+
+    #[test]
+    fn nothing_is_while_the_sets_are_of_no_zone() {
+        let asked = instants("2026-11-01T00:00:00Z", "2026-11-03T00:00:00Z");
+        let unheld = Parted { held: None, rest: vec![asked.clone()] };
+        assert_eq!(days(None, TimeZone::UTC, &asked), unheld);
+        assert_eq!(users(None, &asked), unheld);
+        let before = DateTime::UNIX_EPOCH..asked.start;
+        assert_eq!(history(None, asked.start), Parted { held: None, rest: vec![before] });
     }
 
     #[test]
     fn the_days_of_another_zone_are_not() {
         let asked = instants("2026-11-01T00:00:00Z", "2026-11-03T00:00:00Z");
-        let parted = days(zone("Asia/Kolkata"), TimeZone::UTC, &asked);
+        let parted = days(Some(zone("Asia/Kolkata")), TimeZone::UTC, &asked);
         assert_eq!(parted, Parted { held: None, rest: vec![asked] });
     }
 
@@ -150,15 +159,15 @@ mod tests {
     fn a_zone_under_another_name_is_the_same_zone() {
         let asked = instants("2026-11-01T00:00:00Z", "2026-11-03T00:00:00Z");
         let held = dates("2026-11-01", "2026-11-02");
-        assert_eq!(days(TimeZone::UTC, zone("Africa/Accra"), &asked), Parted { held, rest: vec![] });
+        assert_eq!(days(Some(TimeZone::UTC), zone("Africa/Accra"), &asked), Parted { held, rest: vec![] });
         // Alike in winter, an hour apart from the last Sunday of March, a day of 23 hours in London.
         let london = zone("Europe/London");
         let sunday = instants("2026-03-28T00:00:00Z", "2026-03-29T23:00:00Z");
         let rest = vec![instants("2026-03-29T00:00:00Z", "2026-03-29T23:00:00Z")];
         let held = dates("2026-03-28", "2026-03-28");
-        assert_eq!(days(TimeZone::UTC, london, &sunday), Parted { held, rest });
+        assert_eq!(days(Some(TimeZone::UTC), london, &sunday), Parted { held, rest });
         let monday = instants("2026-03-28T00:00:00Z", "2026-03-30T23:00:00Z");
-        assert_eq!(days(TimeZone::UTC, london, &monday), Parted { held: None, rest: vec![monday] });
+        assert_eq!(days(Some(TimeZone::UTC), london, &monday), Parted { held: None, rest: vec![monday] });
     }
 
     #[test]
@@ -168,7 +177,10 @@ mod tests {
             instants("2026-11-01T12:00:00Z", "2026-11-02T00:00:00Z"),
             instants("2026-11-04T00:00:00Z", "2026-11-04T06:00:00Z"),
         ];
-        assert_eq!(users(TimeZone::UTC, &asked), Parted { held: dates("2026-11-02", "2026-11-03"), rest });
+        assert_eq!(
+            users(Some(TimeZone::UTC), &asked),
+            Parted { held: dates("2026-11-02", "2026-11-03"), rest }
+        );
     }
 
     #[test]
@@ -177,7 +189,7 @@ mod tests {
             instants("2026-11-01T01:00:00Z", "2026-11-01T02:00:00Z"),
             instants("2026-11-01T12:00:00Z", "2026-11-02T12:00:00Z"),
         ] {
-            assert_eq!(users(TimeZone::UTC, &asked), Parted { held: None, rest: vec![asked] });
+            assert_eq!(users(Some(TimeZone::UTC), &asked), Parted { held: None, rest: vec![asked] });
         }
     }
 
@@ -186,17 +198,17 @@ mod tests {
         let apia = zone("Pacific/Apia");
         let nothing = instants("2011-12-30T10:00:00Z", "2011-12-30T10:00:00Z");
         let unread = Parted { held: None, rest: vec![] };
-        assert_eq!(days(apia, apia, &nothing), unread);
-        assert_eq!(days(TimeZone::UTC, apia, &nothing), unread);
+        assert_eq!(days(Some(apia), apia, &nothing), unread);
+        assert_eq!(days(Some(TimeZone::UTC), apia, &nothing), unread);
         assert_eq!(counts(&nothing), Parted { held: None, rest: vec![] });
     }
 
     #[test]
     fn history_is_held_up_to_the_project_s_last_midnight() {
-        let parted = history(TimeZone::UTC, "2026-10-31T18:30:00Z".parse().unwrap());
+        let parted = history(Some(TimeZone::UTC), "2026-10-31T18:30:00Z".parse().unwrap());
         let rest = vec![instants("2026-10-31T00:00:00Z", "2026-10-31T18:30:00Z")];
         assert_eq!(parted, Parted { held: Some("2026-10-31".parse().unwrap()), rest });
-        assert_eq!(history(TimeZone::UTC, "2026-10-31T00:00:00Z".parse().unwrap()).rest, []);
+        assert_eq!(history(Some(TimeZone::UTC), "2026-10-31T00:00:00Z".parse().unwrap()).rest, []);
     }
 
     #[test]

@@ -196,15 +196,17 @@ where
 {
     let started = Instant::now();
     let turn = state.turns.take(project).await?;
-    let connection = state.database.connection().await?;
+    let database = state.database.clone();
+    let connection = database.connection().await?;
     let waited = started.elapsed();
     let (now, limits) = ((state.clock)(), state.limits);
-    let memory = Memory { postings: state.postings.clone(), sets: state.sets.clone() };
+    let memory =
+        Memory { postings: state.postings.clone(), sets: state.sets.clone(), work: state.work.clone() };
     let (runtime, span) = (Handle::current(), Span::current());
     let explain = explain.then_some(waited);
     let work = move || {
         let read = async {
-            let reader = Reader::open(connection, now, limits, memory).await?;
+            let reader = Reader::open(connection, database, now, limits, memory).await?;
             read(reader, explain, question).await
         };
         let answer = span.in_scope(|| runtime.block_on(read));

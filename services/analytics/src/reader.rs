@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, NaiveDate, Utc};
 use millrace_domain::analytics::time_zone::TimeZone;
 use millrace_domain::ids::ProjectId;
-use millrace_storage::database::Connection;
+use millrace_storage::database::{Connection, Database};
 use millrace_storage::error::StorageError;
 use millrace_storage::projects::{self, Project};
 use millrace_storage::snapshot::Snapshot;
@@ -14,12 +14,15 @@ use crate::errors::AnalyticsError;
 use crate::kept_sets::KeptSets;
 use crate::plan::Source;
 use crate::postings::Postings;
+use crate::working_memory::{Room, WorkingMemory};
 
 mod active;
 mod cohorts;
 mod counted;
 mod in_memory;
 mod in_order;
+mod in_slices;
+mod unions;
 
 /// A question that has taken no longer may go on as if it had just begun.
 const NEGLIGIBLE: Duration = Duration::from_millis(250);
@@ -60,12 +63,15 @@ pub struct Memory {
     pub postings: Postings,
     /// Who was active on which days.
     pub sets: KeptSets,
+    /// Room for what this question reads.
+    pub work: WorkingMemory,
 }
 
 /// A project's data as of one moment. It notes what it was read from.
 #[derive(Debug)]
 pub struct Reader {
     snapshot: Snapshot,
+    database: Database,
     now: DateTime<Utc>,
     opened: Instant,
     limits: Limits,
@@ -73,15 +79,19 @@ pub struct Reader {
     source: Source,
     parts: Vec<Part>,
     reading: Option<(&'static str, Source, Instant)>,
+    /// Room that is taken until the question is answered.
+    rooms: Vec<Room>,
 }
 
 impl Reader {
-    /// Looks at the database as it is, at a time that is taken to be `now`.
+    /// Looks at the database as it is, at a time that is taken to be `now`. There may be connections to spare for what
+    /// takes long.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn open(
         connection: Connection,
+        database: Database,
         now: DateTime<Utc>,
         limits: Limits,
         memory: Memory,
@@ -89,6 +99,7 @@ impl Reader {
         let snapshot = Snapshot::open(connection).await?;
         Ok(Self {
             snapshot,
+            database,
             now,
             opened: Instant::now(),
             limits,
@@ -96,6 +107,7 @@ impl Reader {
             source: Source::default(),
             parts: Vec::new(),
             reading: None,
+            rooms: Vec::new(),
         })
     }
 
@@ -107,6 +119,30 @@ impl Reader {
         self.note();
         self.snapshot.close().await?;
         Ok(Account { source: self.source, parts: self.parts })
+    }
+
+    /// Room for so many bytes, which whoever asks is about to read.
+    ///
+    /// # Errors
+    /// When there is too little.
+    pub async fn room(&self, bytes: u64) -> Result<Room, AnalyticsError> {
+        self.memory.work.room(bytes).await
+    }
+
+    /// What a question may take that does with less as well.
+    #[must_use]
+    pub fn quarter_of_memory(&self) -> u64 {
+        self.memory.work.bytes() / 4
+    }
+
+    /// Room for so many bytes until the question is answered.
+    ///
+    /// # Errors
+    /// When there is too little.
+    pub async fn keep_room(&mut self, bytes: u64) -> Result<(), AnalyticsError> {
+        let room = self.room(bytes).await?;
+        self.rooms.push(room);
+        Ok(())
     }
 
     /// The local day of `zone` that has not ended yet.

@@ -17,6 +17,7 @@ use crate::postings::Postings;
 use crate::reader::Limits;
 use crate::sql::desk::Desk;
 use crate::turns::Turns;
+use crate::working_memory::WorkingMemory;
 
 /// Shared by all workers of the server.
 #[derive(Clone, Debug)]
@@ -39,6 +40,8 @@ pub struct State {
     pub postings: Postings,
     /// Activity sets in memory.
     pub sets: KeptSets,
+    /// Memory for questions that are being worked on.
+    pub work: WorkingMemory,
     /// Who is being answered.
     pub turns: Turns,
     /// Where statements in SQL are asked, if anywhere.

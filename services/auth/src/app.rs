@@ -7,6 +7,7 @@ use std::time::Duration;
 use actix_web::middleware::from_fn;
 use actix_web::web;
 use millrace_cache::attempts::{Attempts, Law};
+use millrace_cache::data_versions::DataVersions;
 use millrace_cache::revocations::RevocationCount;
 use millrace_files::Files;
 use millrace_http::completion;
@@ -112,6 +113,7 @@ impl App {
                 broker,
                 tokens: Arc::new(tokens),
                 known_tokens: KnownTokens::default(),
+                versions: DataVersions::new(&config.redis_url)?,
                 revocations: RevocationCount::new(&config.redis_url)?,
                 passwords: Passwords::new(config.bcrypt_cost),
                 attempts,

@@ -97,9 +97,14 @@ async fn note(
     let mut conn = state.connection().await?;
     let job = jobs::create(&mut conn, id, project, task, created_by).await?;
     drop(conn);
-    wake(state, &job).await;
-    tell(state, &job, NotificationKind::JobCreated).await;
+    announce(state, &job).await;
     Ok(job)
+}
+
+/// Tells everybody whom it concerns that a job was noted.
+pub async fn announce(state: &State, job: &Job) {
+    wake(state, job).await;
+    tell(state, job, NotificationKind::JobCreated).await;
 }
 
 /// Wakes a worker. That none is reached costs some seconds.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use actix_web::{HttpRequest, web};
 use millrace_cache::attempts::Attempts;
+use millrace_cache::data_versions::DataVersions;
 use millrace_cache::revocations::RevocationCount;
 use millrace_files::Files;
 use millrace_http::client_address::TrustedProxies;
@@ -32,6 +33,8 @@ pub struct State {
     pub tokens: Arc<Tokens>,
     /// Tokens that were checked a moment ago.
     pub known_tokens: KnownTokens,
+    /// Says that answers about a project are old.
+    pub versions: DataVersions,
     /// Tells whom the broker does not reach.
     pub revocations: RevocationCount,
     /// Tries and makes passwords.

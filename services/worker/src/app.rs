@@ -23,7 +23,7 @@ use crate::jobs::{Tools, schedule};
 use crate::observed::Observed;
 use crate::pipeline::Pipeline;
 use crate::strict::Strict;
-use crate::{compaction, exhausted, lag, orders};
+use crate::{compaction, exhausted, lag, orders, postings};
 
 /// JetStream's own time limit; the worker publishes dead letters only.
 const PUBLISH_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);
@@ -125,7 +125,9 @@ impl App {
         if let Some(interval) = config.jobs.maintenance {
             components.spawn("maintenance", schedule::run(tools, interval, shutdown.clone()));
         }
-        components.spawn("compaction", compaction::run(database, config.compact_interval, shutdown.clone()));
+        let (interval, quiet) = (config.compact_interval, config.postings_quiet);
+        components.spawn("postings", postings::run(database.clone(), interval, quiet, shutdown.clone()));
+        components.spawn("compaction", compaction::run(database, interval, shutdown.clone()));
         components.spawn("lag", lag::watch(broker.clone(), shutdown.clone()));
         components.spawn("exhausted", exhausted::watch(broker.clone(), config.streams, shutdown.clone()));
         components.spawn("orders", orders::serve(broker.clone(), shutdown.clone()));

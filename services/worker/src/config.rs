@@ -37,6 +37,9 @@ pub struct Config {
     /// `MILLRACE_COMPACT_INTERVAL`: how often the parts of activity sets are merged. Seldom makes questions read more
     /// rows, often makes the same sets be written again and again.
     pub compact_interval: Duration,
+    /// `MILLRACE_POSTINGS_QUIET`: how long the events of a day must have been the same before who did what when is stored
+    /// for it. Short makes days that events still come to be written again and again.
+    pub postings_quiet: Duration,
     /// `MILLRACE_EVENTS_BYTES`, `MILLRACE_DEAD_LETTERS_BYTES`, `MILLRACE_STREAM_REPLICAS`.
     pub streams: StreamLimits,
     /// `MILLRACE_GEOIP_DATABASE`: a MaxMind DB file of countries or cities; without one no event gets a country.
@@ -72,6 +75,7 @@ impl Config {
         };
         let statement_timeout = env.duration("MILLRACE_STATEMENT_TIMEOUT", Duration::from_secs(20));
         let compact_interval = env.duration("MILLRACE_COMPACT_INTERVAL", Duration::from_secs(5));
+        let postings_quiet = env.duration("MILLRACE_POSTINGS_QUIET", Duration::from_secs(120));
         let streams = StreamLimits {
             events_bytes: env.bytes("MILLRACE_EVENTS_BYTES", ByteSize::gib(4)),
             dead_letters_bytes: env.bytes("MILLRACE_DEAD_LETTERS_BYTES", ByteSize::gib(1)),
@@ -133,6 +137,7 @@ impl Config {
                 pull,
                 statement_timeout,
                 compact_interval,
+                postings_quiet,
                 streams,
                 geoip_database,
                 exports,

@@ -11,7 +11,7 @@
 //!
 //! [`jobs`] are worked on beside that: imports, exports, deletions, rebuilds, maintenance. [`jobs::runner`] takes them.
 //!
-//! Beside the pipelines, [`compaction`] merges the activity sets, [`observed`] writes down what
+//! Beside the pipelines, [`compaction`] merges the activity sets, [`postings`] stores who did what when, [`observed`] writes down what
 //! properties events have, and [`lag`] watches how far behind the workers are.
 //! The worker answers no user; operators see its health routes.
 
@@ -27,6 +27,7 @@ pub mod lag;
 pub mod observed;
 pub mod orders;
 pub mod pipeline;
+pub mod postings;
 pub mod settle;
 pub mod store;
 pub mod strict;

@@ -94,7 +94,7 @@ pub fn lifecycle(
     range: DateRange,
     today: NaiveDate,
     activity: &Activity,
-    before: RoaringBitmap,
+    before: &RoaringBitmap,
 ) -> Vec<Stage> {
     let nobody = RoaringBitmap::new();
     let first = interval.start_of(range.from());

@@ -153,6 +153,14 @@ impl<'q> PathsFold<'q> {
         Ok(())
     }
 
+    /// Bytes of memory, about.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let path = size_of::<(Vec<u32>, Taken)>() + self.query.length * size_of::<u32>();
+        // A map is at most about half empty; in the end there is a list beside it.
+        self.taken.len() * path * 3 + self.events.capacity() * size_of::<(i64, u32)>()
+    }
+
     /// The paths taken most: by count, then by users, then by their events.
     ///
     /// # Errors

@@ -1,157 +1,184 @@
-//! Who did something when, and nothing else: what funnels and breakdowns without filters are made of, in a few bytes an
-//! event.
+//! Who did something when, and nothing else: what funnels and breakdowns without filters are made of, in about six bytes
+//! an event, in memory and in the database.
+//!
+//! # Format
+//!
+//! A posting is a header, blocks, and eight bytes of zero. Integers are little-endian; a *varint* is an unsigned integer
+//! in groups of seven bits, the lowest first, with the eighth bit set in all bytes but its last (LEB128).
+//!
+//! | header | |
+//! |---|---|
+//! | version | a byte: 1 |
+//! | width | a byte, 1 to 8: the bytes of a time |
+//! | unit | a byte: a tick is 1 µs if it is 0, 1 ms if it is 1, 1 s if it is 2 |
+//! | origin | 8 bytes, signed: the earliest time, in microseconds since 1970 |
+//!
+//! Users are told apart by blocks of 16,384 numbers. Blocks follow each other by their numbers, and only those with
+//! events are there:
+//!
+//! | block | |
+//! |---|---|
+//! | number | varint: how many blocks were left out since the one before, or since the beginning |
+//! | events | varint: how many |
+//! | users' bytes | varint: how many |
+//! | users | by their numbers, each a varint of twice the numbers left out since the one before, or since the beginning of the block, and one more if the user has several events; then, after it, a varint of their count less 2 |
+//! | times | of each event, user by user, `width` bytes: ticks since the origin, rising for each user |
+//!
+//! Times have one width because that is read without a decision per byte, and because the times of a user on a day are
+//! seldom near enough to each other for differences to be shorter. The zeros let any time be read as eight bytes.
 
-use crate::analytics::funnel::Moment;
+mod block;
+mod hand_over;
+mod parts;
+
+use std::borrow::Cow;
+
+use thiserror::Error;
+
 use crate::ids::UserNo;
+use block::{Block, Blocks};
 
-/// Events that are handed over together: as many as fit a few megabytes.
-const AT_ONCE: usize = 4 << 20;
-/// Users that are counted together to find out how many of them make up [`AT_ONCE`].
-const BLOCK: u32 = 1 << 12;
+pub use hand_over::{HANDING_OVER, fold_users, threads, user_by_user};
+pub use parts::Parts;
 
-/// The users and the times of some events, in any order.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+const VERSION: u8 = 1;
+/// Version, width, unit, origin.
+const HEADER: usize = 11;
+/// Lets any time be read as eight bytes.
+const PADDING: usize = 8;
+/// Microseconds in a tick.
+const UNITS: [i64; 3] = [1, 1_000, 1_000_000];
+
+/// The users and the times of some events, by user and time.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Posting {
-    users: Vec<UserNo>,
-    times: Vec<i64>,
+    events: usize,
+    body: Vec<u8>,
+}
+
+/// Bytes that are no posting.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[error("no posting: {0}")]
+pub struct PostingFault(&'static str);
+
+impl Default for Posting {
+    fn default() -> Self {
+        Self::of_sorted(&[])
+    }
 }
 
 impl Posting {
-    /// Users, and times in microseconds since 1970, of as many events.
+    /// Users, and times in microseconds since 1970, of as many events, in any order.
     #[must_use]
-    pub fn new(mut users: Vec<UserNo>, mut times: Vec<i64>) -> Self {
-        let events = users.len().min(times.len());
-        users.truncate(events);
-        times.truncate(events);
-        users.shrink_to_fit();
-        times.shrink_to_fit();
-        Self { users, times }
+    pub fn new(users: Vec<UserNo>, times: Vec<i64>) -> Self {
+        let mut events: Vec<(UserNo, i64)> = users.into_iter().zip(times).collect();
+        events.sort_unstable();
+        Self::of_sorted(&events)
+    }
+
+    /// Of events by user and time.
+    fn of_sorted(events: &[(UserNo, i64)]) -> Self {
+        let times = || events.iter().map(|(_, at)| *at);
+        let origin = times().min().unwrap_or(0);
+        let (mut unit, mut longest) = (UNITS.len() - 1, 0);
+        for at in times() {
+            let since = at.abs_diff(origin);
+            longest = longest.max(since);
+            while unit > 0 && !since.is_multiple_of(micros(unit)) {
+                unit -= 1;
+            }
+        }
+        let ticks = micros(unit);
+        let width = (8 - (longest / ticks).leading_zeros() / 8).max(1);
+        let width = usize::try_from(width).unwrap_or(8);
+        let mut body = Vec::with_capacity(HEADER + events.len() * (width + 2) + PADDING);
+        body.extend([VERSION, byte(width), byte(unit)]);
+        body.extend(origin.to_le_bytes());
+        let mut next = 0;
+        for block in events.chunk_by(|(one, _), (other, _)| Block::of(*one) == Block::of(*other)) {
+            next = block::write(block, next, &mut body, |at| at.abs_diff(origin) / ticks, width);
+        }
+        body.extend([0; PADDING]);
+        body.shrink_to_fit();
+        Self { events: events.len(), body }
+    }
+
+    /// As it is stored.
+    ///
+    /// # Errors
+    /// When the bytes are no posting.
+    pub fn parse<'b>(body: impl Into<Cow<'b, [u8]>>) -> Result<Self, PostingFault> {
+        let body = body.into();
+        let mut blocks = Blocks::of(&body).ok_or(PostingFault("its header cannot be read"))?;
+        let mut events = 0usize;
+        for block in &mut blocks {
+            if !block.is_sound() {
+                return Err(PostingFault("a block is not sound"));
+            }
+            events = events.saturating_add(block.events);
+        }
+        if !blocks.is_at_end() {
+            return Err(PostingFault("it ends within a block"));
+        }
+        Ok(Self { events, body: body.into_owned() })
+    }
+
+    /// To be stored.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.body
     }
 
     /// How many events these are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.users.len()
+        self.events
     }
 
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.users.is_empty()
+        self.events == 0
     }
 
     /// Bytes of memory.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.len() * (size_of::<UserNo>() + size_of::<i64>())
+        self.body.len()
     }
 
-    /// Users and times.
-    pub fn events(&self) -> impl Iterator<Item = (UserNo, i64)> {
-        self.users.iter().copied().zip(self.times.iter().copied())
+    /// The number of the first block of users; nothing where there is none. Postings of some events that were cut into
+    /// [`Parts`] follow each other by it.
+    #[must_use]
+    pub fn first_block(&self) -> Option<u32> {
+        self.blocks().next().map(|block| block.number)
     }
-}
 
-/// Hands over the events from `from` until before `to`, user by user, each with the marks of its posting. The memory it
-/// takes does not grow with the number of events: users come in runs.
-pub fn user_by_user(postings: &[(u32, &Posting)], from: i64, to: i64, mut take: impl FnMut(UserNo, Moment)) {
-    for users in runs(postings) {
-        let width = usize::try_from(users.end - users.start).unwrap_or(usize::MAX);
-        // Counting sort: how many events each user has tells where the events of the next one begin.
-        let within = || {
-            let events =
-                postings.iter().flat_map(|(marks, posting)| posting.events().map(move |e| (*marks, e)));
-            events.filter_map(|(marks, (user, at))| {
-                let place = usize::try_from(u64::from(user).checked_sub(users.start)?).ok()?;
-                (place < width && from <= at && at < to).then_some((place, Moment { at, marks }))
-            })
-        };
-        let mut ends = vec![0usize; width];
-        for (place, _) in within() {
-            if let Some(count) = ends.get_mut(place) {
-                *count += 1;
-            }
-        }
-        let mut total = 0;
-        for end in &mut ends {
-            total += std::mem::replace(end, total);
-        }
-        let mut sorted = vec![Moment { at: 0, marks: 0 }; total];
-        for (place, moment) in within() {
-            if let Some(end) = ends.get_mut(place) {
-                if let Some(slot) = sorted.get_mut(*end) {
-                    *slot = moment;
-                }
-                *end += 1;
-            }
-        }
-        let mut rest = sorted.as_slice();
-        let mut begun = 0;
-        for (place, end) in ends.into_iter().enumerate() {
-            let (of_user, later) = rest.split_at(end - begun);
-            (rest, begun) = (later, end);
-            let user = u64::try_from(place).unwrap_or(u64::MAX).saturating_add(users.start);
-            for moment in of_user {
-                take(UserNo::try_from(user).unwrap_or(UserNo::MAX), *moment);
-            }
+    /// The number of the last block of users.
+    #[must_use]
+    pub fn last_block(&self) -> Option<u32> {
+        self.blocks().last().map(|block| block.number)
+    }
+
+    fn blocks(&self) -> impl Iterator<Item = Block<'_>> {
+        Blocks::of(&self.body).into_iter().flatten()
+    }
+
+    /// Hands over users and times, by user and time.
+    pub fn each(&self, mut take: impl FnMut(UserNo, i64)) {
+        for block in self.blocks() {
+            block.each(&mut take);
         }
     }
 }
 
-/// Runs of users with about [`AT_ONCE`] events each.
-fn runs(postings: &[(u32, &Posting)]) -> Vec<std::ops::Range<u64>> {
-    let mut blocks: Vec<usize> = Vec::new();
-    for user in postings.iter().flat_map(|(_, posting)| &posting.users) {
-        let block = usize::try_from(user / BLOCK).unwrap_or(usize::MAX);
-        if blocks.len() <= block {
-            blocks.resize(block + 1, 0);
-        }
-        if let Some(events) = blocks.get_mut(block) {
-            *events += 1;
-        }
-    }
-    let mut runs = Vec::new();
-    let (mut start, mut end, mut gathered) = (0u64, 0u64, 0usize);
-    for events in blocks {
-        if gathered > 0 && gathered + events > AT_ONCE {
-            runs.push(start..end);
-            (start, gathered) = (end, 0);
-        }
-        gathered += events;
-        end += u64::from(BLOCK);
-    }
-    if gathered > 0 {
-        runs.push(start..end);
-    }
-    runs
+fn micros(unit: usize) -> u64 {
+    UNITS.get(unit).map_or(1, |micros| micros.unsigned_abs())
+}
+
+fn byte(small: usize) -> u8 {
+    u8::try_from(small).unwrap_or(u8::MAX)
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    proptest! {
-        #[test]
-        fn every_event_is_handed_over_once_and_users_are_together(
-            events in prop::collection::vec((0u32..20_000, 0i64..100, 0u32..3), 0..300),
-        ) {
-            let of = |marks: u32| {
-                let events = events.iter().filter(|(_, _, kind)| *kind == marks);
-                let (users, times) = events.map(|(user, at, _)| (*user, *at)).unzip();
-                Posting::new(users, times)
-            };
-            let (one, two, three) = (of(0), of(1), of(2));
-            let mut taken: Vec<(u32, i64, u32)> = Vec::new();
-            user_by_user(&[(0, &one), (1, &two), (2, &three)], 10, 90, |user, moment| {
-                taken.push((user, moment.at, moment.marks));
-            });
-            prop_assert!(taken.is_sorted_by_key(|(user, _, _)| *user));
-            let mut expected: Vec<_> = events.into_iter().filter(|(_, at, _)| (10..90).contains(at)).collect();
-            expected.sort_unstable();
-            taken.sort_unstable();
-            prop_assert_eq!(taken, expected);
-        }
-    }
-}
+mod tests;

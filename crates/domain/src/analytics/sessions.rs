@@ -112,6 +112,9 @@ pub struct Sessions {
     pub exits: Vec<(String, u64)>,
 }
 
+/// About what the texts of an event take beside it.
+const TEXTS: usize = 48;
+
 /// Which session an event belongs to, for its sender.
 type SessionName = Option<String>;
 
@@ -131,6 +134,9 @@ struct Session {
 
 #[derive(Default)]
 struct Tally {
+    /// How many sessions lasted no time at all, as those of one event do.
+    moments: u64,
+    /// How long the others lasted, in microseconds.
     lengths: Vec<i64>,
     events: u64,
     bounces: u64,
@@ -176,17 +182,28 @@ impl<'q> SessionsFold<'q> {
         self.events.push(Event { at, event_type, session });
     }
 
+    /// Bytes of memory, about.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        // The lengths are put together in the end.
+        let lengths: usize = self.tallies.iter().map(|tally| tally.lengths.len() * 3).sum();
+        let events = self.events.capacity() * (size_of::<Event>() + TEXTS);
+        let ends = (self.entries.len() + self.exits.len()) * (size_of::<(String, u64)>() + TEXTS);
+        lengths * size_of::<i64>() + events + ends + self.tallies.len() * size_of::<Tally>()
+    }
+
     /// The answer.
     #[must_use]
     pub fn finish(mut self) -> Sessions {
         self.close_user();
         let mut all = Tally { users: self.users, ..Tally::default() };
         let mut buckets = Vec::new();
-        for tally in self.tallies {
-            all.lengths.extend(&tally.lengths);
+        for mut tally in self.tallies {
+            buckets.push(tally.figures());
+            all.moments += tally.moments;
+            all.lengths.append(&mut tally.lengths);
             all.events += tally.events;
             all.bounces += tally.bounces;
-            buckets.push(tally.figures());
         }
         let limit = self.query.limit;
         Sessions {
@@ -236,7 +253,10 @@ impl<'q> SessionsFold<'q> {
     fn count(&mut self, session: Session) {
         let begun = self.starts.partition_point(|start| start.timestamp_micros() <= session.first);
         if let Some(tally) = begun.checked_sub(1).and_then(|place| self.tallies.get_mut(place)) {
-            tally.lengths.push(session.last - session.first);
+            match session.last - session.first {
+                0 => tally.moments += 1,
+                length => tally.lengths.push(length),
+            }
             tally.events += session.events;
             tally.bounces += u64::from(session.events == 1);
             if tally.last_user != self.user {
@@ -251,16 +271,16 @@ impl<'q> SessionsFold<'q> {
 
 impl Tally {
     #[expect(clippy::cast_precision_loss, reason = "exact below 2^53 microseconds, 285 years")]
-    fn figures(mut self) -> Figures {
-        let sessions = self.lengths.len();
+    fn figures(&mut self) -> Figures {
+        let sessions = self.moments + u64::try_from(self.lengths.len()).unwrap_or(u64::MAX);
         let total: i64 = self.lengths.iter().sum();
         Figures {
-            sessions: u64::try_from(sessions).unwrap_or(u64::MAX),
+            sessions,
             users: self.users,
             events: self.events,
             bounces: self.bounces,
             mean_seconds: (sessions > 0).then(|| total as f64 / sessions as f64 / 1e6),
-            median_seconds: funnel::median_seconds(&mut self.lengths),
+            median_seconds: funnel::median_seconds(self.moments, &mut self.lengths),
         }
     }
 }

@@ -62,25 +62,16 @@ pub fn intervals(interval: Interval, range: DateRange) -> Result<usize, QueryFau
     Ok(intervals)
 }
 
-/// For each number from 1 to `intervals`, the users that are in exactly so many of the `sets`.
-#[must_use]
-pub fn stickiness<'a>(intervals: usize, sets: impl IntoIterator<Item = &'a RoaringBitmap>) -> Vec<Sticky> {
-    let mut counter = Counter::default();
-    for set in sets {
-        counter.count(set);
-    }
-    (1..=intervals).map(|count| Sticky { intervals: count, users: counter.exactly(count) }).collect()
-}
-
-/// A number for every user, as binary digits: the set at place i holds the users whose number has the bit 2^i. Counting
+/// In how many sets each user is: a number for every user, as binary digits: the set at place i holds the users whose number has the bit 2^i. Counting
 /// a set is an addition with carry, of sets instead of bits, and costs no more than the number's length.
-#[derive(Default)]
-struct Counter {
+#[derive(Clone, Debug, Default)]
+pub struct Counter {
     digits: Vec<RoaringBitmap>,
 }
 
 impl Counter {
-    fn count(&mut self, set: &RoaringBitmap) {
+    /// Counts a set.
+    pub fn count(&mut self, set: &RoaringBitmap) {
         let mut carry = set.clone();
         for digit in &mut self.digits {
             if carry.is_empty() {
@@ -93,6 +84,12 @@ impl Counter {
         if !carry.is_empty() {
             self.digits.push(carry);
         }
+    }
+
+    /// For each number from 1 to `intervals`, the users that are in exactly so many.
+    #[must_use]
+    pub fn up_to(&self, intervals: usize) -> Vec<Sticky> {
+        (1..=intervals).map(|count| Sticky { intervals: count, users: self.exactly(count) }).collect()
     }
 
     /// The users whose number is `number`, which is at least 1.
@@ -127,7 +124,9 @@ mod tests {
         #[test]
         fn counting_by_digits_is_counting(sets in prop::collection::vec(prop::collection::btree_set(0u32..30, 0..20), 0..40)) {
             let bitmaps: Vec<RoaringBitmap> = sets.iter().map(|set| set.iter().copied().collect()).collect();
-            let answer = stickiness(sets.len(), &bitmaps);
+            let mut counter = Counter::default();
+            bitmaps.iter().for_each(|set| counter.count(set));
+            let answer = counter.up_to(sets.len());
             for (place, sticky) in answer.iter().enumerate() {
                 let users = (0u32..30).filter(|user| sets.iter().filter(|set| set.contains(user)).count() == place + 1);
                 prop_assert_eq!(sticky.users, users.count() as u64);

@@ -7,7 +7,7 @@ use millrace_domain::analytics::activity::Activity;
 use millrace_domain::analytics::interval::Interval;
 use millrace_domain::analytics::range::DateRange;
 use millrace_domain::analytics::retention::{
-    CohortKind, Lookahead, Mode, Retention, RetentionPlan, RetentionQuery,
+    CohortKind, Lookahead, Mode, Needs, Retention, RetentionPlan, RetentionQuery,
 };
 use proptest::prelude::*;
 
@@ -156,9 +156,17 @@ proptest! {
         let today = history.origin + Days::new(question.today);
         let plan = RetentionPlan::new(question.query(), DateRange::between(from, to), today).unwrap();
 
-        // Only what the plan asks for is loaded, and all that came before it as one set on one old day.
+        // Only what the plan asks for is loaded: all that came before it as one set on one old day, and what comes after it
+        // as one set on one late day.
         let needs = plan.needs();
-        let returns = history.activity(question.back, needs.returns);
+        let loaded_returns = |needs: &Needs| {
+            let mut returns = history.activity(question.back, needs.returns);
+            if let Some(days) = needs.later {
+                returns.extend([(days.to(), history.activity(question.back, Some(days)).union_over(days).into_owned())]);
+            }
+            returns
+        };
+        let returns = loaded_returns(&needs);
         let mut start = history.activity(question.start, needs.start);
         if let Some(before) = needs.start_before {
             let long_ago = DateRange::new(NaiveDate::MIN, before.pred_opt().unwrap());
@@ -169,8 +177,14 @@ proptest! {
 
         prop_assert_eq!(rows(question.interval, &answer), by_definition(&history, &question, from, to, today));
 
-        // With everything loaded, the future included, the answer is the same.
+        // A few cohorts at a time, the answer is the same.
         let all = DateRange::new(NaiveDate::MIN, NaiveDate::MAX);
+        let start_of_all = history.activity(question.start, all);
+        let parts = plan.parts(question.periods.unsigned_abs().max(1) as usize);
+        let cohorts = parts.flat_map(|part| part.answer(&start_of_all, &loaded_returns(&part.needs())).data);
+        prop_assert_eq!(&Retention::new(cohorts.collect()), &answer);
+
+        // With everything loaded, the future included, the answer is the same.
         prop_assert_eq!(
             plan.answer(&history.activity(question.start, all), &history.activity(question.back, all)), answer
         );

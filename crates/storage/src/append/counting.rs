@@ -18,6 +18,7 @@ pub(super) async fn count(
     statements: &Statements,
     fresh: &[&Numbered<'_>],
     zones: &HashMap<ProjectId, TimeZone>,
+    keeps_sets: bool,
 ) -> Result<Appended, StorageError> {
     let mut appended = Appended::default();
     let rows = fresh.iter().map(|row| {
@@ -34,7 +35,9 @@ pub(super) async fn count(
     for ((_, _, event_type), count) in &roll_ups.counts {
         *appended.by_type.entry(event_type.clone()).or_default() += count.unsigned_abs();
     }
-    add_activity(transaction, statements, &roll_ups).await?;
+    if keeps_sets {
+        add_activity(transaction, statements, &roll_ups).await?;
+    }
     // Last, because this is where workers wait for each other: on the row of the present quarter of an hour.
     add_counts(transaction, statements, &roll_ups).await?;
     Ok(appended)

@@ -63,22 +63,23 @@ pub(super) async fn store(
     session: &mut Session,
     rows: &[Numbered<'_>],
     way: Way,
+    keeps_sets: bool,
 ) -> Result<Appended, StorageError> {
     let way = match rows.len() {
-        ..=BARE => match write(session, rows, way, false).await {
+        ..=BARE => match write(session, rows, (way, keeps_sets), false).await {
             Err(Failure::Repetition) => Way::InsertNew,
             Err(Failure::Refused { .. }) => way,
             written => return Ok(written?),
         },
         _ => way,
     };
-    Ok(write(session, rows, way, true).await?)
+    Ok(write(session, rows, (way, keeps_sets), true).await?)
 }
 
 async fn write(
     session: &mut Session,
     rows: &[Numbered<'_>],
-    way: Way,
+    (way, keeps_sets): (Way, bool),
     in_pieces: bool,
 ) -> Result<Appended, Failure> {
     let Session { client, statements, .. } = session;
@@ -89,7 +90,7 @@ async fn write(
     } else {
         (put(&transaction, statements, rows, way).await?, Vec::new())
     };
-    let appended = counting::count(&transaction, statements, &fresh, &zones).await?;
+    let appended = counting::count(&transaction, statements, &fresh, &zones, keeps_sets).await?;
     transaction.commit().await?;
     Ok(Appended { refused, ..appended })
 }

@@ -16,7 +16,7 @@ use millrace_domain::analytics::time_zone::TimeZone;
 use millrace_domain::ids::{JobId, ProjectId, UserNo};
 use roaring::RoaringBitmap;
 
-use super::lock_events_since;
+use super::lock_books;
 use crate::activity::{column, from_bytes, to_bytes};
 use crate::error::StorageError;
 use crate::jobs::holding::Note;
@@ -73,7 +73,7 @@ pub async fn stage_counts(
     note: Note<'_>,
 ) -> Result<(), StorageError> {
     conn.transaction(async |conn| {
-        let since = lock_events_since(conn, project).await?;
+        let since = lock_books(conn, project).await?.events_since;
         let from = since.map_or(instants.start, |since| since.max(instants.start));
         diesel::sql_query(
             "WITH recount AS
@@ -112,7 +112,7 @@ pub async fn stage_sets(
     note: Note<'_>,
 ) -> Result<(), StorageError> {
     conn.transaction(async |conn| {
-        let since = lock_events_since(conn, project).await?;
+        let since = lock_books(conn, project).await?.events_since;
         let instants = instants_of(zone, day);
         if since.is_none_or(|since| since <= instants.start) {
             let mut doubtful = stored_sets(conn, project, day).await?;

@@ -13,12 +13,13 @@ use millrace_domain::jobs::Progress;
 use roaring::RoaringBitmap;
 use serde_json::Value;
 
-use super::lock_events_since;
 use super::staging::instants_of;
+use super::{lock_books, sets_are_made};
 use crate::activity::{column, from_bytes, to_bytes};
 use crate::erasure::sweep_counts;
 use crate::error::StorageError;
 use crate::jobs::holding::{Holding, Note};
+use crate::postings::stored;
 
 /// What was wrong.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,20 +30,25 @@ pub struct Swapped {
     pub sets: u64,
 }
 
-/// Corrects what a job has noted, and notes what `note` makes of it, in one transaction. Time of which events have been
-/// dropped stays as it is.
+/// Corrects what a job has noted, and notes what `note` makes of it, in one transaction: from then on the sets are of the
+/// zone. Time of which events have been dropped stays as it is. `None`, and nothing was done, when the project has got
+/// another zone since it had got one `zone_changes` times.
 ///
 /// # Errors
 /// When the database fails, or the job is not held.
 pub async fn swap(
     conn: &mut AsyncPgConnection,
     project: ProjectId,
-    zone: TimeZone,
+    (zone, zone_changes): (TimeZone, i32),
     held: Holding,
     note: impl Fn(&Swapped) -> (Value, Progress) + Send + Sync,
-) -> Result<Swapped, StorageError> {
+) -> Result<Option<Swapped>, StorageError> {
     conn.transaction(async |conn| {
-        let since = lock_events_since(conn, project).await?;
+        let books = lock_books(conn, project).await?;
+        if books.zone_changes != zone_changes {
+            return Ok(None);
+        }
+        let since = books.events_since;
         // Nobody merges parts meanwhile.
         diesel::sql_query("SELECT pg_advisory_xact_lock(hashtextextended('activity' || $1::text, 0))")
             .bind::<SqlUuid, _>(project.0)
@@ -55,10 +61,12 @@ pub async fn swap(
             .bind::<SqlUuid, _>(held.job.0)
             .execute(conn)
             .await?;
+        stored::delete(conn, project, None).await?;
+        sets_are_made(conn, project, zone_changes).await?;
         let swapped = Swapped { buckets, sets };
         let (checkpoint, progress) = note(&swapped);
         Note { held, checkpoint: &checkpoint, progress }.write(conn).await?;
-        Ok(swapped)
+        Ok(Some(swapped))
     })
     .await
 }

@@ -1,5 +1,6 @@
 //! The values of a property, and the events of each.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
 use chrono::{DateTime, Utc};
@@ -69,9 +70,16 @@ pub struct Valued {
     pub users: RoaringBitmap,
 }
 
-/// The events of each point by the value of a property, whatever values there are; nothing when these would be more than
-/// `most` entries. For properties of few values this does with one look at the events what [`values`] and a measure do
-/// with two.
+/// How much a look at all values may bring here.
+pub struct Most<'a> {
+    /// Entries: values, at points.
+    pub entries: usize,
+    /// Whether so many entries with so many users in all fit into memory.
+    pub fit: &'a (dyn Fn(usize, u64) -> bool + Send + Sync),
+}
+
+/// The events of each point by the value of a property, whatever values there are; nothing when that would be more than
+/// may be. For properties of few values this does with one look at the events what [`values`] and a measure do with two.
 ///
 /// # Errors
 /// When the database fails.
@@ -80,7 +88,7 @@ pub async fn by_value(
     scope: Scope<'_>,
     property: &PropertyName,
     with_users: bool,
-    most: u32,
+    most: Most<'_>,
 ) -> Result<Option<Vec<Valued>>, StorageError> {
     #[derive(QueryableByName)]
     struct Row {
@@ -90,31 +98,39 @@ pub async fn by_value(
         value: Option<String>,
         #[diesel(sql_type = sql_types::BigInt)]
         events: i64,
-        #[diesel(sql_type = sql_types::Nullable<sql_types::Array<sql_types::Integer>>)]
-        users: Option<Vec<i32>>,
+        #[diesel(sql_type = sql_types::Nullable<sql_types::Integer>)]
+        user_no: Option<i32>,
     }
-    let users = if with_users { "array_agg(user_no)" } else { "NULL::integer[]" };
     let statement = Statement::new("SELECT width_bucket(occurred_at, ")
         .bind::<sql_types::Array<sql_types::Timestamptz>, _>(scope.starts.to_vec())
         .sql(") AS point, ")
         .property_text(property)
-        .sql(" AS value, count(*) AS events, ")
-        .sql(users)
-        .sql(" AS users")
+        .sql(if with_users {
+            " AS value, 1::bigint AS events, user_no"
+        } else {
+            " AS value, count(*) AS events, NULL::integer AS user_no"
+        })
         .of_events(scope.project, scope.instants)
-        .and_selected(scope.events)
-        .sql(" GROUP BY 1, 2 LIMIT ")
-        .bind::<sql_types::BigInt, _>(i64::from(most) + 1);
+        .and_selected(scope.events);
+    let statement = match with_users {
+        true => statement,
+        false => statement
+            .sql(" GROUP BY 1, 2 LIMIT ")
+            .bind::<sql_types::BigInt, _>(i64::try_from(most.entries).unwrap_or(i64::MAX).saturating_add(1)),
+    };
     let mut rows = statement.stream::<Row>(conn).await?;
-    let mut found = Vec::new();
+    let mut distinct = 0;
+    let mut found: HashMap<(usize, Option<String>), (u64, RoaringBitmap)> = HashMap::new();
     while let Some(row) = rows.try_next().await? {
-        let users = row.users.unwrap_or_default().into_iter().map(user_no);
-        found.push(Valued {
-            point: place_of(row.point)?,
-            value: row.value,
-            events: parse_count(row.events)?,
-            users: users.collect::<Result<_, _>>()?,
-        });
+        let (events, users) = found.entry((place_of(row.point)?, row.value)).or_default();
+        *events += parse_count(row.events)?;
+        if let Some(user) = row.user_no {
+            distinct += u64::from(users.insert(user_no(user)?));
+        }
+        if found.len() > most.entries || !(most.fit)(found.len(), distinct) {
+            return Ok(None);
+        }
     }
-    Ok(u32::try_from(found.len()).is_ok_and(|found| found <= most).then_some(found))
+    let valued = |((point, value), (events, users))| Valued { point, value, events, users };
+    Ok(Some(found.into_iter().map(valued).collect()))
 }

@@ -18,6 +18,7 @@ mod jobs;
 mod json;
 mod mails;
 mod migrations;
+mod postings;
 mod projects;
 mod retention;
 mod sessions;

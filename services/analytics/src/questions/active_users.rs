@@ -1,13 +1,10 @@
 //! Daily, weekly and monthly active users.
 
-use std::iter;
-
-use chrono::{Days, NaiveDate};
+use chrono::NaiveDate;
 use millrace_domain::analytics::active_users::{ActiveUsers, ActiveUsersQuery, active_users};
 use millrace_domain::analytics::asked::Asked;
 use millrace_domain::analytics::filter::{Filter, Selection};
 use millrace_domain::analytics::interval::Interval;
-use millrace_domain::analytics::range::DateRange;
 use millrace_domain::analytics::time_zone::TimeZone;
 use millrace_storage::projects::Project;
 use serde::Serialize;
@@ -15,9 +12,8 @@ use utoipa::ToSchema;
 
 use crate::errors::AnalyticsError;
 use crate::reader::Reader;
-
-/// Dates answered for at once. Sets of a million users take 128 KiB a day, and a question may cover ten years.
-const SLICE_DAYS: u64 = 92;
+use crate::slices::slices;
+use crate::working_memory::{bytes_of_set, sets_at_once};
 
 /// A point of the series.
 #[derive(Debug, Serialize, ToSchema)]
@@ -63,7 +59,11 @@ pub async fn answer(
     let (dates, covered) = (asked.period.dates(zone), asked.period.instants(zone));
     let reach = zone.day_start(dates.from()) - zone.day_start(query.window.needed(dates).from());
     let mut data = Vec::new();
-    for slice in slices(dates) {
+    let (window, at_once) = (usize::from(query.window.days()), sets_at_once(project.users));
+    // A window's sets are there once more as unions.
+    let sets = u64::try_from(at_once + 2 * window + 4).unwrap_or(u64::MAX);
+    let _room = reader.room(sets.saturating_mul(bytes_of_set(project.users))).await?;
+    for slice in slices(dates, Interval::Day, at_once) {
         let needed = query.window.needed(slice);
         let instants = zone.day_start(needed.from()).max(covered.start - reach)
             ..zone.day_start(needed.end()).min(covered.end);
@@ -76,36 +76,5 @@ pub async fn answer(
 impl From<ActiveUsers> for ActiveUsersPoint {
     fn from(point: ActiveUsers) -> Self {
         Self { date: point.date, users: point.users }
-    }
-}
-
-fn slices(range: DateRange) -> impl Iterator<Item = DateRange> {
-    let mut rest = Some(range);
-    iter::from_fn(move || {
-        let range = rest?;
-        let last = range
-            .from()
-            .checked_add_days(Days::new(SLICE_DAYS - 1))
-            .map_or(range.to(), |d| d.min(range.to()));
-        let slice = DateRange::new(range.from(), last)?;
-        rest = DateRange::new(slice.end(), range.to());
-        Some(slice)
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn slices_follow_each_other_without_gap() {
-        for (from, to) in
-            [("2026-01-01", "2026-01-01"), ("2026-01-01", "2026-04-02"), ("2016-01-01", "2025-12-31")]
-        {
-            let range = DateRange::new(from.parse().unwrap(), to.parse().unwrap()).unwrap();
-            let days: Vec<NaiveDate> = slices(range).flat_map(DateRange::days).collect();
-            assert_eq!(days, range.days().collect::<Vec<_>>());
-            assert!(slices(range).all(|slice| slice.days().count() <= 92));
-        }
     }
 }

@@ -12,6 +12,8 @@ use utoipa::ToSchema;
 use crate::errors::AnalyticsError;
 use crate::questions::retention::IntervalName;
 use crate::reader::Reader;
+use crate::slices::slices;
+use crate::working_memory::{bytes_of_set, sets_at_once};
 
 /// An interval with its users.
 #[derive(Debug, Serialize, ToSchema)]
@@ -61,11 +63,18 @@ pub async fn answer(
     let (range, interval) = (asked.period.dates(zone), query.interval);
     let needed = lifecycle::needed(interval, range)?;
     let events = Selection { event: query.event, filter };
-    let first = zone.day_start(needed.from());
-    let instants = first..zone.day_start(needed.end());
-    let activity = reader.activity(project, &events, &instants, zone, interval).await?;
-    let before = reader.users_before(project, &events, first).await?;
-    let stages = lifecycle(interval, range, reader.today(zone), &activity, before);
+    let at_once = sets_at_once(project.users);
+    let sets = u64::try_from(at_once + 6).unwrap_or(u64::MAX);
+    let _room = reader.room(sets.saturating_mul(bytes_of_set(project.users))).await?;
+    let mut seen = reader.users_before(project, &events, zone.day_start(needed.from())).await?;
+    let mut stages = Vec::new();
+    for slice in slices(range, interval, at_once) {
+        let needed = lifecycle::needed(interval, slice)?;
+        let instants = zone.day_start(needed.from())..zone.day_start(needed.end());
+        let activity = reader.activity(project, &events, &instants, zone, interval).await?;
+        stages.extend(lifecycle(interval, slice, reader.today(zone), &activity, &seen));
+        activity.days().for_each(|(_, users)| seen |= users);
+    }
     Ok(LifecycleAnswer {
         from: asked.from,
         to: asked.to,

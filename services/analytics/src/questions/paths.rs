@@ -52,9 +52,7 @@ pub async fn answer(
     let instants = asked.period.instants(zone);
     let events = Selection { event: EventSelector::Any, filter };
     let mut fold = PathsFold::new(&query);
-    let take =
-        |event: millrace_storage::user_events::UserEvent| fold.push(event.user, event.at, &event.event_type);
-    reader.user_by_user(project, &events, &instants, take).await?;
+    let _room = reader.user_by_user(project, &events, &instants, &mut fold).await?;
     let data = fold.finish()?.into_iter().map(PathRow::from).collect();
     Ok(PathsAnswer { from: asked.from, to: asked.to, timezone: zone, data })
 }

@@ -2,19 +2,21 @@
 
 use std::ops::Range;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use millrace_domain::analytics::activity::Activity;
 use millrace_domain::analytics::asked::Asked;
 use millrace_domain::analytics::event_selector::EventSelector;
 use millrace_domain::analytics::filter::{Filter, Selection};
 use millrace_domain::analytics::interval::Interval;
 use millrace_domain::analytics::range::DateRange;
-use millrace_domain::analytics::retention::{Needs, RetentionPlan, RetentionQuery};
+use millrace_domain::analytics::retention::{Mode, Needs, Retention, RetentionPlan, RetentionQuery};
 use millrace_domain::analytics::time_zone::TimeZone;
 use millrace_storage::projects::Project;
+use roaring::RoaringBitmap;
 
 use crate::errors::AnalyticsError;
 use crate::reader::Reader;
+use crate::working_memory::{bytes_of_set, sets_at_once};
 
 mod body;
 
@@ -39,10 +41,7 @@ pub async fn answer(
     let selection = |event: &EventSelector| Selection { event: event.clone(), filter: filter.clone() };
     let (start, returns) = (selection(&query.start_event), selection(&query.return_event));
     let reading = Reading { project, zone, interval: query.interval, start, returns };
-    let retention = match reading.activities(reader, plan.needs()).await? {
-        (start, Some(returns)) => plan.answer(&start, &returns),
-        (both, None) => plan.answer(&both, &both),
-    };
+    let retention = reading.retention(reader, &plan, &query).await?;
     Ok(RetentionAnswer {
         from: asked.from,
         to: asked.to,
@@ -64,6 +63,86 @@ struct Reading<'a> {
 }
 
 impl Reading<'_> {
+    /// The answer, from the sets of a few cohorts at a time.
+    async fn retention(
+        &self,
+        reader: &mut Reader,
+        plan: &RetentionPlan,
+        query: &RetentionQuery,
+    ) -> Result<Retention, AnalyticsError> {
+        let at_once = sets_at_once(self.project.users);
+        let parts: Vec<RetentionPlan> = plan.parts(at_once).collect();
+        let last = usize::try_from(query.lookahead.last()).unwrap_or(usize::MAX);
+        // The cohorts, those of them that are new, what they are compared with, and what comes after each part.
+        let later = if query.mode == Mode::OnOrAfter { parts.len() } else { 0 };
+        let sets = (3 * at_once).saturating_add(last).saturating_add(later + 6);
+        let sets = u64::try_from(sets).unwrap_or(u64::MAX);
+        let _room = reader.room(sets.saturating_mul(bytes_of_set(self.project.users))).await?;
+
+        let later = self.later(reader, &parts).await?;
+        let mut seen: Option<RoaringBitmap> = None;
+        let mut cohorts = Vec::new();
+        for (part, later) in parts.iter().zip(later) {
+            let needs = part.needs();
+            let (mut start, returns) = self.activities(reader, needs).await?;
+            if let Some((first, before)) =
+                needs.start_before.and_then(|first| Some((first, first.pred_opt()?)))
+            {
+                let known = match seen.take() {
+                    Some(seen) => seen,
+                    None => {
+                        reader.users_before(self.project, &self.start, self.zone.day_start(first)).await?
+                    }
+                };
+                start.extend([(before, known)]);
+                seen = Some(start.union_before(part.cohorts_end()));
+            }
+            let answer = match returns {
+                Some(mut returns) => {
+                    returns.extend(later);
+                    part.answer(&start, &returns)
+                }
+                None => {
+                    start.extend(later);
+                    part.answer(&start, &start)
+                }
+            };
+            cohorts.extend(answer.data);
+        }
+        Ok(Retention::new(cohorts))
+    }
+
+    /// Who returned after the last period of each part, on a day that is.
+    async fn later(
+        &self,
+        reader: &mut Reader,
+        parts: &[RetentionPlan],
+    ) -> Result<Vec<Option<(NaiveDate, RoaringBitmap)>>, AnalyticsError> {
+        let mut found = Vec::new();
+        // What comes after a part is what comes after the next one, and a little more.
+        let mut known: Option<(NaiveDate, RoaringBitmap)> = None;
+        for part in parts.iter().rev() {
+            known = match part.needs().later {
+                None => None,
+                Some(days) => {
+                    let until = known.as_ref().map_or(days.end(), |(from, _)| *from);
+                    let within = self.zone.day_start(days.from())..self.zone.day_start(until);
+                    let users = reader.users_within(self.project, &self.returns, &within).await?;
+                    Some((
+                        days.from(),
+                        match known {
+                            Some((_, later)) => later | users,
+                            None => users,
+                        },
+                    ))
+                }
+            };
+            found.push(known.clone());
+        }
+        found.reverse();
+        Ok(found)
+    }
+
     /// The activity that starts and the one that returns; only one, when it is the same events that do either.
     async fn activities(
         &self,
@@ -71,17 +150,11 @@ impl Reading<'_> {
         needs: Needs,
     ) -> Result<(Activity, Option<Activity>), AnalyticsError> {
         let (started, returned) = (&self.start, &self.returns);
-        let (mut start, returns) = if started == returned {
-            (self.activity(reader, started, hull(needs.start, needs.returns)).await?, None)
-        } else {
-            let start = self.activity(reader, started, needs.start).await?;
-            (start, Some(self.activity(reader, returned, needs.returns).await?))
-        };
-        if let Some((first, before)) = needs.start_before.and_then(|first| Some((first, first.pred_opt()?))) {
-            let seen = reader.users_before(self.project, started, self.zone.day_start(first)).await?;
-            start.extend([(before, seen)]);
+        if started == returned {
+            return Ok((self.activity(reader, started, hull(needs.start, needs.returns)).await?, None));
         }
-        Ok((start, returns))
+        let start = self.activity(reader, started, needs.start).await?;
+        Ok((start, Some(self.activity(reader, returned, needs.returns).await?)))
     }
 
     /// A set for each interval: which day of it does not matter, and there may be years of days.

@@ -7,7 +7,6 @@ use millrace_domain::analytics::filter::{Filter, Selection};
 use millrace_domain::analytics::sessions::{Figures, SessionsFold, SessionsQuery};
 use millrace_domain::analytics::time_zone::TimeZone;
 use millrace_storage::projects::Project;
-use millrace_storage::user_events::UserEvent;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -88,11 +87,7 @@ pub async fn answer(
     let instants = asked.period.instants(zone);
     let events = Selection { event: EventSelector::Any, filter };
     let mut fold = SessionsFold::new(&query, &buckets);
-    let take = |event: UserEvent| {
-        fold.push(event.user, event.at, event.event_type, event.session);
-        Ok(())
-    };
-    reader.user_by_user(project, &events, &instants, take).await?;
+    let _room = reader.user_by_user(project, &events, &instants, &mut fold).await?;
     let sessions = fold.finish();
     let points = buckets.into_iter().zip(sessions.buckets);
     let ends = |ends: Vec<(String, u64)>| {

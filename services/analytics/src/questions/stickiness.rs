@@ -2,7 +2,7 @@
 
 use millrace_domain::analytics::asked::Asked;
 use millrace_domain::analytics::filter::{Filter, Selection};
-use millrace_domain::analytics::stickiness::{self, StickinessQuery, Sticky, stickiness};
+use millrace_domain::analytics::stickiness::{self, Counter, StickinessQuery, Sticky};
 use millrace_domain::analytics::time_zone::TimeZone;
 use millrace_storage::projects::Project;
 use serde::Serialize;
@@ -11,6 +11,8 @@ use utoipa::ToSchema;
 use crate::errors::AnalyticsError;
 use crate::questions::retention::IntervalName;
 use crate::reader::Reader;
+use crate::slices::slices;
+use crate::working_memory::{bytes_of_set, sets_at_once};
 
 /// Users with the same number of active intervals.
 #[derive(Debug, Serialize, ToSchema)]
@@ -52,9 +54,18 @@ pub async fn answer(
     let intervals = stickiness::intervals(query.interval, asked.period.dates(zone))?;
     let events = Selection { event: query.event, filter };
     let instants = asked.period.instants(zone);
-    let activity = reader.activity(project, &events, &instants, zone, query.interval).await?;
-    let sets = activity.days().map(|(_, users)| users);
-    let data = stickiness(intervals, sets).into_iter().map(StickinessPoint::from).collect();
+    let at_once = sets_at_once(project.users);
+    // Beside the sets, their number of each user, in binary digits.
+    let sets = u64::try_from(at_once + 14).unwrap_or(u64::MAX);
+    let _room = reader.room(sets.saturating_mul(bytes_of_set(project.users))).await?;
+    let mut counted = Counter::default();
+    for slice in slices(asked.period.dates(zone), query.interval, at_once) {
+        let within =
+            instants.start.max(zone.day_start(slice.from()))..instants.end.min(zone.day_start(slice.end()));
+        let activity = reader.activity(project, &events, &within, zone, query.interval).await?;
+        activity.days().for_each(|(_, users)| counted.count(users));
+    }
+    let data = counted.up_to(intervals).into_iter().map(StickinessPoint::from).collect();
     let interval = query.interval.into();
     Ok(StickinessAnswer { from: asked.from, to: asked.to, timezone: zone, interval, data })
 }

@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 
 use crate::errors::AnalyticsError;
 use crate::reader::Reader;
+use crate::working_memory::{bytes_of_set, sets_at_once};
 
 /// An event type with its events and its distinct users.
 #[derive(Debug, Serialize, ToSchema)]
@@ -61,7 +62,13 @@ pub async fn answer(
     let counted = counts.into_iter().map(|(event_type, count)| TopEvent { event_type, count, users: 0 });
     let mut ranked = top_events(counted.collect(), limit);
     let types: Vec<EventType> = ranked.iter().map(|event| event.event_type.clone()).collect();
-    let users = reader.users_by_type(project, &types, events.filter.as_ref(), &instants).await?;
+    let at_once = sets_at_once(project.users).min(types.len());
+    let sets = u64::try_from(at_once + 3).unwrap_or(u64::MAX);
+    let _room = reader.room(sets.saturating_mul(bytes_of_set(project.users))).await?;
+    let mut users = Vec::new();
+    for types in types.chunks(at_once.max(1)) {
+        users.extend(reader.users_by_type(project, types, events.filter.as_ref(), &instants).await?);
+    }
     for (event, users) in ranked.iter_mut().zip(users) {
         event.users = users;
     }

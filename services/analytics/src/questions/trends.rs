@@ -22,6 +22,9 @@ use measuring::Measuring;
 use table::Table;
 use values::Values;
 
+/// Bytes of a number of the answer: as it was measured, as it is answered, and as it is written.
+const NUMBER: u64 = 56;
+
 /// Answers for a project.
 ///
 /// # Errors
@@ -60,6 +63,11 @@ pub async fn answer(
             (values, tables)
         }
     };
+    let numbers = (query.series.len() + query.formulas.len())
+        .saturating_mul(values.groups())
+        .saturating_mul(now.buckets.len())
+        .saturating_mul(if query.compare { 2 } else { 1 });
+    reader.keep_room(u64::try_from(numbers).unwrap_or(u64::MAX).saturating_mul(NUMBER)).await?;
     let before = match query.compare {
         false => None,
         true => {

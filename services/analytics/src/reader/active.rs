@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use millrace_domain::analytics::activity::Activity;
@@ -40,7 +41,7 @@ impl Reader {
     ) -> Result<Activity, StorageError> {
         let audience = events.audience();
         let parted = match audience {
-            Some(_) => plan::days(project.timezone, zone, instants),
+            Some(_) => plan::days(project.sets_zone, zone, instants),
             None => Parted::of_events(instants),
         };
         let mut found = Activity::default();
@@ -74,19 +75,52 @@ impl Reader {
     ) -> Result<RoaringBitmap, StorageError> {
         let audience = events.audience();
         let parted = match audience {
-            Some(_) => plan::history(project.timezone, end),
-            None => Parted { held: None, rest: vec![DateTime::UNIX_EPOCH..end] },
+            Some(_) => plan::history(project.sets_zone, end),
+            None => Parted::of_events(&(DateTime::UNIX_EPOCH..end)),
         };
         let mut seen = RoaringBitmap::new();
         if let Some(day) = parted.held {
             let mut held = RoaringBitmap::new();
             let types = [activity::column(events.event.event_type())];
             let before = BEGINNING..day;
-            self.sets("activity sets of the past", project, &types, before, |_, users| held |= users).await?;
+            self.sets("activity sets of the past", project, &types, before, |_, users| {
+                held |= users.as_ref()
+            })
+            .await?;
             seen |= audience.as_ref().map_or_else(RoaringBitmap::new, |audience| audience.among(held));
         }
         for rest in &parted.rest {
             let conn = self.events("the users of events of the past").await?;
+            seen |= raw::users(conn, project.id, events, rest).await?;
+        }
+        Ok(seen)
+    }
+
+    /// Who was active at all within `instants`.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn users_within(
+        &mut self,
+        project: &Project,
+        events: &Selection,
+        instants: &Range<DateTime<Utc>>,
+    ) -> Result<RoaringBitmap, StorageError> {
+        let audience = events.audience();
+        let parted = match audience {
+            Some(_) => plan::users(project.sets_zone, instants),
+            None => Parted::of_events(instants),
+        };
+        let mut seen = RoaringBitmap::new();
+        if let Some(days) = parted.held {
+            let mut held = RoaringBitmap::new();
+            let types = [activity::column(events.event.event_type())];
+            let within = days.from()..days.end();
+            self.sets("activity sets", project, &types, within, |_, users| held |= users.as_ref()).await?;
+            seen |= audience.as_ref().map_or_else(RoaringBitmap::new, |audience| audience.among(held));
+        }
+        for rest in &parted.rest {
+            let conn = self.events("the users of events").await?;
             seen |= raw::users(conn, project.id, events, rest).await?;
         }
         Ok(seen)
@@ -106,21 +140,17 @@ impl Reader {
         let all = Selection { event: EventSelector::Any, filter: filter.cloned() };
         let audience = all.audience();
         let parted = match audience {
-            Some(_) => plan::users(project.timezone, instants),
+            Some(_) => plan::users(project.sets_zone, instants),
             None => Parted::of_events(instants),
         };
-        let mut sets = BTreeMap::<String, RoaringBitmap>::new();
+        let mut sets = BTreeMap::new();
         if let Some(days) = parted.held {
             let names: Vec<&str> = types.iter().map(EventType::as_str).collect();
-            let within = days.from()..days.end();
-            self.sets("activity sets", project, &names, within, |day, users| {
-                *sets.entry(day.event_type.clone()).or_default() |= users;
-            })
-            .await?;
+            sets = self.unions("activity sets", project, &names, days.from()..days.end()).await?;
         }
         let mut users = Vec::new();
         for event_type in types {
-            let held = sets.remove(event_type.as_str()).unwrap_or_default();
+            let held = sets.remove(event_type.as_str()).map(Arc::unwrap_or_clone).unwrap_or_default();
             let mut set = audience.as_ref().map_or_else(RoaringBitmap::new, |audience| audience.among(held));
             let events = Selection { event: EventSelector::Type(event_type.clone()), ..all.clone() };
             for rest in &parted.rest {
@@ -131,6 +161,7 @@ impl Reader {
         }
         Ok(users)
     }
+
     /// Hands over the set of each of these types and days that has one, in no order: from memory, or from the database.
     async fn sets(
         &mut self,
@@ -138,13 +169,28 @@ impl Reader {
         project: &Project,
         types: &[&str],
         days: Range<NaiveDate>,
-        mut take: impl FnMut(&EditionOfDay, &RoaringBitmap),
+        take: impl FnMut(&EditionOfDay, &Arc<RoaringBitmap>),
+    ) -> Result<(), StorageError> {
+        let conn = self.roll_ups(what).await?;
+        let days = activity_editions::editions(conn, project.id, types, days.start, days.end).await?;
+        self.each_set(project, days, take).await
+    }
+
+    /// Hands over the sets of these days, in no order, as part of the read that has begun.
+    pub(super) async fn each_set(
+        &mut self,
+        project: &Project,
+        mut days: Vec<EditionOfDay>,
+        mut take: impl FnMut(&EditionOfDay, &Arc<RoaringBitmap>),
     ) -> Result<(), StorageError> {
         let kept = self.memory.sets.clone();
-        let conn = self.roll_ups(what).await?;
-        let mut missing = activity_editions::editions(conn, project.id, types, days.start, days.end).await?;
-        missing.retain(|day| !kept.with(project.id, day, |users| take(day, users)));
-        activity_editions::load(conn, project.id, &missing, |day, users| {
+        days.retain(|day| {
+            let users = kept.get(project.id, day);
+            users.iter().for_each(|users| take(day, users));
+            users.is_none()
+        });
+        activity_editions::load(&mut self.snapshot, project.id, &days, |day, users| {
+            let users = Arc::new(users);
             take(day, &users);
             kept.put(project.id, day, users);
         })

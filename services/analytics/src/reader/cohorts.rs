@@ -7,7 +7,6 @@ use chrono::{DateTime, NaiveDate, Utc};
 use millrace_domain::analytics::audience::Audience;
 use millrace_domain::analytics::cohort::{Definition, Did, Leaf};
 use millrace_domain::analytics::filter::Selection;
-use millrace_domain::analytics::interval::Interval;
 use millrace_domain::analytics::query::Query;
 use millrace_domain::analytics::query_fault::QueryFault;
 use millrace_domain::ids::UserNo;
@@ -19,6 +18,7 @@ use roaring::RoaringBitmap;
 
 use super::Reader;
 use crate::errors::AnalyticsError;
+use crate::working_memory::bytes_of_set;
 
 /// After every event: the last day of the calendar that questions know.
 const END: NaiveDate = match NaiveDate::from_ymd_opt(9999, 12, 31) {
@@ -43,6 +43,8 @@ impl Reader {
             return Err(QueryFault::new("cohort", "unknown_cohort", reason).into());
         }
         let mut members = BTreeMap::new();
+        let cohorts = u64::try_from(found.len()).unwrap_or(u64::MAX);
+        self.keep_room((cohorts + 8).saturating_mul(bytes_of_set(project.users))).await?;
         for cohort in found {
             members.insert(cohort.id, self.audience(project, &cohort).await?);
         }
@@ -83,11 +85,7 @@ impl Reader {
         let within = did.within.instants(project.timezone, self.today(project.timezone));
         match (within, did.at_least) {
             (None, 1) => Ok(self.users_before(project, &did.events, end(project)).await?),
-            (Some(instants), 1) => {
-                let zone = project.timezone;
-                let active = self.activity(project, &did.events, &instants, zone, Interval::Month).await?;
-                Ok(active.union_before(NaiveDate::MAX))
-            }
+            (Some(instants), 1) => Ok(self.users_within(project, &did.events, &instants).await?),
             (None, at_least) => {
                 let conn = self.events("how often users did something").await?;
                 let ever = DateTime::UNIX_EPOCH..end(project);
@@ -110,7 +108,7 @@ impl Reader {
         events: &Selection,
         instants: &Range<DateTime<Utc>>,
         at_least: u32,
-    ) -> Result<Option<RoaringBitmap>, StorageError> {
+    ) -> Result<Option<RoaringBitmap>, AnalyticsError> {
         let Some(event_type) = events.event.event_type().filter(|_| events.is_plain()) else {
             return Ok(None);
         };
@@ -118,11 +116,15 @@ impl Reader {
             return Ok(None);
         };
         let (from, to) = (instants.start.timestamp_micros(), instants.end.timestamp_micros());
+        // Half of a map is empty, at most.
+        let _room = self.room(u64::from(project.users).saturating_mul(24)).await?;
         let mut times: HashMap<UserNo, u32> = HashMap::new();
         for (_, posting) in days.iter().flatten().flat_map(|day| &day.by_value) {
-            for (user, _) in posting.events().filter(|(_, at)| from <= *at && *at < to) {
-                *times.entry(user).or_default() += 1;
-            }
+            posting.each(|user, at| {
+                if from <= at && at < to {
+                    *times.entry(user).or_default() += 1;
+                }
+            });
         }
         Ok(Some(times.into_iter().filter(|(_, times)| *times >= at_least).map(|(user, _)| user).collect()))
     }

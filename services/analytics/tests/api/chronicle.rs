@@ -7,9 +7,9 @@ use millrace_cache::data_versions::{DataVersions, Month};
 use millrace_domain::event::Event;
 use millrace_storage::append::{Appender, NewEvent};
 use millrace_testkit::story;
-use rand::Rng;
 use rand::rngs::StdRng;
 use rand::seq::{IndexedRandom, SliceRandom};
+use rand::{Rng, SeedableRng};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -59,6 +59,15 @@ pub(crate) fn did(user: &str, kind: &str, time: &str) -> Happened {
 /// Something without properties and session.
 pub(crate) fn happened(id: Uuid, user: String, kind: String, at: DateTime<Utc>) -> Happened {
     Happened { id, user, kind, at, session: None, properties: json!({}) }
+}
+
+/// Random numbers of a history, others each time. `MILLRACE_TEST_SEED` has those of a time that failed come again.
+pub(crate) fn chance() -> StdRng {
+    let named = std::env::var("MILLRACE_TEST_SEED").ok().and_then(|seed| seed.parse().ok());
+    let seed: u64 = named.unwrap_or_else(|| rand::rng().random());
+    // Shown when the test fails.
+    println!("MILLRACE_TEST_SEED={seed}");
+    StdRng::seed_from_u64(seed)
 }
 
 /// Properties as clients send them: some absent, some of more than one type.

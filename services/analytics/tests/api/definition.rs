@@ -125,6 +125,7 @@ pub(crate) fn retention(
         for Dated { date, event } in so_far {
             intervals.entry(&event.user).or_default().push(interval_of(*date));
         }
+        intervals.values_mut().for_each(Vec::dedup);
         intervals
     };
     let mut starts = did(question.start);

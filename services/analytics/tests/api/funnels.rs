@@ -23,6 +23,8 @@ pub(crate) async fn every_question(told: &Told<'_>) {
             for (window, length) in [("6h", TimeDelta::hours(6)), ("3w", TimeDelta::weeks(3))] {
                 for (exclude, filter, breakdown) in [
                     (&Value::Null, &Value::Null, &Value::Null),
+                    (&json!([{"event_type": "signup"}]), &Value::Null, &Value::Null),
+                    (&json!([{"event_type": "signup"}, {"event_type": "buy"}]), &Value::Null, &Value::Null),
                     (&json!([{"event_type": "signup"}]), &Value::Null, &breakdown),
                     (&Value::Null, &json!({"not": {"property": "path", "op": "exists"}}), &breakdown),
                 ] {

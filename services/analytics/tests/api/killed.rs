@@ -17,6 +17,11 @@ use crate::stage::{Stage, WEBHOOK_KEY};
 
 /// A replica of its own process, and where it is.
 pub(crate) async fn replica(stage: &Stage) -> (Child, String) {
+    replica_with(stage, &[]).await
+}
+
+/// The same with other settings.
+pub(crate) async fn replica_with(stage: &Stage, settings: &[(&str, &str)]) -> (Child, String) {
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let process = Command::new(env!("CARGO_BIN_EXE_millrace-analytics"))
         .env_clear()
@@ -26,6 +31,7 @@ pub(crate) async fn replica(stage: &Stage) -> (Child, String) {
         .env("REDIS_URL", stage.redis_url())
         .env("MILLRACE_WEBHOOK_PRIVATE", "true")
         .env("MILLRACE_WEBHOOK_KEY", WEBHOOK_KEY)
+        .envs(settings.iter().copied())
         .stdout(Stdio::null())
         .kill_on_drop(true)
         .spawn()

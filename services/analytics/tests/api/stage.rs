@@ -22,6 +22,8 @@ use millrace_storage::api_keys::{self, NewApiKey};
 use millrace_storage::append::Appender;
 use millrace_storage::compaction;
 use millrace_storage::database::{Connection, Database, PoolSettings};
+use millrace_storage::postings::building::build;
+use millrace_storage::postings::due;
 use millrace_testkit::database::TestDatabase;
 use millrace_testkit::nats::TestNats;
 use millrace_testkit::proxy::ChaosProxy;
@@ -53,7 +55,8 @@ pub(crate) struct Stage {
     storage: Database,
     pub(crate) nats: TestNats,
     redis: TestRedis,
-    _everything: DropGuard,
+    config: Config,
+    everything: DropGuard,
 }
 
 /// A project and a key that may read it.
@@ -70,15 +73,20 @@ impl Stage {
 
     /// With a clock of its own.
     pub(crate) async fn at(clock: fn() -> DateTime<Utc>) -> Self {
-        Self::build(clock, false).await
+        Self::build(clock, false, 1_000).await
+    }
+
+    /// The same for a long history: questions that depend on the order of events may read as many as they do anywhere.
+    pub(crate) async fn of_many_events(clock: fn() -> DateTime<Utc>) -> Self {
+        Self::build(clock, false, 50_000_000).await
     }
 
     /// With the wires plugged in, which slow it down, and little patience with the database.
     pub(crate) async fn with_wires() -> Self {
-        Self::build(Utc::now, true).await
+        Self::build(Utc::now, true, 1_000).await
     }
 
-    async fn build(clock: fn() -> DateTime<Utc>, wired: bool) -> Self {
+    async fn build(clock: fn() -> DateTime<Utc>, wired: bool, query_events: u64) -> Self {
         let (database, nats, redis) =
             tokio::join!(TestDatabase::create(), TestNats::isolated(), TestRedis::isolated());
         let everything = CancellationToken::new();
@@ -114,7 +122,7 @@ impl Stage {
             replicas: 1,
             statement_timeout: Duration::from_secs(if wired { 1 } else { 20 }),
             answers_kept: Duration::from_secs(10),
-            query_events: 1_000,
+            query_events,
             memory: 64 << 20,
             queries_per_project: 6,
             webhooks: Webhooks { private_allowed: true, patience: Duration::from_secs(5) },
@@ -124,9 +132,7 @@ impl Stage {
             shutdown_grace: Duration::from_secs(25),
             clock,
         };
-        let app = App::build(config, process).await.unwrap();
-        let url = format!("http://{}", app.address().unwrap());
-        tokio::spawn(async move { app.run().await.map_err(|e| e.to_string()) });
+        let url = start(config.clone(), process).await;
 
         // Nothing here has to survive a power cut, and compaction commits once a set.
         let hasty = format!("{}?options=-csynchronous_commit%3Doff", database.url());
@@ -136,7 +142,8 @@ impl Stage {
             storage,
             nats,
             redis,
-            _everything: everything.drop_guard(),
+            config,
+            everything: everything.drop_guard(),
             database,
             database_wire,
             nats_wire,
@@ -144,6 +151,36 @@ impl Stage {
             auth,
             url,
         }
+    }
+
+    /// Where the analytics listens that is there from the beginning.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Another analytics beside it, which has nothing in its memory: where it listens.
+    pub(crate) async fn replica(&self) -> String {
+        start(self.config.clone(), self.process()).await
+    }
+
+    /// A worker, from here on.
+    pub(crate) async fn hire_a_worker(&self) {
+        let env = Env::of([
+            ("MILLRACE_BIND", "127.0.0.1:0"),
+            ("DATABASE_URL", &self.database.url()),
+            ("NATS_URL", self.nats.url()),
+            ("REDIS_URL", self.redis.url()),
+            ("MILLRACE_EVENTS_BYTES", "64MiB"),
+            ("MILLRACE_DEAD_LETTERS_BYTES", "16MiB"),
+            ("MILLRACE_MAINTENANCE", "0s"),
+        ]);
+        let config = millrace_worker::config::Config::from_env(env).unwrap();
+        let app = millrace_worker::app::App::build(config, self.process()).await.unwrap();
+        tokio::spawn(async move { app.run().await.map_err(|e| e.to_string()) });
+    }
+
+    fn process(&self) -> Process {
+        Process { shutdown: self.everything.token().clone(), metrics: None }
     }
 
     /// A connection to look at the stage from behind.
@@ -187,6 +224,15 @@ impl Stage {
         while compaction::compact(&mut connection, 1_000).await.unwrap() > 0 {}
     }
 
+    /// Stores who did what when, of every day of which it is not stored as it is.
+    pub(crate) async fn store_postings(&self) {
+        let mut connection = self.connection().await;
+        let due = due::look(&mut connection, None, 10_000).await.unwrap();
+        for (day, _) in due.days {
+            assert!(build(&mut connection, day.project, &day.event_type, day.start).await.unwrap());
+        }
+    }
+
     /// A question without credentials, to be changed and sent.
     pub(crate) fn anonymous(&self, path: &str) -> RequestBuilder {
         self.client.get(format!("{}{path}", self.url))
@@ -219,6 +265,13 @@ impl Stage {
         let source = header(&response, "x-millrace-source");
         Answer { source, body: response.json().await.unwrap() }
     }
+}
+
+async fn start(config: Config, process: Process) -> String {
+    let app = App::build(config, process).await.unwrap();
+    let url = format!("http://{}", app.address().unwrap());
+    tokio::spawn(async move { app.run().await.map_err(|e| e.to_string()) });
+    url
 }
 
 impl Stage {

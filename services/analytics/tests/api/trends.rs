@@ -21,6 +21,8 @@ pub(crate) async fn every_question(told: &Told<'_>, held: &str) {
             (Some("visit"), &Value::Null, &Value::Null),
             (Some("visit"), &filter, &Value::Null),
             (None, &Value::Null, &breakdown),
+            (Some("visit"), &Value::Null, &breakdown),
+            (Some("visit"), &filter, &breakdown),
         ] {
             // Hours are many, and their edges are asked about once.
             let measures: &[&str] = match interval {

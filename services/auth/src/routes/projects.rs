@@ -7,15 +7,13 @@ use millrace_domain::access::Role;
 use millrace_domain::analytics::time_zone::TimeZone;
 use millrace_domain::audit::action::Action;
 use millrace_domain::audit::{Details, Target};
-use millrace_domain::ids::JobId;
-use millrace_domain::jobs::task::Task;
 use millrace_domain::text::Name;
 use millrace_http::json::Json;
 use millrace_http::page::{Page, Paging};
 use millrace_http::problem::{Code, Problem};
 use millrace_http::query::Query;
 use millrace_messaging::revocations::Revoked;
-use millrace_storage::projects::{self, Changes, Place, Project};
+use millrace_storage::projects::{self, Changed, Changes, Place, Project};
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -54,7 +52,7 @@ struct ProjectView {
 
 impl ProjectView {
     fn new(project: Project, role: Role) -> Self {
-        let Project { id, name, timezone, created_at, retention_days, keeps_roll_ups } = project;
+        let Project { id, name, timezone, created_at, retention_days, keeps_roll_ups, .. } = project;
         let (id, timezone, role) = (id.0, timezone.name(), role.as_str());
         Self { id, name, timezone, created_at, retention_days, keeps_roll_ups, role }
     }
@@ -88,7 +86,8 @@ struct ProjectChanges {
     /// 1 to 100 characters.
     #[schema(min_length = 1, max_length = 100)]
     name: Option<String>,
-    /// An IANA time zone. The roll-ups are rebuilt: until that job has ended, answers mix the days of both zones.
+    /// An IANA time zone. The roll-ups are rebuilt: until that job has ended, questions about who was active are answered
+    /// from the events, and take longer.
     #[schema(example = "Europe/Paris")]
     timezone: Option<String>,
     /// How many days events are kept, 1 to 36500; `null`: for ever. What is older goes within the hour.
@@ -227,12 +226,15 @@ pub(super) async fn change(
     let changes = changes.parse()?;
     let id = access.project.id;
     let mut conn = state.connection().await?;
-    let changed = projects::change(&mut conn, id, &changes).await.map_err(AuthError::from)?;
+    let by = Some(access.caller.account.id);
+    let changed = projects::change(&mut conn, id, &changes, by).await.map_err(AuthError::from)?;
     drop(conn);
-    let (before, after) = changed
+    let Changed { after, rebuild, .. } = changed
         .ok_or_else(|| Problem::new(Code::NotFound, "there is no such project, or it is not yours to see"))?;
-    if before.timezone != after.timezone {
-        jobs::start(&state, &access.caller, JobId::new(), Some(id), &Task::Rebuild).await?;
+    if let Some(job) = rebuild {
+        // Counted and logged where it fails; answers are kept for seconds only.
+        let _ = state.versions.renew_all(id).await;
+        jobs::announce(&state, &job).await;
     }
     let details = Details {
         timezone: changes.timezone,

@@ -1,10 +1,12 @@
 use millrace_domain::access::Role;
 use millrace_domain::ids::ProjectId;
+use millrace_domain::jobs::{Kind, Status};
+use millrace_storage::jobs::{self, Filter};
 use reqwest::Method;
 use reqwest::header::LOCATION;
 use serde_json::{Value, json};
 
-use crate::stage::Stage;
+use crate::stage::{Stage, answer};
 
 fn names(list: &Value) -> Vec<&str> {
     list["data"].as_array().unwrap().iter().map(|project| project["name"].as_str().unwrap()).collect()
@@ -74,4 +76,34 @@ async fn a_project_that_breaks_a_law_is_refused_by_field() {
         assert_eq!((status, &problem["errors"][0]["field"]), (422, &json!(field)), "{body}");
     }
     assert_eq!(stage.post("/api/v1/projects", &ada, json!({"name": "ü".repeat(100)})).await.0, 201);
+}
+
+/// What becomes of a zone change must not hang on who can be told of it: the sets would be of two zones for good.
+#[actix_web::test]
+async fn another_zone_comes_with_its_rebuild_though_nobody_can_be_told() {
+    let stage = Stage::set().await;
+    let ada = stage.person("ada").await;
+    let project = stage.project_of(&ada, Role::Owner).await;
+    let (_, granted) = stage.login(&ada.email, crate::stage::PASSWORD).await;
+    let token = granted["access_token"].as_str().unwrap().to_owned();
+    let to_kolkata = async || {
+        let path = format!("/api/v1/projects/{project}");
+        let body = json!({"timezone": "Asia/Kolkata"});
+        answer(stage.to(Method::PATCH, &path).bearer_auth(&token).json(&body)).await
+    };
+    stage.nats_wire.cut();
+    stage.redis_wire.cut();
+    let (status, changed) = to_kolkata().await;
+    assert_eq!((status, &changed["timezone"]), (200, &json!("Asia/Kolkata")), "{changed}");
+    to_kolkata().await;
+    stage.nats_wire.mend();
+    stage.redis_wire.mend();
+    let filter = Filter { project: Some(project), ..Filter::default() };
+    let noted = jobs::page(&mut *stage.store().await, filter, None, 10).await.unwrap();
+    let noted: Vec<_> = noted.iter().map(|job| (job.kind, job.status, job.created_by)).collect();
+    assert_eq!(
+        noted,
+        [(Kind::Rebuild, Status::Pending, Some(ada.id))],
+        "one, and no other for the same zone"
+    );
 }

@@ -1,11 +1,12 @@
 //! The roll-ups of a project, made from its events anew: it is noted where they differ from the events, first the counts, a
 //! day (UTC) at a time, then the sets, a local day at a time; then all of it is corrected in one transaction. Events keep
-//! coming meanwhile, and whoever asks sees the old roll-ups or the new ones.
+//! coming meanwhile, and whoever asks sees the old roll-ups or the new ones. The sets of a project that has got another
+//! zone are of use from then on, and not before.
 
 use chrono::{DateTime, Datelike, Days, NaiveDate, NaiveTime, TimeDelta, Utc};
 use millrace_domain::analytics::time_zone::TimeZone;
 use millrace_domain::jobs::{Progress, Report};
-use millrace_storage::projects;
+use millrace_storage::projects::{self, Project};
 use millrace_storage::rebuild::swap::{Swapped, swap};
 use millrace_storage::rebuild::{self, Span, staging};
 use serde::{Deserialize, Serialize};
@@ -22,8 +23,11 @@ struct Checkpoint {
     counts: DaysLeft,
     /// The local days whose sets are to be; the first is the next one.
     sets: DaysLeft,
-    /// The zone whose days they are. The project may get another meanwhile, and another rebuild with it.
+    /// The zone whose days they are.
     timezone: TimeZone,
+    /// How often the project had got another zone by then. It may once more meanwhile, and another rebuild with it.
+    #[serde(default)]
+    zone_changes: i32,
     /// The time that answers are about that have to be worked out anew.
     first: DateTime<Utc>,
     last: DateTime<Utc>,
@@ -59,7 +63,8 @@ impl DaysLeft {
 }
 
 impl Checkpoint {
-    fn begin(span: Span, timezone: TimeZone) -> Self {
+    fn begin(span: Span, project: &Project) -> Self {
+        let Project { timezone, zone_changes, .. } = *project;
         let counts = DaysLeft { next: span.first.date_naive(), last: span.last.date_naive() };
         let (first, last) = (timezone.local_day(span.first), timezone.local_day(span.last));
         // Sets may be on days of a zone that the project had before.
@@ -73,6 +78,7 @@ impl Checkpoint {
             counts,
             sets,
             timezone,
+            zone_changes,
             first,
             last,
             total,
@@ -97,13 +103,18 @@ pub async fn run(work: &Work) -> Result<Report, JobError> {
     let mut conn = work.tools.connection().await?;
     let mut at: Checkpoint = match work.checkpoint::<Checkpoint>()? {
         Some(at) if at.swapped || staging::is_begun(&mut conn, work.job.id).await? => at,
-        _ => {
+        earlier => {
             let found = projects::find(&mut conn, project).await?;
             let found = found.ok_or_else(|| JobError::Failed("the project does not exist".to_owned()))?;
+            if earlier.is_some_and(|at| at.zone_changes != found.zone_changes) {
+                return Ok(superseded());
+            }
             let Some(span) = rebuild::span(&mut conn, project).await? else {
+                // Whatever is stored from here on is of the days of this zone.
+                rebuild::sets_are_made(&mut conn, project, found.zone_changes).await?;
                 return Ok(json!({"days": 0, "buckets_corrected": 0, "sets_corrected": 0}));
             };
-            let at = Checkpoint::begin(span, found.timezone);
+            let at = Checkpoint::begin(span, &found);
             let noted = error::json(&at)?;
             staging::begin(&mut conn, project, work.hold.note(&noted, at.progress())).await?;
             at
@@ -133,7 +144,10 @@ pub async fn run(work: &Work) -> Result<Report, JobError> {
             let after = after(swapped);
             (error::json(&after).unwrap_or_default(), after.progress())
         };
-        let swapped = swap(&mut conn, project, at.timezone, work.hold.holding, note).await?;
+        let days = (at.timezone, at.zone_changes);
+        let Some(swapped) = swap(&mut conn, project, days, work.hold.holding, note).await? else {
+            return Ok(superseded());
+        };
         at = after(&swapped);
     }
     drop(conn);
@@ -142,4 +156,9 @@ pub async fn run(work: &Work) -> Result<Report, JobError> {
         "days": at.total, "buckets_corrected": at.buckets_corrected, "sets_corrected": at.sets_corrected,
         "timezone": at.timezone,
     }))
+}
+
+/// The project has got another zone: the job that came with it does all of this again.
+fn superseded() -> Report {
+    json!({"superseded": true})
 }

@@ -64,6 +64,7 @@ impl Bench {
             },
             statement_timeout: Duration::from_secs(5),
             compact_interval: Duration::from_millis(200),
+            postings_quiet: Duration::ZERO,
             streams: STREAMS,
             geoip_database: None,
             exports: Some(Place::Folder(self.files.path().to_owned())),

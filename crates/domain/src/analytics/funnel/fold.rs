@@ -7,6 +7,9 @@ use crate::analytics::funnel::attempts::Attempts;
 use crate::analytics::funnel::{FunnelQuery, Moment, Order};
 use crate::ids::UserNo;
 
+/// About what the text of a value takes, here and there.
+const VALUE: usize = 64;
+
 /// How far users got.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Funnel {
@@ -43,6 +46,7 @@ pub struct Level {
 #[derive(Default)]
 struct Times {
     from_previous: Vec<i64>,
+    /// Empty for the second step: the one before it is the first.
     from_start: Vec<i64>,
 }
 
@@ -93,6 +97,37 @@ impl<'q> FunnelFold<'q> {
         self.moments.push((moment, place));
     }
 
+    /// Takes in what was made of the events of other users.
+    pub fn absorb(&mut self, mut other: Self) {
+        other.close_user();
+        for (value, tally) in other.values.into_iter().zip(other.tallies) {
+            let place = value.map_or(0, |value| self.place_of(&value));
+            self.tallies.resize_with(self.tallies.len().max(place + 1), Tally::default);
+            if let Some(sum) = self.tallies.get_mut(place) {
+                sum.take(tally);
+            }
+        }
+    }
+
+    /// Bytes of memory, about.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let times = |times: &Times| times.from_previous.capacity() + times.from_start.capacity();
+        let later = self.tallies.iter().flat_map(|tally| &tally.later).map(times).sum::<usize>();
+        // Values are here and among their places; groups are put together in the end, a time in both for a moment.
+        let values = self.values.len() * (size_of::<(Tally, Times, String)>() * 2 + VALUE);
+        later * size_of::<i64>() * 2 + self.moments.capacity() * size_of::<(Moment, usize)>() + values
+    }
+
+    /// Bytes of memory if so many users get to the last step: of each a time for the second step, and two for every later.
+    #[must_use]
+    pub fn bytes_of(&self, users: u64) -> u64 {
+        let later = u64::try_from(self.query.steps.len()).unwrap_or(u64::MAX).saturating_sub(1);
+        let times = later.saturating_mul(2).saturating_sub(1);
+        // And a quarter in reserve.
+        users.saturating_mul(times).saturating_mul(10)
+    }
+
     /// The answer.
     #[must_use]
     pub fn finish(mut self) -> Funnel {
@@ -107,16 +142,17 @@ impl<'q> FunnelFold<'q> {
                 (Reverse(a.began), a_value).cmp(&(Reverse(b.began), b_value))
             });
             let mut rest = Tally::default();
-            for (place, (tally, value)) in ranked.into_iter().enumerate() {
-                all.add(&tally);
+            for (place, (mut tally, value)) in ranked.into_iter().enumerate() {
                 if place < usize::from(breakdown.values) {
                     groups.push(Group { value, is_rest: false, levels: tally.levels(steps) });
+                    all.take(tally);
                 } else {
-                    rest.add(&tally);
+                    rest.take(tally);
                 }
             }
             if rest.began > 0 {
                 groups.push(Group { value: None, is_rest: true, levels: rest.levels(steps) });
+                all.take(rest);
             }
         } else if let Some(only) = self.tallies.into_iter().next() {
             all = only;
@@ -170,47 +206,88 @@ impl Tally {
                 self.later.push(Times::default());
             }
             if let ([before, at], Some(later)) = (pair, self.later.get_mut(place)) {
-                later.from_previous.push(at - before);
-                later.from_start.push(at - start);
+                push(&mut later.from_previous, at - before);
+                if place > 0 {
+                    push(&mut later.from_start, at - start);
+                }
             }
         }
     }
 
-    fn add(&mut self, other: &Self) {
+    fn take(&mut self, other: Self) {
         self.began += other.began;
         if self.later.len() < other.later.len() {
             self.later.resize_with(other.later.len(), Times::default);
         }
-        for (sum, more) in self.later.iter_mut().zip(&other.later) {
-            sum.from_previous.extend(&more.from_previous);
-            sum.from_start.extend(&more.from_start);
+        for (sum, mut more) in self.later.iter_mut().zip(other.later) {
+            sum.from_previous.append(&mut more.from_previous);
+            sum.from_start.append(&mut more.from_start);
         }
     }
 
-    fn levels(self, steps: usize) -> Vec<Level> {
+    /// Their order does not matter to anybody, and is another after that.
+    fn levels(&mut self, steps: usize) -> Vec<Level> {
         let mut levels = vec![Level { users: self.began, ..Level::default() }];
-        levels.extend(self.later.into_iter().map(|mut times| Level {
-            users: u64::try_from(times.from_previous.len()).unwrap_or(u64::MAX),
-            median_seconds: median_seconds(&mut times.from_previous),
-            median_seconds_from_start: median_seconds(&mut times.from_start),
+        levels.extend(self.later.iter_mut().enumerate().map(|(place, times)| {
+            let median = median_seconds(0, &mut times.from_previous);
+            Level {
+                users: u64::try_from(times.from_previous.len()).unwrap_or(u64::MAX),
+                median_seconds: median,
+                median_seconds_from_start: match place {
+                    0 => median,
+                    _ => median_seconds(0, &mut times.from_start),
+                },
+            }
         }));
         levels.resize(steps, Level::default());
         levels
     }
 }
 
-/// The middle of them, or the mean of the two in the middle.
+/// Grows by a quarter and not by as much again: the times of all users are most of what a funnel holds.
+fn push(times: &mut Vec<i64>, time: i64) {
+    if times.len() == times.capacity() {
+        times.reserve_exact(times.len() / 4 + 16);
+    }
+    times.push(time);
+}
+
+/// The middle of `zeros` zeros and these, none of which is negative, or the mean of the two in the middle.
 #[expect(clippy::cast_precision_loss, reason = "exact below 2^53 microseconds, 285 years")]
-pub(crate) fn median_seconds(micros: &mut [i64]) -> Option<f64> {
-    if micros.is_empty() {
+pub(crate) fn median_seconds(zeros: u64, micros: &mut [i64]) -> Option<f64> {
+    let zeros = usize::try_from(zeros).unwrap_or(usize::MAX);
+    let count = zeros + micros.len();
+    if count == 0 {
         return None;
     }
-    let even = micros.len().is_multiple_of(2);
-    let (below, upper, _) = micros.select_nth_unstable(micros.len() / 2);
+    let Some(middle) = (count / 2).checked_sub(zeros) else { return Some(0.0) };
+    let (below, upper, _) = micros.select_nth_unstable(middle);
     let upper = *upper as f64;
-    let median = match below.iter().max() {
-        Some(lower) if even => f64::midpoint(*lower as f64, upper),
-        _ => upper,
-    };
+    // Below the first of these are the zeros.
+    let lower = below.iter().max().copied().unwrap_or(0);
+    let median = if count.is_multiple_of(2) { f64::midpoint(lower as f64, upper) } else { upper };
     Some(median / 1e6)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_median_is_in_the_middle(zeros in 0u64..8, mut micros in prop::collection::vec(0i64..50, 0..8)) {
+            let mut all: Vec<i64> = (0..zeros).map(|_| 0).chain(micros.iter().copied()).collect();
+            all.sort_unstable();
+            let middle = all.len() / 2;
+            let at = |place: usize| f64::from(i32::try_from(all[place]).unwrap());
+            let expected = match all.len() {
+                0 => None,
+                n if n % 2 == 1 => Some(at(middle) / 1e6),
+                _ => Some(f64::midpoint(at(middle - 1), at(middle)) / 1e6),
+            };
+            prop_assert_eq!(median_seconds(zeros, &mut micros), expected);
+        }
+    }
 }

@@ -70,7 +70,9 @@ impl Cell {
 }
 
 impl Retention {
-    pub(super) fn new(data: Vec<Cohort>) -> Self {
+    /// The answer that has these cohorts.
+    #[must_use]
+    pub fn new(data: Vec<Cohort>) -> Self {
         let mut average: Vec<Average> = Vec::new();
         for cohort in &data {
             if average.is_empty() {

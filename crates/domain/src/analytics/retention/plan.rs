@@ -33,6 +33,8 @@ pub struct Needs {
     pub start_before: Option<NaiveDate>,
     /// Days of return events; nothing when no period has begun.
     pub returns: Option<DateRange>,
+    /// Later days of return events, of which it matters only who, not when: they may be given as one set on any of them.
+    pub later: Option<DateRange>,
 }
 
 /// Returned users by cohort and bracket, both by their places; what is absent is 0.
@@ -54,6 +56,22 @@ impl RetentionPlan {
         Ok(Self { query, cohorts: starts, today })
     }
 
+    /// The same question about at most `count` cohorts at a time, in order. Their answers' cohorts are those of the whole.
+    pub fn parts(&self, count: usize) -> impl DoubleEndedIterator<Item = Self> {
+        let starts: Vec<NaiveDate> = self.starts().collect();
+        let parts: Vec<DateRange> = starts
+            .chunks(count.max(1))
+            .filter_map(|part| DateRange::new(*part.first()?, *part.last()?))
+            .collect();
+        parts.into_iter().map(|cohorts| Self { cohorts, ..self.clone() })
+    }
+
+    /// The first date after the last cohort.
+    #[must_use]
+    pub fn cohorts_end(&self) -> NaiveDate {
+        self.query.interval.end(self.cohorts.to())
+    }
+
     /// What must be loaded.
     #[must_use]
     pub fn needs(&self) -> Needs {
@@ -61,7 +79,11 @@ impl RetentionPlan {
         Needs {
             start,
             start_before: start.filter(|_| self.query.cohort == CohortKind::FirstTime).map(DateRange::from),
-            returns: self.until_today(self.query.interval.end(self.cohorts.from()), self.returns_end()),
+            returns: self.until_today(self.query.interval.end(self.cohorts.from()), self.periods_end()),
+            later: match self.query.mode {
+                Mode::On => None,
+                Mode::OnOrAfter => self.until_today(self.periods_end(), NaiveDate::MAX),
+            },
         }
     }
 
@@ -117,14 +139,13 @@ impl RetentionPlan {
         }
     }
 
-    /// The users that returned in each interval after the first cohort's, by the interval's distance from it, less 1.
+    /// The users that returned in each interval after the first cohort's, by the interval's distance from it, less 1; in
+    /// the end, those that returned in any that is later than all periods.
     fn return_sets<'a>(&self, returns: &'a Activity) -> Vec<Cow<'a, RoaringBitmap>> {
-        match self.needs().returns {
-            Some(days) => {
-                self.query.interval.buckets(days).map(|start| self.interval_set(returns, start)).collect()
-            }
-            None => Vec::new(),
-        }
+        let needs = self.needs();
+        let intervals = needs.returns.into_iter().flat_map(|days| self.query.interval.buckets(days));
+        let sets = intervals.map(|start| self.interval_set(returns, start));
+        sets.chain(needs.later.map(|days| returns.union_over(days))).collect()
     }
 
     fn returned_on(
@@ -176,12 +197,9 @@ impl RetentionPlan {
         }
     }
 
-    /// The date after the last whose returns can matter.
-    fn returns_end(&self) -> NaiveDate {
-        match self.query.mode {
-            Mode::On => self.query.interval.advance(self.cohorts.to(), self.query.lookahead.last() + 1),
-            Mode::OnOrAfter => NaiveDate::MAX,
-        }
+    /// The date after the last period of the last cohort.
+    fn periods_end(&self) -> NaiveDate {
+        self.query.interval.advance(self.cohorts.to(), self.query.lookahead.last() + 1)
     }
 
     /// The dates from `start` to the one before `end`, without those after today.

@@ -14,7 +14,9 @@ mod population;
 mod probe;
 mod product;
 mod queries;
+mod questions;
 mod report;
+mod sets_cost;
 mod single;
 mod sustained;
 mod watchers;
@@ -104,6 +106,7 @@ async fn main() -> anyhow::Result<()> {
     if runs(Benchmark::Queries) {
         let mut report = Report::new("queries");
         queries::measure(&mut report, args.query_events, args.query_users).await?;
+        sets_cost::measure(&mut report).await?;
         report.finish()?;
     }
     if runs(Benchmark::Jobs) {

@@ -1,4 +1,5 @@
-//! Ten million events to ask about: a month of a product with many users, stored the way the worker stores them.
+//! Ten million events to ask about: a month of a product with many users, and a few days before it, stored the way the
+//! worker stores them.
 
 use std::time::Duration;
 
@@ -15,6 +16,9 @@ const WRITERS: u64 = 2;
 /// The first of the thirty days that the questions are about.
 const FIRST_DAY: &str = "2026-10-01T00:00:00Z";
 const SECONDS: u64 = 30 * 86_400;
+/// Of every so many days, one more comes before the first: windows that reach back find something, and so does whoever
+/// looks for users who were there before.
+const LEAD_IN: u64 = 6;
 /// The types, the frequent ones more than once.
 const TYPES: [&str; 8] = [
     "page_view",
@@ -28,18 +32,32 @@ const TYPES: [&str; 8] = [
 ];
 const PLANS: [&str; 4] = ["free", "team", "business", "enterprise"];
 
-/// Stores `events` of `users` users and returns how long that took.
-pub async fn store(url: &str, project: ProjectId, events: u64, users: u64) -> anyhow::Result<Duration> {
+/// How many events come before the first day.
+pub fn lead_in(events: u64) -> u64 {
+    events / LEAD_IN
+}
+
+/// Stores `events` of `users` users within the month, and those before it, and returns how long that took. Without `sets`
+/// it does not note who was active.
+pub async fn store(
+    url: &str,
+    project: ProjectId,
+    events: u64,
+    users: u64,
+    sets: bool,
+) -> anyhow::Result<Duration> {
     let started = std::time::Instant::now();
-    let batches = events.div_ceil(BATCH);
+    let all = events + lead_in(events);
+    let batches = all.div_ceil(BATCH);
     let writers = (0..WRITERS).map(|writer| {
         let url = url.to_owned();
         tokio::spawn(async move {
-            let mut appender = Appender::new(url, Duration::from_secs(60));
+            let appender = Appender::new(url, Duration::from_secs(60));
+            let mut appender = if sets { appender } else { appender.without_sets() };
             for batch in (writer..batches).step_by(WRITERS as usize) {
                 let from = batch * BATCH;
                 let happened: Vec<Event> =
-                    (from..events.min(from + BATCH)).map(|n| event(n, events, users)).collect();
+                    (from..all.min(from + BATCH)).map(|n| event(n, events, users)).collect();
                 let rows: Vec<NewEvent<'_>> = happened
                     .iter()
                     .map(|event| NewEvent {
@@ -60,11 +78,12 @@ pub async fn store(url: &str, project: ProjectId, events: u64, users: u64) -> an
     Ok(started.elapsed())
 }
 
-/// The `n`th event: times rise through the month, users and types are scattered by a fixed mixing of `n`.
+/// The `n`th event of all, `events` of which are of the month: times rise through it, users and types are scattered by a fixed mixing of `n`.
 fn event(n: u64, events: u64, users: u64) -> Event {
     let mixed = mix(n);
     let start: DateTime<Utc> = FIRST_DAY.parse().expect("the first day is a day");
-    let second = i64::try_from(n * SECONDS / events).expect("a month has few seconds");
+    let second = |n: u64| i64::try_from(n * SECONDS / events).expect("a month has few seconds");
+    let second = second(n) - second(lead_in(events));
     // Squared, so that some users do much and most do little.
     let share = (mixed >> 11) as f64 / (1u64 << 53) as f64;
     let user = (share * share * users as f64) as u64;

@@ -57,8 +57,15 @@ impl Product {
         };
         api_keys::create(&mut *pool.connection().await?, project, new).await?;
         let settings = settings.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
-        let mut product =
-            Self { database, project, key, ports: free_ports()?, sockets: tempfile::tempdir()?, settings, running: Vec::new() };
+        let mut product = Self {
+            database,
+            project,
+            key,
+            ports: free_ports()?,
+            sockets: tempfile::tempdir()?,
+            settings,
+            running: Vec::new(),
+        };
         for service in services {
             product.launch(service)?;
         }

@@ -79,6 +79,20 @@ impl Report {
         self.rows.push(Row { what: what.to_owned(), figure, unit, peer, limit: None });
     }
 
+    /// A figure beside its peer of the same run, which has to keep a limit as well.
+    pub fn hold_beside(
+        &mut self,
+        what: &str,
+        (figure, unit): (f64, &'static str),
+        limit: Limit,
+        (peer, peers): (&'static str, f64),
+    ) {
+        let verdict = if limit.is_kept(figure) { "kept" } else { "NOT KEPT" };
+        println!("{what:<44} {figure:>12.1} {unit:<10} limit: {limit}, {verdict}; {peer}: {peers:.1}");
+        let peer = Some(Peer { what: peer, figure: peers });
+        self.rows.push(Row { what: what.to_owned(), figure, unit, peer, limit: Some(limit) });
+    }
+
     /// Writes `target/bench/<name>.json`.
     pub fn finish(self) -> anyhow::Result<()> {
         let folder = PathBuf::from("target/bench");

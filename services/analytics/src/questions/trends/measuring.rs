@@ -13,16 +13,21 @@ use millrace_domain::analytics::trends::{Breakdown, Measure, Series, Statistic};
 use millrace_domain::ids::UserNo;
 use millrace_domain::text::PropertyName;
 use millrace_storage::projects::Project;
-use millrace_storage::trends::{self, Figure, Measured, Scope, Valued};
+use millrace_storage::trends::{self, Figure, Measured, Most, Scope, Valued};
 use roaring::RoaringBitmap;
 
 use super::table::{Sums, Table, float};
 use super::values::Values;
 use crate::errors::AnalyticsError;
 use crate::reader::Reader;
+use crate::slices::slices;
+use crate::working_memory::{bytes_of_set, bytes_of_sets, sets_at_once};
 
 /// The most values, at points, that are brought here to be ranked.
-const VALUES_AT_ONCE: u32 = 100_000;
+const VALUES_AT_ONCE: usize = 100_000;
+
+/// What an entry of a list of sets takes beside its set and its value's text, and about that.
+const ENTRY: u64 = 160;
 
 /// A period of a project, cut into points.
 pub(super) struct Measuring<'a> {
@@ -76,8 +81,15 @@ impl Measuring<'_> {
             let valued = match self.in_memory(reader, &series.events, &breakdown.property).await? {
                 Some(valued) => Some(valued),
                 None => {
+                    let room = reader.quarter_of_memory();
+                    reader.keep_room(room).await?;
+                    let fit = |entries: usize, users: u64| {
+                        let entries = u64::try_from(entries).unwrap_or(u64::MAX);
+                        bytes_of_sets(self.project.users, entries, users) + entries * ENTRY <= room
+                    };
+                    let most = Most { entries: VALUES_AT_ONCE, fit: &fit };
                     let (conn, scope) = (reader.events("events by value").await?, self.scope(&series.events));
-                    trends::by_value(conn, scope, &breakdown.property, with_users, VALUES_AT_ONCE).await?
+                    trends::by_value(conn, scope, &breakdown.property, with_users, most).await?
                 }
             };
             let Some(valued) = valued else { return Ok(None) };
@@ -114,17 +126,26 @@ impl Measuring<'_> {
         };
         let kept = reader.postings(self.project, &[event_type], Some(property), &self.instants).await?;
         let Some(days) = kept else { return Ok(None) };
+        // Each day has a set for each value, at one point at least.
+        let (mut entries, mut of_them) = (0u64, 0u64);
+        for (_, posting) in days.iter().flatten().flat_map(|day| &day.by_value) {
+            let events = u64::try_from(posting.len()).unwrap_or(u64::MAX);
+            entries += events.min(self.points_of_a_day());
+            of_them += events;
+        }
+        let sets = bytes_of_sets(self.project.users, entries, of_them);
+        reader.keep_room(sets + entries.saturating_mul(ENTRY)).await?;
         let starts: Vec<i64> = self.starts.iter().map(DateTime::timestamp_micros).collect();
         let end = self.instants.end.timestamp_micros();
         let mut found = Vec::new();
         for (value, posting) in days.iter().flatten().flat_map(|day| &day.by_value) {
             let mut points: BTreeMap<usize, Vec<UserNo>> = BTreeMap::new();
-            for (user, at) in posting.events().filter(|(user, at)| *at < end && audience.has(*user)) {
+            posting.each(|user, at| {
                 let begun = starts.partition_point(|start| *start <= at);
-                if let Some(point) = begun.checked_sub(1) {
+                if let Some(point) = begun.checked_sub(1).filter(|_| at < end && audience.has(user)) {
                     points.entry(point).or_default().push(user);
                 }
-            }
+            });
             found.extend(points.into_iter().map(|(point, mut users)| {
                 let events = u64::try_from(users.len()).unwrap_or(u64::MAX);
                 // A bitmap takes numbers in their order many times faster.
@@ -133,6 +154,14 @@ impl Measuring<'_> {
             }));
         }
         Ok(Some(found))
+    }
+
+    /// Points that share a moment with a day, at most.
+    fn points_of_a_day(&self) -> u64 {
+        match self.width {
+            Width::Calendar(_) => 2,
+            Width::Hour => 25,
+        }
     }
 
     fn table(&self, nothing: Option<f64>, counts_left_out: bool) -> Table {
@@ -189,13 +218,21 @@ impl Measuring<'_> {
         events: &Selection,
         interval: Interval,
     ) -> Result<Table, AnalyticsError> {
-        let activity = reader.activity(self.project, events, &self.instants, self.zone, interval).await?;
+        let at_once = sets_at_once(self.project.users);
+        let sets = u64::try_from(at_once + 4).unwrap_or(u64::MAX);
+        let _room = reader.room(sets.saturating_mul(bytes_of_set(self.project.users))).await?;
         let mut table = self.table(Some(0.0), false);
         let mut everybody = RoaringBitmap::new();
-        for (point, date) in interval.buckets(self.period.dates(self.zone)).enumerate() {
-            if let Some(users) = activity.on(date) {
-                table.set(0, Some(point), Some(float(users.len())));
-                everybody |= users;
+        let mut points = 0..;
+        for slice in slices(self.period.dates(self.zone), interval, at_once) {
+            let within = self.instants.start.max(self.zone.day_start(slice.from()))
+                ..self.instants.end.min(self.zone.day_start(slice.end()));
+            let activity = reader.activity(self.project, events, &within, self.zone, interval).await?;
+            for (date, point) in interval.buckets(slice).zip(&mut points) {
+                if let Some(users) = activity.on(date) {
+                    table.set(0, Some(point), Some(float(users.len())));
+                    everybody |= users;
+                }
             }
         }
         table.set(0, None, Some(float(everybody.len())));
@@ -203,7 +240,12 @@ impl Measuring<'_> {
     }
 
     async fn users(&self, reader: &mut Reader, events: &Selection) -> Result<Table, AnalyticsError> {
-        reader.afford(self.project, [&events.event], &self.instants).await?;
+        let found = reader.afford(self.project, [&events.event], &self.instants).await?;
+        let groups = self.by.map_or(1, |(_, values)| values.groups());
+        let sets = u64::try_from((self.starts.len() + 1).saturating_mul(groups)).unwrap_or(u64::MAX);
+        // Their unions come on top.
+        let bytes = bytes_of_sets(self.project.users, sets, found.saturating_mul(2));
+        let _room = reader.room(bytes + sets.min(found) * ENTRY).await?;
         let measured = trends::users(reader.events("the users of events").await?, self.scope(events)).await?;
         let mut table = self.table(Some(0.0), false);
         let mut everybody = vec![RoaringBitmap::new(); table.groups.len()];

@@ -49,9 +49,11 @@ pub(crate) fn funnel(
             })
             .filter(|(_, of, excluded)| order == "strict" || !of.is_empty() || *excluded)
             .collect();
-        let value = |event: &Happened| match &event.properties["plan"] {
+        let property = question["breakdown"]["property"].as_str().unwrap_or_default();
+        let value = |event: &Happened| match &event.properties[property] {
+            Value::Null => None,
             Value::String(text) => Some(text.clone()),
-            _ => None,
+            other => Some(other.to_string()),
         };
         marked.sort_by_key(|(event, of, excluded)| {
             let bits: u64 = of.iter().map(|step| 1u64 << step).sum();

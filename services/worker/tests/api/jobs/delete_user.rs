@@ -1,6 +1,7 @@
 use std::fs;
 
 use bytes::Bytes;
+use millrace_domain::analytics::posting::Posting;
 use millrace_domain::jobs::Kind;
 use millrace_messaging::consumer::backlog;
 use millrace_messaging::subjects;
@@ -41,6 +42,17 @@ async fn user_no(bench: &Bench, user: &str) -> i32 {
     bench.database.client().await.query_one(sql, &[&bench.shop.0, &user]).await.unwrap().get(0)
 }
 
+/// Whether a user is in the stored postings of any day.
+async fn is_in_postings(bench: &Bench, number: i32) -> bool {
+    let rows = bench.database.client().await.query("SELECT body FROM postings", &[]).await.unwrap();
+    let mut is_in = false;
+    for row in rows {
+        let posting = Posting::parse(row.get::<_, Vec<u8>>(0)).unwrap();
+        posting.each(|user, _| is_in |= i64::from(user) == i64::from(number));
+    }
+    is_in
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_of_a_deleted_user_is_anywhere() {
     let (bench, worker) = Bench::stocked(600).await;
@@ -63,6 +75,7 @@ async fn nothing_of_a_deleted_user_is_anywhere() {
     let exported = bench.ask(Kind::Export, json!({"format": "csv", "user_id": ADA})).await;
     assert_eq!(bench.result_of(exported).await["rows"], 27 * 24);
     let old_number = user_no(&bench, ADA).await;
+    wait::until("it is stored when she did what", async || is_in_postings(&bench, old_number).await).await;
     let friends = json!({"or": [{"users": [ADA, "somebody"]}, {"did": {"event_type": "login"}}]});
     let keep = "INSERT INTO cohorts VALUES (gen_random_uuid(), $1, 'Friends', $2::text::jsonb, NULL, 1, now(), now())";
     bench.database.client().await.execute(keep, &[&bench.shop.0, &friends.to_string()]).await.unwrap();
@@ -90,6 +103,7 @@ async fn nothing_of_a_deleted_user_is_anywhere() {
 
     assert_eq!((&result["found"], &result["dead_letters"]), (&json!(true), &json!(1)));
     assert_eq!(tables_that_mention(&bench, ADA).await, [""; 0]);
+    assert!(!is_in_postings(&bench, old_number).await);
     assert_eq!(bench.stored().await, 600);
     bench.assert_the_books_balance().await;
     assert_eq!(backlog(&bench.broker, subjects::DEAD_LETTERS_STREAM).await.unwrap().messages, 1);

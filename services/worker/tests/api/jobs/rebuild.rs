@@ -1,10 +1,12 @@
+use millrace_domain::analytics::time_zone::TimeZone;
 use millrace_domain::jobs::Kind;
-use millrace_storage::projects::{self, Changes};
+use millrace_storage::jobs;
+use millrace_storage::projects::{self, Changed, Changes};
 use millrace_testkit::recount::assert_roll_ups_equal_the_events;
 use millrace_testkit::wait;
 use serde_json::json;
 
-use crate::bench_of_work::{Bench, fortnight};
+use crate::bench_of_work::{Bench, Hired, fortnight};
 
 /// Every row of the roll-ups, sets merged into one part each.
 async fn roll_ups(bench: &Bench) -> Vec<String> {
@@ -93,12 +95,46 @@ async fn nothing_is_replaced_before_all_of_it_is() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_project_in_another_zone_has_other_days() {
     let (bench, worker) = Bench::stocked(1_000).await;
-    let timezone = "America/New_York".parse().ok();
-    let changes = Changes { timezone, ..Changes::default() };
-    projects::change(&mut *bench.store().await, bench.shop, &changes).await.unwrap().unwrap();
+    let changed = move_to(&bench, "America/New_York").await;
+    assert_eq!(changed.after.sets_zone, None, "its sets are mixed");
     bench.publish(&fortnight(100)).await;
-    bench.result_of(bench.ask(Kind::Rebuild, json!({})).await).await;
+    bench.result_of(changed.rebuild.unwrap().id).await;
     bench.until_the_log_is_empty().await;
     worker.dismiss().await;
     assert_roll_ups_equal_the_events(&bench.database, bench.shop, "America/New_York").await;
+    assert_eq!(sets_zone(&bench).await, Some("America/New_York"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rebuild_for_a_zone_that_the_project_has_left_changes_nothing() {
+    let (bench, worker) = Bench::stocked(500).await;
+    worker.dismiss().await;
+    // Half-way through the days of New York it is cancelled, and resumed when the project has come back.
+    let first = move_to(&bench, "America/New_York").await.rebuild.unwrap().id;
+    let mut half_way = bench.worker_process();
+    wait::until("it is among the sets", async || bench.job(first).await.progress.done > 16).await;
+    jobs::cancel(&mut *bench.store().await, first).await.unwrap();
+    bench.until_it_ends(first).await;
+    half_way.kill().await.unwrap();
+    assert_eq!(sets_zone(&bench).await, None);
+    let second = move_to(&bench, "Asia/Kolkata").await.rebuild.unwrap().id;
+    assert_eq!(sets_zone(&bench).await, None, "it is back, and its sets are still mixed");
+    let worker = Hired::with(bench.config()).await;
+    bench.result_of(second).await;
+    assert_eq!(sets_zone(&bench).await, Some("Asia/Kolkata"));
+    jobs::resume(&mut *bench.store().await, first).await.unwrap().unwrap();
+    assert_eq!(bench.result_of(first).await, json!({"superseded": true}));
+    worker.dismiss().await;
+    bench.assert_the_books_balance().await;
+    assert_eq!(sets_zone(&bench).await, Some("Asia/Kolkata"));
+}
+
+async fn move_to(bench: &Bench, zone: &str) -> Changed {
+    let changes = Changes { timezone: Some(zone.parse().unwrap()), ..Changes::default() };
+    projects::change(&mut *bench.store().await, bench.shop, &changes, None).await.unwrap().unwrap()
+}
+
+async fn sets_zone(bench: &Bench) -> Option<&'static str> {
+    let project = projects::find(&mut *bench.store().await, bench.shop).await.unwrap().unwrap();
+    project.sets_zone.map(TimeZone::name)
 }

@@ -1,0 +1,118 @@
+use proptest::prelude::*;
+
+use super::*;
+
+type Events = Vec<(UserNo, i64)>;
+
+/// Users near each other and far apart, times of any precision.
+fn any_events() -> impl Strategy<Value = Events> {
+    let user = prop_oneof![0u32..50, 0u32..100_000, (UserNo::MAX - 3)..=UserNo::MAX];
+    let of_a_day = (0i64..86_400_000_000, prop::sample::select(vec![1, 1_000, 1_000_000]));
+    let time = of_a_day.prop_map(|(micros, unit)| 1_790_000_000_000_000 + micros / unit * unit);
+    let time = prop_oneof![4 => time, 1 => prop::sample::select(vec![0, -1, i64::MIN / 2, i64::MAX / 2])];
+    prop::collection::vec((user, time), 0..400)
+}
+
+fn posting(events: &Events) -> Posting {
+    let (users, times) = events.iter().copied().unzip();
+    Posting::new(users, times)
+}
+
+fn read(postings: &[Posting]) -> Events {
+    let mut events = Events::new();
+    postings.iter().for_each(|posting| posting.each(|user, at| events.push((user, at))));
+    events
+}
+
+proptest! {
+    #[test]
+    fn what_is_written_is_read_again(mut events in any_events()) {
+        let written = posting(&events);
+        events.sort_unstable();
+        prop_assert_eq!(written.len(), events.len());
+        let stored = Posting::parse(written.as_bytes()).unwrap();
+        prop_assert_eq!(read(std::slice::from_ref(&stored)), events);
+        prop_assert_eq!(stored, written);
+    }
+
+    #[test]
+    fn bytes_that_were_changed_or_cut_off_do_no_harm(
+        events in any_events(),
+        place in any::<prop::sample::Index>(),
+        flip in 1u8..,
+    ) {
+        let body = posting(&events).as_bytes().to_vec();
+        let end = place.index(body.len());
+        prop_assert!(Posting::parse(&body[..end]).is_err());
+        let mut changed = body;
+        changed[end] ^= flip;
+        if let Ok(other) = Posting::parse(changed) {
+            prop_assert_eq!(read(std::slice::from_ref(&other)).len(), other.len());
+        }
+    }
+
+    #[test]
+    fn every_event_is_handed_over_once_and_users_are_together(
+        events in prop::collection::vec((0u32..60_000, 0i64..100, 0u32..3), 0..300),
+    ) {
+        let of = |marks: u32| {
+            let events = events.iter().filter(|(_, _, kind)| *kind == marks);
+            posting(&events.map(|(user, at, _)| (*user, *at)).collect())
+        };
+        let (one, two, three) = (of(0), of(1), of(2));
+        let mut taken: Vec<(u32, i64, u32)> = Vec::new();
+        user_by_user(&[(0, &one), (1, &two), (2, &three)], 10, 90, |user, moment| {
+            taken.push((user, moment.at, moment.marks));
+        });
+        prop_assert!(taken.is_sorted_by_key(|(user, _, _)| *user));
+        let mut expected: Vec<_> = events.into_iter().filter(|(_, at, _)| (10..90).contains(at)).collect();
+        expected.sort_unstable();
+        taken.sort_unstable();
+        prop_assert_eq!(taken, expected);
+    }
+}
+
+/// Many users with few events and a few with many.
+fn crowd() -> Events {
+    let mut events: Events = (0..400_000u32)
+        .map(|n| (n.wrapping_mul(2_654_435_761) % 40_000 / (1 + n % 7), i64::from(n) * 1_000))
+        .collect();
+    events.sort_unstable();
+    events
+}
+
+#[test]
+fn parts_are_cut_between_blocks_of_users() {
+    let events = crowd();
+    let mut parts = Parts::default();
+    events.iter().for_each(|(user, at)| parts.push(*user, *at));
+    let parts = parts.finish();
+    assert!(parts.len() > 1);
+    assert_eq!(read(&parts), events);
+    let blocks: Vec<u32> = parts.iter().flat_map(Posting::blocks).map(|block| block.number).collect();
+    assert!(blocks.is_sorted_by(|one, other| one < other), "{blocks:?}");
+    // A time to the millisecond of half a day takes four bytes, a user about two.
+    assert!(parts.iter().map(Posting::bytes).sum::<usize>() < events.len() * 6);
+}
+
+#[test]
+fn threads_share_users() {
+    let events = crowd();
+    let posting = posting(&events);
+    let mut folds = vec![Events::new(); 3];
+    // Some of the users, then the others.
+    for blocks in [0..1, 1..u32::MAX] {
+        fold_users(&mut folds, &[(3, &posting)], &blocks, &(0..i64::MAX), |fold, user, moment| {
+            assert_eq!(moment.marks, 3);
+            fold.push((user, moment.at));
+        });
+    }
+    for fold in &folds {
+        assert!(fold.is_sorted_by_key(|(user, _)| *user), "all events of a user come together");
+    }
+    let mut taken: Events = folds.concat();
+    taken.sort_unstable();
+    assert_eq!(taken, events);
+    let users = |fold: &Events| fold.iter().map(|(user, _)| *user).collect::<std::collections::BTreeSet<_>>();
+    assert_eq!(folds.iter().map(|fold| users(fold).len()).sum::<usize>(), users(&events).len());
+}

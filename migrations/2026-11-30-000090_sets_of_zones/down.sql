@@ -1,0 +1,1 @@
+ALTER TABLE projects DROP COLUMN zone_changes, DROP COLUMN sets_changes;
