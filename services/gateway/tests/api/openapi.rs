@@ -74,7 +74,7 @@ fn every_prefix_that_is_routed_has_something_documented() {
         let below = |path: &&str| {
             path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         };
-        assert!(paths.iter().any(|path| below(&path)), "{prefix}");
+        assert!(paths.iter().any(below), "{prefix}");
     }
 }
 
