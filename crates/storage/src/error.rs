@@ -16,7 +16,7 @@ pub enum StorageError {
     /// Events of a project that is not there.
     #[error("project {0} does not exist")]
     UnknownProject(ProjectId),
-    /// Events of a project whose settings this version cannot use: no retry will help until they are others.
+    /// Events of a project whose settings or users this version cannot use: no retry will help until they are others.
     #[error("project {0} cannot be counted: {1}")]
     UnusableProject(ProjectId, String),
     /// It refers to something that is not there.

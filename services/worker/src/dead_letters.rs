@@ -12,7 +12,7 @@ use millrace_messaging::wire::{self, Invalid};
 pub const UNREADABLE: &str = "unreadable";
 /// A message of a project that does not exist, or whose subject says another project than its content.
 pub const UNKNOWN_PROJECT: &str = "unknown_project";
-/// A message of a project whose time zone this version does not know.
+/// A message of a project whose time zone this version does not know, or whose users have no proper numbers.
 pub const UNUSABLE_PROJECT: &str = "unusable_project";
 /// An event that breaks a law of the domain.
 pub const INVALID: &str = "invalid";

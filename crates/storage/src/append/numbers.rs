@@ -41,7 +41,8 @@ fn numbered<'a>(
     known: &HashMap<ProjectId, Known>,
 ) -> Result<Numbered<'a>, StorageError> {
     let number = known.get(&new.project_id).and_then(|numbers| numbers.get(new.event.user_id.as_str()));
-    let unnumbered = || StorageError::Failed("a user was left without a number".to_owned());
+    let unnumbered =
+        || StorageError::UnusableProject(new.project_id, "a user was left without a number".to_owned());
     let beyond =
         |_big| StorageError::Refused("the stream sequence is beyond the database's integers".to_owned());
     let stream_seq = i64::try_from(new.stream_seq).map_err(beyond)?;
@@ -100,7 +101,7 @@ async fn look_up(
     rows.iter()
         .map(|row| {
             let number = UserNo::try_from(row.try_get::<_, i32>(1)?)
-                .map_err(|e| StorageError::Corrupt(format!("a user number: {e}")))?;
+                .map_err(|e| StorageError::UnusableProject(project, format!("a user number: {e}")))?;
             Ok((row.try_get(0)?, number))
         })
         .collect()
@@ -138,8 +139,8 @@ async fn assign(
     transaction.execute(&statements.set_next_number, &[&project.0, &next]).await?;
     transaction.commit().await?;
     for (id, number) in ids.into_iter().zip(numbers) {
-        let number =
-            UserNo::try_from(number).map_err(|e| StorageError::Corrupt(format!("a user number: {e}")))?;
+        let number = UserNo::try_from(number)
+            .map_err(|e| StorageError::UnusableProject(project, format!("a user number: {e}")))?;
         known.insert(id.to_owned(), number);
     }
     Ok(Some(known))

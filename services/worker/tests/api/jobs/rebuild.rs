@@ -71,7 +71,8 @@ async fn nothing_is_replaced_before_all_of_it_is() {
     // As if somebody merged sets: they cannot be replaced meanwhile.
     let lock =
         |verb: &str| format!("SELECT pg_advisory_{verb}_shared(hashtextextended('activity' || $1::text, 0))");
-    client.execute(&lock("lock"), &[&bench.shop.0]).await.unwrap();
+    let shop = bench.shop.0.to_string();
+    client.execute(&lock("lock"), &[&shop]).await.unwrap();
     let id = bench.ask(Kind::Rebuild, json!({})).await;
     wait::until("all days are looked at", async || {
         let progress = bench.job(id).await.progress;
@@ -83,7 +84,7 @@ async fn nothing_is_replaced_before_all_of_it_is() {
     let more = fortnight(300);
     bench.publish(&more).await;
     bench.until_the_log_is_empty().await;
-    client.execute(&lock("unlock"), &[&bench.shop.0]).await.unwrap();
+    client.execute(&lock("unlock"), &[&shop]).await.unwrap();
     let result = bench.result_of(id).await;
     assert!(result["buckets_corrected"].as_u64() > Some(0) && result["sets_corrected"] == days, "{result}");
     bench.assert_the_books_balance().await;
