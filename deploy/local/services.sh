@@ -57,6 +57,8 @@ service_environment() {
     export "MILLRACE_PUBLIC_URL=$(public_url)"
     ;;
   analytics)
+    # Memory that one thread has freed is there for the others: what questions use stays near what they were granted.
+    export "MALLOC_ARENA_MAX=${MALLOC_ARENA_MAX:-2}"
     export "ANALYTICS_SQL_DATABASE_URL=$(sql_database_url)" "MILLRACE_WEBHOOK_KEY=$(secret MILLRACE_WEBHOOK_KEY)"
     [[ -z ${MILLRACE_SMTP_URL:-} ]] || export "MILLRACE_ALERT_MAILS=${MILLRACE_ALERT_MAILS:-true}"
     export "MILLRACE_TRUSTED_PROXIES=127.0.0.1,::1${MILLRACE_TRUSTED_PROXIES:+,$MILLRACE_TRUSTED_PROXIES}"

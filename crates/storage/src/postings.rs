@@ -102,10 +102,20 @@ pub async fn editions(
 /// The postings of a day by the text of a property, nothing being its absence; or one of all events.
 pub type ByValue = Vec<(Option<String>, Posting)>;
 
+/// What tells postings apart that are not all of a type together.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct By {
+    /// The property whose values do.
+    pub property: PropertyName,
+    /// Whether it matters when on its day an event was. If not, all are said to have been when it began, which takes less
+    /// to read and to keep.
+    pub times: bool,
+}
+
 /// The most postings that are read at once.
 const MOST: usize = 100_000;
 
-/// The postings of a type on consecutive days, by day: by the values of a property if one is given. `starts` as for
+/// The postings of a type on consecutive days, by day: `by` the values of a property if one is given. `starts` as for
 /// [`editions`]. Nothing when the property has so many values that there is no use in telling them apart.
 ///
 /// # Errors
@@ -114,7 +124,7 @@ pub async fn load(
     conn: &mut AsyncPgConnection,
     project: ProjectId,
     event_type: &EventType,
-    property: Option<&PropertyName>,
+    by: Option<&By>,
     starts: &[DateTime<Utc>],
 ) -> Result<Option<Vec<ByValue>>, StorageError> {
     #[derive(QueryableByName)]
@@ -134,14 +144,20 @@ pub async fn load(
     let statement = Statement::new("SELECT width_bucket(occurred_at, ")
         .bind::<sql_types::Array<sql_types::Timestamptz>, _>(starts.to_vec())
         .sql(") AS day, ");
-    let statement = match property {
+    let statement = match by {
         None => statement.sql("NULL::text"),
-        Some(property) => statement.property_text(property),
+        Some(by) => statement.property_text(&by.property),
+    };
+    let times = match by {
+        Some(By { times: false, .. }) => "'{}'::timestamptz[]",
+        _ => "array_agg(occurred_at)",
     };
     // There are few groups, and a sort by them would take longer than reading the events.
     conn.batch_execute("SET LOCAL enable_sort = off; SET LOCAL hash_mem_multiplier = 4").await?;
     let mut rows = statement
-        .sql(" AS value, array_agg(user_no) AS users, array_agg(occurred_at) AS times")
+        .sql(" AS value, array_agg(user_no) AS users, ")
+        .sql(times)
+        .sql(" AS times")
         .of_events(project, &instants)
         .sql(" AND event_type = ")
         .text(event_type.as_str())
@@ -153,9 +169,13 @@ pub async fn load(
     while let Some(row) = rows.try_next().await? {
         found += 1;
         let users = row.users.into_iter().map(user_no).collect::<Result<Vec<_>, _>>()?;
-        let times = row.times.into_iter().map(|PgTimestamp(micros)| micros + SINCE_1970).collect();
         let day = usize::try_from(row.day).ok().and_then(|day| day.checked_sub(1));
-        if let Some(by_value) = day.and_then(|day| postings.get_mut(day)) {
+        let day = day.and_then(|day| postings.get_mut(day).zip(starts.get(day)));
+        if let Some((by_value, start)) = day {
+            let times = match row.times.is_empty() {
+                true => vec![start.timestamp_micros(); users.len()],
+                false => row.times.into_iter().map(|PgTimestamp(micros)| micros + SINCE_1970).collect(),
+            };
             by_value.push((row.value, Posting::new(users, times)));
         }
     }

@@ -13,8 +13,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, Days, NaiveTime, Utc};
 use millrace_domain::ids::ProjectId;
-use millrace_domain::text::{EventType, PropertyName};
-use millrace_storage::postings::{ByValue, Edition};
+use millrace_domain::text::EventType;
+use millrace_storage::postings::{By, ByValue, Edition};
 
 /// What an entry takes beside its events.
 const OVERHEAD: u64 = 256;
@@ -34,7 +34,7 @@ pub struct Kept {
 }
 
 /// A project's event type on a day, by the values of a property or all together.
-pub type Key = (ProjectId, EventType, Option<PropertyName>, DateTime<Utc>);
+pub type Key = (ProjectId, EventType, Option<By>, DateTime<Utc>);
 
 /// The postings in memory, within a budget of bytes. Cheap to clone.
 #[derive(Clone, Debug)]

@@ -30,6 +30,7 @@
 mod block;
 mod hand_over;
 mod parts;
+mod slices;
 
 use std::borrow::Cow;
 
@@ -40,6 +41,7 @@ use block::{Block, Blocks};
 
 pub use hand_over::{HANDING_OVER, fold_users, threads, user_by_user};
 pub use parts::Parts;
+pub use slices::Slices;
 
 const VERSION: u8 = 1;
 /// Version, width, unit, origin.

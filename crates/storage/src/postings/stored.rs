@@ -101,7 +101,7 @@ pub async fn has_all(
     }
     let rows: Vec<Row> =
         of_days(Statement::new("SELECT count(DISTINCT place) AS days"), project, days).load(conn).await?;
-    Ok(rows.as_slice().first().is_some_and(|row| usize::try_from(row.days).ok() == Some(days.len())))
+    Ok(rows.iter().any(|row| usize::try_from(row.days).ok() == Some(days.len())))
 }
 
 /// Whether so many events are all of these days.

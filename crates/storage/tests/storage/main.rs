@@ -22,3 +22,4 @@ mod postings;
 mod projects;
 mod retention;
 mod sessions;
+mod snapshot;

@@ -24,6 +24,9 @@ pub use body::{
     CohortName, IntervalName, ModeName, RetentionAnswer, RetentionAverage, RetentionCell, RetentionCohort,
 };
 
+/// Bytes of a cell of the answer: as it is computed, as it is answered, and as it is written.
+const CELL: u64 = 300;
+
 /// Answers for a project: for the cohorts that share a date with the period.
 ///
 /// # Errors
@@ -77,7 +80,8 @@ impl Reading<'_> {
         let later = if query.mode == Mode::OnOrAfter { parts.len() } else { 0 };
         let sets = (3 * at_once).saturating_add(last).saturating_add(later + 6);
         let sets = u64::try_from(sets).unwrap_or(u64::MAX);
-        let _room = reader.room(sets.saturating_mul(bytes_of_set(self.project.users))).await?;
+        let answer = u64::try_from(plan.cells()).unwrap_or(u64::MAX).saturating_mul(CELL);
+        let _room = reader.room(sets.saturating_mul(bytes_of_set(self.project.users)) + answer).await?;
 
         let later = self.later(reader, &parts).await?;
         let mut seen: Option<RoaringBitmap> = None;

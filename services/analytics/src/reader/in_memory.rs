@@ -6,9 +6,9 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::join;
 use millrace_domain::ids::ProjectId;
-use millrace_domain::text::{EventType, PropertyName};
+use millrace_domain::text::EventType;
 use millrace_storage::postings::stored::{self, Day};
-use millrace_storage::postings::{self, ByValue, Edition};
+use millrace_storage::postings::{self, By, ByValue, Edition};
 use millrace_storage::projects::Project;
 
 use super::Reader;
@@ -51,7 +51,7 @@ impl Wanted {
 }
 
 impl Reader {
-    /// The postings of `types` on the days (UTC) that share a moment with `instants`, by type and day: by the values of a
+    /// The postings of `types` on the days (UTC) that share a moment with `instants`, by type and day: `by` the values of a
     /// property if one is given. Nothing where memory has no room for them, or there are too many values.
     ///
     /// # Errors
@@ -60,7 +60,7 @@ impl Reader {
         &mut self,
         project: &Project,
         types: &[&EventType],
-        property: Option<&PropertyName>,
+        by: Option<&By>,
         instants: &Range<DateTime<Utc>>,
     ) -> Result<Option<Vec<Vec<Arc<Kept>>>>, AnalyticsError> {
         let starts = days(instants.start, instants.end);
@@ -74,10 +74,10 @@ impl Reader {
         for (event_type, editions) in types.iter().zip(editions) {
             let mut of_type = Vec::new();
             for (start, edition) in starts.iter().zip(editions).filter(|(_, edition)| edition.events > 0) {
-                let key = (project.id, (*event_type).clone(), property.cloned(), *start);
+                let key = (project.id, (*event_type).clone(), by.cloned(), *start);
                 let found = match self.memory.postings.get(&key, edition) {
                     Some(kept) => Found::Kept(kept),
-                    None => match self.memory.postings.room(edition.events, property.is_some()) {
+                    None => match self.memory.postings.room(edition.events, by.is_some()) {
                         Some(room) => Found::Missing(room),
                         None => return Ok(None),
                     },
@@ -86,11 +86,11 @@ impl Reader {
             }
             wanted.push(of_type);
         }
-        if property.is_none() {
+        if by.is_none() {
             self.find_stored(project, &mut wanted).await?;
         }
         for of_type in &mut wanted {
-            if !self.find_in_events(project, property, of_type).await? {
+            if !self.find_in_events(project, by, of_type).await? {
                 return Ok(None);
             }
         }
@@ -130,7 +130,7 @@ impl Reader {
     async fn find_in_events(
         &mut self,
         project: &Project,
-        property: Option<&PropertyName>,
+        by: Option<&By>,
         of_type: &mut [Wanted],
     ) -> Result<bool, AnalyticsError> {
         // Days that are missing in a row are read at once.
@@ -145,7 +145,7 @@ impl Reader {
             let ((_, event_type, _, start), (.., end)) = (&first.key, &last.key);
             let bounds = days(*start, *end + TimeDelta::days(1));
             let middle = middle(run).and_then(|day| bounds.iter().position(|start| *start == day));
-            let loaded = self.load(project.id, event_type, property, &bounds, middle).await?;
+            let loaded = self.load(project.id, event_type, by, &bounds, middle).await?;
             let Some(loaded) = loaded else { return Ok(false) };
             for (start, by_value) in bounds.iter().zip(loaded) {
                 if let Some(day) = run.iter_mut().find(|day| day.key.3 == *start) {
@@ -162,7 +162,7 @@ impl Reader {
         &mut self,
         project: ProjectId,
         event_type: &EventType,
-        property: Option<&PropertyName>,
+        by: Option<&By>,
         bounds: &[DateTime<Utc>],
         middle: Option<usize>,
     ) -> Result<Option<Vec<ByValue>>, AnalyticsError> {
@@ -173,11 +173,11 @@ impl Reader {
         };
         let conn = self.events("the users and times of events").await?;
         let (Some((early, late)), Some(spare)) = (halves, spare) else {
-            return Ok(postings::load(conn, project, event_type, property, bounds).await?);
+            return Ok(postings::load(conn, project, event_type, by, bounds).await?);
         };
         let mut other = conn.share(spare).await?;
-        let early = postings::load(conn, project, event_type, property, early);
-        let late = postings::load(&mut other, project, event_type, property, late);
+        let early = postings::load(conn, project, event_type, by, early);
+        let late = postings::load(&mut other, project, event_type, by, late);
         let (early, late) = join(early, late).await;
         other.close().await?;
         Ok(early?.zip(late?).map(|(mut all, late)| {

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use futures_util::TryStreamExt;
 use millrace_domain::analytics::audience::Audience;
 use millrace_domain::analytics::funnel::{FunnelFold, FunnelQuery};
-use millrace_domain::analytics::posting::{self, HANDING_OVER, Posting};
+use millrace_domain::analytics::posting::{self, HANDING_OVER, Posting, Slices};
 use millrace_domain::text::EventType;
 use millrace_storage::postings;
 use millrace_storage::postings::stored::{self, Day};
@@ -21,6 +21,8 @@ use crate::postings::days;
 
 /// Events that are folded together, if they are of users of whom everything is here.
 const SLICE: usize = 1 << 20;
+/// Parts between looks at how much memory is in use.
+const LOOK: u64 = 64;
 
 impl Reader {
     /// A funnel for which types and users are all that matters. Nothing where a day of a type is not stored as it is.
@@ -61,29 +63,22 @@ impl Reader {
                 }
             });
         };
-        let mut here: Vec<(u32, Posting)> = Vec::new();
-        let (mut folded, mut waiting, mut events) = (0, 0, 0u64);
+        let mut slices = Slices::of(SLICE);
+        let (mut parts_seen, mut events) = (0u64, 0u64);
         self.source = Source::Raw;
         let conn = self.begin("stored postings, in slices", Source::Raw).await?;
         let mut parts = stored::stream(conn, project.id, &wanted).await?;
         while let Some((place, part)) = parts.try_next().await? {
-            let first = part.first_block().unwrap_or(0);
-            if waiting >= SLICE && first > folded {
-                fold(&mut folds, &here, folded..first);
-                here.retain(|(_, part)| part.last_block().is_some_and(|last| last >= first));
-                (folded, waiting) = (first, 0);
-            }
-            waiting += part.len();
-            events += u64::try_from(part.len()).unwrap_or(u64::MAX);
-            here.push((marks_of.get(place).copied().unwrap_or(0), part));
-            if waiting >= SLICE || here.len().is_multiple_of(64) {
-                let held = here.iter().map(|(_, part)| part.bytes()).sum::<usize>();
-                let held = HANDING_OVER + held + folds.iter().map(FunnelFold::bytes).sum::<usize>();
+            (parts_seen, events) = (parts_seen + 1, events + u64::try_from(part.len()).unwrap_or(u64::MAX));
+            let marks = marks_of.get(place).copied().unwrap_or(0);
+            slices.push(marks, part, |here, blocks| fold(&mut folds, here, blocks));
+            if parts_seen.is_multiple_of(LOOK) {
+                let held = slices.bytes() + folds.iter().map(FunnelFold::bytes).sum::<usize>() + HANDING_OVER;
                 room.at_least(u64::try_from(held).unwrap_or(u64::MAX)).await?;
             }
         }
         drop(parts);
-        fold(&mut folds, &here, folded..u32::MAX);
+        slices.finish(|here, blocks| fold(&mut folds, here, blocks));
         stored::check_whole(events, &wanted)?;
         Ok(all(folds))
     }

@@ -62,10 +62,10 @@ pub(crate) fn happened(id: Uuid, user: String, kind: String, at: DateTime<Utc>) 
 }
 
 /// Random numbers of a history, others each time. `MILLRACE_TEST_SEED` has those of a time that failed come again.
+#[expect(clippy::print_stdout, reason = "the runner shows it when the test fails")]
 pub(crate) fn chance() -> StdRng {
     let named = std::env::var("MILLRACE_TEST_SEED").ok().and_then(|seed| seed.parse().ok());
     let seed: u64 = named.unwrap_or_else(|| rand::rng().random());
-    // Shown when the test fails.
     println!("MILLRACE_TEST_SEED={seed}");
     StdRng::seed_from_u64(seed)
 }

@@ -2,11 +2,10 @@
 
 use chrono::{DateTime, Days, NaiveDate, SecondsFormat, TimeDelta, Utc};
 use chrono_tz::Tz;
-use rand::rngs::StdRng;
-use rand::{Rng, SeedableRng};
+use rand::Rng;
 use serde_json::json;
 
-use crate::chronicle::{Happened, did, invent, tell, tell_in_disorder};
+use crate::chronicle::{Happened, chance, did, invent, tell, tell_in_disorder};
 use crate::definition::{self, dated};
 use crate::stage::Stage;
 
@@ -114,7 +113,7 @@ async fn retention_of_a_small_shop() {
 
 #[actix_web::test]
 async fn between_any_two_instants_the_answers_equal_their_definitions() {
-    let mut random = StdRng::seed_from_u64(4);
+    let mut random = chance();
     let stage = Stage::set().await;
     let history = invent(&mut random, 400);
     for (home, asked) in [("UTC", "UTC"), ("Asia/Kolkata", "Asia/Kolkata"), ("Asia/Kolkata", "UTC")] {

@@ -73,17 +73,17 @@ impl Told<'_> {
 
 #[actix_web::test]
 async fn in_a_project_of_utc() {
-    equals_its_definition("UTC", "Asia/Kolkata").await;
+    Box::pin(equals_its_definition("UTC", "Asia/Kolkata")).await;
 }
 
 #[actix_web::test]
 async fn in_a_project_of_kolkata() {
-    equals_its_definition("Asia/Kolkata", "America/New_York").await;
+    Box::pin(equals_its_definition("Asia/Kolkata", "America/New_York")).await;
 }
 
 #[actix_web::test]
 async fn in_a_project_of_new_york() {
-    equals_its_definition("America/New_York", "UTC").await;
+    Box::pin(equals_its_definition("America/New_York", "UTC")).await;
 }
 
 async fn equals_its_definition(home: &str, elsewhere: &str) {

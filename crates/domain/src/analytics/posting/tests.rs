@@ -116,3 +116,37 @@ fn threads_share_users() {
     let users = |fold: &Events| fold.iter().map(|(user, _)| *user).collect::<std::collections::BTreeSet<_>>();
     assert_eq!(folds.iter().map(|fold| users(fold).len()).sum::<usize>(), users(&events).len());
 }
+
+#[test]
+fn slices_are_folded_once_and_whole() {
+    let events = crowd();
+    // Three days: in parts, whole, and of few users.
+    let mut parts = Parts::default();
+    events.iter().for_each(|(user, at)| parts.push(*user, *at));
+    let few: Events = events.iter().copied().filter(|(user, _)| user % 1_000 == 7).collect();
+    let mut arriving: Vec<(u32, Posting)> = parts.finish().into_iter().map(|part| (1, part)).collect();
+    arriving.extend([(2, posting(&events)), (4, posting(&few))]);
+    arriving.sort_by_key(|(_, part)| part.first_block());
+    let mut at_once = Vec::new();
+    let all: Vec<(u32, &Posting)> = arriving.iter().map(|(marks, part)| (*marks, part)).collect();
+    user_by_user(&all, 0, i64::MAX, |user, moment| at_once.push((user, moment.at, moment.marks)));
+
+    let (mut in_slices, mut folds) = (vec![Vec::new()], 0);
+    let mut fold = |parts: &[(u32, Posting)], blocks: std::ops::Range<u32>| {
+        folds += 1;
+        let parts: Vec<(u32, &Posting)> = parts.iter().map(|(marks, part)| (*marks, part)).collect();
+        fold_users(&mut in_slices, &parts, &blocks, &(0..i64::MAX), |fold, user, moment| {
+            fold.push((user, moment.at, moment.marks));
+        });
+    };
+    let mut slices = Slices::of(1_000);
+    for (marks, part) in arriving {
+        slices.push(marks, part, &mut fold);
+    }
+    slices.finish(&mut fold);
+    assert!(folds > 1);
+    let mut in_slices = in_slices.concat();
+    in_slices.sort_unstable();
+    at_once.sort_unstable();
+    assert_eq!(in_slices, at_once);
+}

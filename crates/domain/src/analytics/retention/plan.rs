@@ -66,6 +66,12 @@ impl RetentionPlan {
         parts.into_iter().map(|cohorts| Self { cohorts, ..self.clone() })
     }
 
+    /// How many numbers the answer has.
+    #[must_use]
+    pub fn cells(&self) -> usize {
+        self.starts().count().saturating_mul(self.query.lookahead.as_slice().len() + 1)
+    }
+
     /// The first date after the last cohort.
     #[must_use]
     pub fn cohorts_end(&self) -> NaiveDate {

@@ -197,6 +197,8 @@ impl Product {
             .env("MILLRACE_API_LIMIT", "off")
             .env("MILLRACE_ADDRESS_LIMIT", "off")
             .env("MILLRACE_LOG", "warn")
+            // As wherever analytics is deployed.
+            .envs((service == "analytics").then_some(("MALLOC_ARENA_MAX", "2")))
             .envs(self.settings.iter().map(|(name, value)| (*name, value.as_str())))
             .stdout(log)
             .kill_on_drop(true);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveTime, Utc};
 use millrace_domain::analytics::buckets::Width;
 use millrace_domain::analytics::filter::Selection;
 use millrace_domain::analytics::interval::Interval;
@@ -12,6 +12,7 @@ use millrace_domain::analytics::time_zone::TimeZone;
 use millrace_domain::analytics::trends::{Breakdown, Measure, Series, Statistic};
 use millrace_domain::ids::UserNo;
 use millrace_domain::text::PropertyName;
+use millrace_storage::postings::By;
 use millrace_storage::projects::Project;
 use millrace_storage::trends::{self, Figure, Measured, Most, Scope, Valued};
 use roaring::RoaringBitmap;
@@ -124,7 +125,8 @@ impl Measuring<'_> {
         let (Some(event_type), Some(audience)) = (events.event.event_type(), events.audience()) else {
             return Ok(None);
         };
-        let kept = reader.postings(self.project, &[event_type], Some(property), &self.instants).await?;
+        let by = By { property: property.clone(), times: !self.is_of_whole_days() };
+        let kept = reader.postings(self.project, &[event_type], Some(&by), &self.instants).await?;
         let Some(days) = kept else { return Ok(None) };
         // Each day has a set for each value, at one point at least.
         let (mut entries, mut of_them) = (0u64, 0u64);
@@ -154,6 +156,12 @@ impl Measuring<'_> {
             }));
         }
         Ok(Some(found))
+    }
+
+    /// Whether every point begins and ends at a midnight in UTC.
+    fn is_of_whole_days(&self) -> bool {
+        let mut bounds = self.starts.iter().chain([&self.instants.start, &self.instants.end]);
+        bounds.all(|bound| bound.time() == NaiveTime::MIN)
     }
 
     /// Points that share a moment with a day, at most.

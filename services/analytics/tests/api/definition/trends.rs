@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use chrono::{DateTime, Days, NaiveDate, SubsecRound, TimeDelta, TimeZone, Timelike, Utc};
+use chrono::{DateTime, Days, NaiveDate, Offset, SubsecRound, TimeDelta, TimeZone, Timelike, Utc};
 use chrono_tz::Tz;
 use serde_json::{Value, json};
 
@@ -14,9 +14,18 @@ pub(crate) fn bucket(interval: &str, zone: Tz, at: DateTime<Utc>) -> String {
     let wall = at.with_timezone(&zone);
     match interval {
         "hour" => {
-            let hour =
-                wall.trunc_subsecs(0) - TimeDelta::seconds(i64::from(wall.minute() * 60 + wall.second()));
-            hour.fixed_offset().to_rfc3339()
+            let minute = wall.trunc_subsecs(0) - TimeDelta::seconds(i64::from(wall.second()));
+            let mut start = minute - TimeDelta::minutes(i64::from(wall.minute()));
+            // The clock was changed within the hour: it begins then.
+            if start.offset().fix() != wall.offset().fix() {
+                start = minute;
+                let is_alike =
+                    |at: &DateTime<Tz>| at.hour() == wall.hour() && at.offset().fix() == wall.offset().fix();
+                while is_alike(&(start - TimeDelta::minutes(1))) {
+                    start -= TimeDelta::minutes(1);
+                }
+            }
+            start.fixed_offset().to_rfc3339()
         }
         _ => first_date(interval, number(interval, wall.date_naive())).to_string(),
     }
