@@ -47,7 +47,12 @@ async fn expired_events_are_gone_from_a_memory_that_knew_them() {
     retention::announce(&mut connection, project.id, cutoff).await.unwrap();
     // They are about to go, and still there.
     assert_eq!(reached(stage.url()).await, everything);
-    while retention::delete_events(&mut connection, project.id, cutoff, 1).await.unwrap() > 0 {}
+    let mut mark = retention::Mark::default();
+    while let Some(next) =
+        retention::delete_events(&mut connection, project.id, cutoff, &mark, 1).await.unwrap()
+    {
+        mark = next;
+    }
     let cold = stage.replica().await;
     let what_is_left = json!([2, 1, [[0, 1, 1], [0, 0, 1]]]);
     assert_eq!(reached(&cold).await, what_is_left);
