@@ -105,7 +105,7 @@ impl Ground {
         let (hash, shown, scopes) = (&key.hash().0, key.shown(), &[Scope::Ingest]);
         let new = NewApiKey { name: "story", hash, shown, scopes, expires_at: None };
         let pool = Database::new(&database.url(), PoolSettings::named("test")).unwrap();
-        api_keys::create(&mut *pool.connection().await.unwrap(), project, new).await.unwrap();
+        api_keys::create(&mut pool.connection().await.unwrap(), project, new).await.unwrap();
         let settings = vec![
             ("DATABASE_URL", database.url()),
             ("NATS_URL", nats.url().to_owned()),
