@@ -163,6 +163,7 @@ impl Stage {
             nats_url: self.nats.url().to_owned(),
             redis_url: self.redis.url().to_owned(),
             pipelines: 1,
+            append_slots: 4,
             pull: PullSettings {
                 max_messages: 100,
                 max_bytes: 4 << 20,
@@ -172,6 +173,7 @@ impl Stage {
             },
             statement_timeout: Duration::from_secs(10),
             compact_interval: Duration::from_secs(60),
+            postings_quiet: Duration::from_secs(60),
             streams: self.streams,
             geoip_database: None,
             exports: None,
