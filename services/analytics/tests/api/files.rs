@@ -89,17 +89,17 @@ fn clock() -> DateTime<Utc> {
 
 #[actix_web::test]
 async fn every_number_over_a_file_equals_a_computation_from_it_in_one_zone() {
-    every_number(zones()[0]).await;
+    Box::pin(every_number(zones()[0])).await;
 }
 
 #[actix_web::test]
 async fn every_number_over_a_file_equals_a_computation_from_it_in_another_zone() {
-    every_number(zones()[1]).await;
+    Box::pin(every_number(zones()[1])).await;
 }
 
 #[actix_web::test]
 async fn every_number_over_a_file_equals_a_computation_from_it_in_a_third_zone() {
-    every_number(zones()[2]).await;
+    Box::pin(every_number(zones()[2])).await;
 }
 
 async fn every_number(home: &str) {
