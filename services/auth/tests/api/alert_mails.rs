@@ -1,6 +1,7 @@
 //! Mails to those whose alerts fired.
 
 use chrono::Utc;
+use millrace_domain::ids::AlertId;
 use millrace_storage::alerts::evaluation::{self, Outcome};
 use millrace_storage::alerts::{self, Content, history};
 use millrace_storage::insights;
@@ -41,7 +42,8 @@ async fn whoever_owns_an_alert_and_is_a_member_gets_a_mail_when_it_fires() {
         by_mail: Some(true),
         ..Content::default()
     };
-    alerts::create(&mut store, shop, insight, ada.id, content, Utc::now()).await.unwrap();
+    let id = AlertId::new();
+    alerts::create(&mut store, id, (shop, insight), ada.id, content, None, Utc::now()).await.unwrap();
     let taken = evaluation::take(&mut store, std::time::Duration::from_secs(60)).await.unwrap().unwrap();
     let reading = Ok(Reading { number: Some(0.0), previous: Some(12.5) });
     let outcome = Outcome { standing: Standing { firing: true, against: 0 }, reading };
