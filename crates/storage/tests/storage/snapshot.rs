@@ -16,7 +16,7 @@ async fn a_moment_is_the_same_on_another_connection() {
     assert!(find(&mut other, shop).await.unwrap().is_none(), "it was not there yet");
     other.close().await.unwrap();
     one.close().await.unwrap();
-    assert!(find(&mut *pool.connection().await.unwrap(), shop).await.unwrap().is_some());
+    assert!(find(&mut pool.connection().await.unwrap(), shop).await.unwrap().is_some());
 }
 
 #[tokio::test]
