@@ -7,11 +7,6 @@ use millrace_ingest::app::App;
 use millrace_ingest::config::Config;
 use millrace_runtime::launch::launch;
 
-/// A request takes and gives back a few dozen pieces of memory, some of them large: a quarter of its time with the C
-/// library's allocator.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     launch(
         "ingest",
