@@ -7,8 +7,8 @@ use millrace_gateway::app::App;
 use millrace_gateway::config::Config;
 use millrace_runtime::launch::launch;
 
-/// A request takes and gives back a few dozen pieces of memory, some of them large: a quarter of its time with the C
-/// library's allocator.
+/// A request takes and gives back a few dozen pieces of memory, some of them large: with the C library's
+/// allocator a fifth of its time outside the kernel.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
