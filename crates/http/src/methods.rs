@@ -2,11 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use actix_web::Error;
-use actix_web::body::MessageBody;
-use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::dev::ServiceRequest;
 use actix_web::http::Method;
-use actix_web::middleware::Next;
 use utoipa::openapi::{OpenApi, PathItem};
 
 /// The methods of each path, as `Allow` has them. A service puts them among its data, for
@@ -53,17 +50,10 @@ fn allow(item: &PathItem) -> String {
     there.collect::<Vec<_>>().join(", ")
 }
 
-/// Serves HEAD as GET. Whoever writes the answer to the connection knows what was asked, and leaves the body away, not its
+/// Has HEAD be served as GET. Whoever writes the answer to the connection knows what was asked, and leaves the body away, not its
 /// length. Inside of what logs and counts requests, which are told what they were.
-///
-/// # Errors
-/// Those of the service inside.
-pub async fn head_as_get<B: MessageBody>(
-    mut request: ServiceRequest,
-    next: Next<B>,
-) -> Result<ServiceResponse<B>, Error> {
+pub fn head_as_get(request: &mut ServiceRequest) {
     if *request.method() == Method::HEAD {
         request.head_mut().method = Method::GET;
     }
-    next.call(request).await
 }

@@ -4,12 +4,12 @@ use std::cell::RefCell;
 use std::fmt;
 use std::rc::Rc;
 
+use actix_web::Error;
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::error::InternalError;
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
-use actix_web::{Error, HttpMessage};
 use uuid::Uuid;
 
 /// The header that carries it.
@@ -76,7 +76,6 @@ pub async fn middleware<B: MessageBody>(
         .and_then(|value| value.to_str().ok())
         .and_then(RequestId::parse)
         .unwrap_or_else(RequestId::generate);
-    request.extensions_mut().insert(id.clone());
     let header = HeaderValue::from_str(id.as_str()).ok();
     let named = |headers: &mut HeaderMap| {
         if let Some(value) = header {

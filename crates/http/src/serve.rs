@@ -54,8 +54,10 @@ where
         App::new()
             .configure(&routes)
             .default_service(web::to(nothing_here))
-            .wrap(from_fn(methods::head_as_get))
-            .wrap(from_fn(early_answer::middleware))
+            .wrap(from_fn(|mut request, next| {
+                methods::head_as_get(&mut request);
+                early_answer::middleware(request, next)
+            }))
             .wrap(from_fn(observe::middleware))
             .wrap(from_fn(request_id::middleware))
     })
@@ -117,7 +119,10 @@ mod tests {
             .route("/things/{id}", web::get().to(|| async { "a thing" }))
             .route("/secret", web::get().to(|| async { "a secret" }))
             .default_service(web::to(nothing_here))
-            .wrap(from_fn(methods::head_as_get));
+            .wrap(from_fn(|mut request, next| {
+                methods::head_as_get(&mut request);
+                early_answer::middleware(request, next)
+            }));
         let app = init_service(app).await;
         for (method, path, status, allow) in [
             (Method::GET, "/things/7", 200, None),

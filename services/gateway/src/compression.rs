@@ -1,34 +1,32 @@
 //! Answers are compressed on their way out, chunk by chunk as they come.
 
-use actix_web::Error;
+use std::io;
+
 use actix_web::body::{BodySize, EitherBody, MessageBody};
-use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::dev::ServiceResponse;
 use actix_web::http::header::{
     AcceptEncoding, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG,
     Encoding, Header, HeaderMap, HeaderValue, VARY,
 };
 use actix_web::http::{Method, StatusCode};
-use actix_web::middleware::Next;
 
 mod body;
 mod encoder;
 
-use body::Compressed;
+pub use body::Compressed;
 use encoder::Encoder;
 
 /// What is smaller is in one packet anyway.
 const MIN_BYTES: u64 = 1024;
 
-/// Compresses an answer if its client takes it compressed and there is something to gain.
+/// Compresses the answer to a request with `method` if its client takes it compressed and there is something to gain.
 ///
 /// # Errors
-/// Those of the service inside.
-pub async fn middleware<B: MessageBody>(
-    request: ServiceRequest,
-    next: Next<B>,
-) -> Result<ServiceResponse<EitherBody<Compressed<B>, B>>, Error> {
-    let head_alone = request.method() == Method::HEAD;
-    let mut answer = next.call(request).await?;
+/// When an encoder cannot be made.
+pub fn compress<B: MessageBody>(
+    method: &Method,
+    mut answer: ServiceResponse<B>,
+) -> io::Result<ServiceResponse<EitherBody<Compressed<B>, B>>> {
     if !is_worth_it(&answer) {
         return Ok(answer.map_into_right_body());
     }
@@ -36,7 +34,7 @@ pub async fn middleware<B: MessageBody>(
     let accepted = AcceptEncoding::parse(answer.request()).ok();
     let chosen = accepted.and_then(|accepted| accepted.negotiate(encoder::OFFERED.iter()));
     let encoder = match chosen {
-        Some(Encoding::Known(coding)) if !head_alone => Encoder::new(coding)?,
+        Some(Encoding::Known(coding)) if method != Method::HEAD => Encoder::new(coding)?,
         _ => None,
     };
     let Some(encoder) = encoder else { return Ok(answer.map_into_right_body()) };

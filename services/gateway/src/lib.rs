@@ -32,5 +32,6 @@ pub mod security_headers;
 pub mod server;
 pub mod sockets;
 pub mod state;
+pub mod threshold;
 pub mod tls;
 pub mod upstreams;

@@ -67,14 +67,20 @@ impl Proxy {
         let problem = |error: ProxyError| error.into_problem(self.upstream);
         let upload = Upload::new(&request, body, self.state.body_limit(request.path()))
             .map_err(|error| problem(error.into()))?;
-        let mut onward = head(&request, target)?;
-        onward.headers = headers::onward(&request, upload.announced(), &self.state.trusted_proxies);
-        let head_alone = onward.method == Method::HEAD;
+        let (method, uri) = line(&request, target)?;
+        let head_alone = method == Method::HEAD;
         // The path as services match it, with what need not be encoded decoded.
-        let repeatable = onward.method.is_safe() && !upstreams::acts_on_get(request.match_info().as_str());
+        let repeatable = method.is_safe() && !upstreams::acts_on_get(request.match_info().as_str());
+        let announced = upload.announced();
+        let head = || {
+            let (mut head, ()) = Request::new(()).into_parts();
+            (head.method, head.uri) = (method.clone(), uri.clone());
+            head.headers = headers::onward(&request, announced, &self.state.trusted_proxies);
+            head
+        };
         let circuit = self.state.circuits.of(self.upstream);
         let place = circuit.enter(Instant::now()).map_err(|no_way| problem(no_way.into()))?;
-        let (answer, connection) = self.send(onward, upload, repeatable).await.map_err(|error| {
+        let (answer, connection) = self.send(head, upload, repeatable).await.map_err(|error| {
             if error.is_the_services() {
                 circuit.failed(Instant::now());
             }
@@ -89,23 +95,24 @@ impl Proxy {
     /// of which nothing was sent, and one that is `repeatable` and has no body that would be gone.
     async fn send(
         &self,
-        mut onward: Parts,
+        head: impl Fn() -> Parts,
         mut upload: Upload,
         repeatable: bool,
     ) -> Result<(Response<Incoming>, Connection), ProxyError> {
+        let mut onward = head();
         let mut connection = self.pool.take().await.map_err(ProxyError::Connect)?;
         let mut new_ones = self.pool.other_instances();
         loop {
             let kept = connection.was_kept();
             let elsewhere = kept || new_ones > 0;
-            let spare = (elsewhere && upload.is_none() && repeatable).then(|| onward.clone());
+            let again = elsewhere && upload.is_none() && repeatable;
             let refused = match self.attempt(connection, Request::from_parts(onward, upload)).await {
                 Ok(answered) => return Ok(answered),
                 Err(refused) => refused,
             };
-            (onward, upload) = match (refused.unsent, &refused.error, spare) {
-                (Some(unsent), ..) if elsewhere => unsent.into_parts(),
-                (None, ProxyError::Stale(_) | ProxyError::Closed(_), Some(spare)) => (spare, Upload::none()),
+            (onward, upload) = match (refused.unsent, &refused.error) {
+                (Some(unsent), _) if elsewhere => unsent.into_parts(),
+                (None, ProxyError::Stale(_) | ProxyError::Closed(_)) if again => (head(), Upload::none()),
                 _ => return Err(refused.error),
             };
             metrics::counter!("upstream_retries_total", "upstream" => self.upstream.name()).increment(1);
@@ -160,17 +167,16 @@ impl Proxy {
 }
 
 /// The method and the target of a request, for the next hop.
-fn head(request: &HttpRequest, target: Option<&'static str>) -> Result<Parts, Problem> {
+fn line(request: &HttpRequest, target: Option<&'static str>) -> Result<(Method, Uri), Problem> {
     let unreadable = |part| Problem::new(Code::Malformed, format!("the {part} of the request is not valid"));
-    let (mut parts, ()) = Request::new(()).into_parts();
-    parts.uri = match target {
+    let uri = match target {
         Some(target) => Uri::from_static(target),
         None => {
             let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
             target.parse().map_err(|_reason| unreadable("target"))?
         }
     };
-    parts.method =
+    let method =
         Method::from_bytes(request.method().as_str().as_bytes()).map_err(|_reason| unreadable("method"))?;
-    Ok(parts)
+    Ok((method, uri))
 }

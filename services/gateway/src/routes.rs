@@ -4,13 +4,12 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use actix_web::body::MessageBody;
-use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::dev::ServiceRequest;
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::middleware::{Condition, Next, from_fn};
 use actix_web::web::{Bytes, Redirect};
-use actix_web::{Error, HttpRequest, HttpResponse, web};
-use millrace_http::methods::{self, Methods};
+use actix_web::{HttpRequest, HttpResponse, web};
+use millrace_http::methods::Methods;
 use millrace_http::serve::nothing_here;
 use utoipa_swagger_ui::{self as swagger_ui, SwaggerUi};
 
@@ -41,19 +40,9 @@ const OWN: [(&str, &str); 7] = [
     ("/api/v1/live/tickets", "POST"),
 ];
 
-/// Answers HEAD at the gateway's own pages; what is passed on stays what it is, and is its service's to answer.
-///
-/// # Errors
-/// Those of the service inside.
-pub async fn head_as_get<B: MessageBody>(
-    request: ServiceRequest,
-    next: Next<B>,
-) -> Result<ServiceResponse<B>, Error> {
-    let path = request.path();
-    if ["/", API_DOCUMENT, "/docs", NOTIFICATIONS].contains(&path) || path.starts_with(DOCUMENTATION) {
-        return methods::head_as_get(request, next).await;
-    }
-    next.call(request).await
+/// Whether a path is that of a page which the gateway answers itself.
+pub(crate) fn is_own_page(path: &str) -> bool {
+    ["/", API_DOCUMENT, "/docs", NOTIFICATIONS].contains(&path) || path.starts_with(DOCUMENTATION)
 }
 
 /// Mounts the routes, with connections to the services of this worker's own.

@@ -1,12 +1,8 @@
 //! What is refused before anybody looks at it: requests that two readers might read differently, and heads that are too
 //! large. What is not HTTP at all never comes this far: actix answers 400, and 431 from 128 KiB or 96 headers on.
 
-use actix_web::body::{EitherBody, MessageBody};
-use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::HttpRequest;
 use actix_web::http::{Method, header};
-use actix_web::middleware::Next;
-use actix_web::{Error, HttpRequest, ResponseError};
-use millrace_http::client_address::TrustedProxies;
 use millrace_http::problem::{Code, Problem};
 
 /// More than browsers and proxies send; less than would let many connections take the memory.
@@ -14,24 +10,11 @@ const MAX_HEADER_BYTES: usize = 32 * 1024;
 /// As many as actix takes over HTTP/1.
 const MAX_HEADERS: usize = 96;
 
-/// Refuses, or lets through with the address of the client in the log.
+/// Looks at a request's head.
 ///
 /// # Errors
-/// Those of the service inside.
-pub async fn middleware<B: MessageBody>(
-    trusted_proxies: TrustedProxies,
-    request: ServiceRequest,
-    next: Next<B>,
-) -> Result<ServiceResponse<EitherBody<B>>, Error> {
-    let client = trusted_proxies.client(request.request());
-    tracing::Span::current().record("client", tracing::field::display(client));
-    match look(request.request()) {
-        Ok(()) => Ok(next.call(request).await?.map_into_left_body()),
-        Err(problem) => Ok(request.into_response(problem.error_response()).map_into_right_body()),
-    }
-}
-
-fn look(request: &HttpRequest) -> Result<(), Problem> {
+/// Why it goes no further.
+pub fn look(request: &HttpRequest) -> Result<(), Problem> {
     let headers = request.headers();
     let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
     if bytes > MAX_HEADER_BYTES || headers.len() > MAX_HEADERS {

@@ -1,15 +1,11 @@
 //! What browsers are told to do with an answer. An answer that says it itself, such as a page that loads scripts of its
 //! own, keeps what it says.
 
-use actix_web::Error;
-use actix_web::body::MessageBody;
-use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::HttpRequest;
 use actix_web::http::header::{
-    CONTENT_SECURITY_POLICY, HeaderName, HeaderValue, PERMISSIONS_POLICY, REFERRER_POLICY,
+    CONTENT_SECURITY_POLICY, HeaderMap, HeaderName, HeaderValue, PERMISSIONS_POLICY, REFERRER_POLICY,
     STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
-use actix_web::middleware::Next;
-
 use millrace_http::public_side::OverTls;
 
 use crate::routes;
@@ -31,26 +27,15 @@ const DOCUMENTATION: &str = "default-src 'self'; img-src 'self' data:; frame-anc
 /// For a year: the host has TLS. Without TLS it must not be said, and browsers would not listen.
 const TLS: &str = "max-age=31536000";
 
-/// Adds what the answer does not say itself.
-///
-/// # Errors
-/// Those of the service inside.
-pub async fn middleware<B: MessageBody>(
-    request: ServiceRequest,
-    next: Next<B>,
-) -> Result<ServiceResponse<B>, Error> {
-    let secure = OverTls::is(request.request());
-    let is_documentation = request.path().starts_with(routes::DOCUMENTATION);
-    let mut answer = next.call(request).await?;
-    let headers = answer.headers_mut();
-    if is_documentation {
+/// Adds to the headers of the answer to a request what they do not say themselves.
+pub fn add(request: &HttpRequest, headers: &mut HeaderMap) {
+    if request.path().starts_with(routes::DOCUMENTATION) {
         headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(DOCUMENTATION));
     }
-    let told = ALWAYS.into_iter().chain(secure.then_some((STRICT_TRANSPORT_SECURITY, TLS)));
-    for (name, value) in told {
+    let tls = OverTls::is(request).then_some((STRICT_TRANSPORT_SECURITY, TLS));
+    for (name, value) in ALWAYS.into_iter().chain(tls) {
         if !headers.contains_key(&name) {
             headers.insert(name, HeaderValue::from_static(value));
         }
     }
-    Ok(answer)
 }

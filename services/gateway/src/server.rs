@@ -9,7 +9,7 @@ use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
 use millrace_http::public_side::OverTls;
 use millrace_http::serve::{KEEP_ALIVE, nothing_here, stop_when_cancelled};
-use millrace_http::{early_answer, observe, request_id};
+use millrace_http::{observe, request_id};
 use rustls::ServerConfig;
 use socket2::SockRef;
 use tokio_util::sync::CancellationToken;
@@ -25,7 +25,7 @@ use encrypted::Patience;
 pub(crate) const WRITE_BUFFER: usize = 4 * 1024;
 
 use crate::state::State;
-use crate::{compression, routes, screen, security_headers};
+use crate::threshold;
 
 /// Starts to serve `routes`, over HTTP/1.1, and with TLS also over HTTP/2: until `shutdown`, and then lets requests in hand finish for at most `grace`.
 ///
@@ -53,11 +53,7 @@ where
         let app = App::new()
             .configure(&routes)
             .default_service(web::to(nothing_here))
-            .wrap(from_fn(routes::head_as_get))
-            .wrap(from_fn(early_answer::middleware))
-            .wrap(from_fn(compression::middleware))
-            .wrap(from_fn(move |request, next| screen::middleware(trusted_proxies.clone(), request, next)))
-            .wrap(from_fn(security_headers::middleware))
+            .wrap(from_fn(move |request, next| threshold::middleware(trusted_proxies.clone(), request, next)))
             .wrap(from_fn(observe::middleware))
             .wrap(from_fn(request_id::middleware));
         match over_tls {

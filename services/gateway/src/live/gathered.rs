@@ -1,5 +1,5 @@
 //! What comes from all ingests within a tenth of a second, gathered into one frame for every client: a client costs ten
-//! writes a second, however many messages come, and fewer in a crowd.
+//! writes a second, however many messages come; fewer in a crowd, and in a flood of events.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -22,6 +22,11 @@ const GATHER: Duration = Duration::from_millis(100);
 /// sockets and of projects. With 5,000 of them an event waits no longer than with one, a tenth of a second; the rest of
 /// the quarter that it may take to reach all of them is for writing.
 const GATHER_PER_SOCKET: Duration = Duration::from_micros(20);
+/// More events than this a second are a flood: nobody reads them, and who sends them needs the machine.
+const FLOOD_PER_SECOND: u64 = 10_000;
+/// How long each open socket of the gateway makes the others wait for the next frame in a flood: at most 5,000 frames a
+/// second go out. A frame still has only what came in the last tenth of a second, so what is told is as recent as ever.
+const FLOOD_PER_SOCKET: Duration = Duration::from_micros(200);
 /// The most events in a frame; of more, a sample is told.
 const MAX_EVENTS: usize = 500;
 /// The most bytes in a frame, about.
@@ -131,6 +136,7 @@ async fn gather(
 ) {
     let mut gathered = Gathered::default();
     let mut next = Instant::now();
+    let mut told = next;
     loop {
         tokio::select! {
             message = messages.next() => match message {
@@ -138,13 +144,25 @@ async fn gather(
                 None => return,
             },
             () = sleep_until(next), if !gathered.events.is_empty() => {
+                let now = Instant::now();
+                let sockets = u32::try_from(sockets.load(Ordering::Relaxed)).unwrap_or(u32::MAX);
+                if is_flood(gathered.accepted, now - told) && now < told + FLOOD_PER_SOCKET.saturating_mul(sockets) {
+                    gathered = Gathered { accepted: gathered.accepted, ..Gathered::default() };
+                    next = now + GATHER;
+                    continue;
+                }
                 // The last client may just have left.
                 let _ = clients.send(Arc::new(std::mem::take(&mut gathered)));
-                let sockets = u32::try_from(sockets.load(Ordering::Relaxed)).unwrap_or(u32::MAX);
-                next = Instant::now() + GATHER.max(GATHER_PER_SOCKET.saturating_mul(sockets));
+                told = now;
+                next = now + GATHER.max(GATHER_PER_SOCKET.saturating_mul(sockets));
             }
         }
     }
+}
+
+/// Whether so many events in this time are a flood. A few at the same moment are none.
+fn is_flood(accepted: u64, time: Duration) -> bool {
+    u128::from(accepted) * 1_000 > u128::from(FLOOD_PER_SECOND) * time.max(GATHER).as_millis()
 }
 
 #[cfg(test)]
@@ -243,6 +261,33 @@ pub(super) mod tests {
             () = gather(messages, &clients, &sockets) => unreachable!("messages do not end"),
             () = async { for _ in 0..2 { told.recv().await.unwrap(); } } => began.elapsed(),
         }
+    }
+
+    /// How many frames tell of three seconds with so many events, at so many sockets; and the part of them that the last
+    /// frame told.
+    async fn told_in_three_seconds(events_per_second: u64, sockets: usize) -> (usize, f64) {
+        let (clients, mut told) = broadcast::channel(64);
+        let messages = stream::iter(0..300).then(|_| async move {
+            sleep(Duration::from_millis(10)).await;
+            message(&[("seen", "ada")], events_per_second / 100)
+        });
+        gather(Box::pin(messages), &clients, &AtomicUsize::new(sockets)).await;
+        let (mut frames, mut rate) = (0, 0.0);
+        while let Ok(gathered) = told.try_recv() {
+            frames += 1;
+            rate = read(&gathered.whole())["sample_rate"].as_f64().unwrap();
+        }
+        (frames, rate)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_flood_is_told_to_a_crowd_once_a_second_and_says_so() {
+        let (frames, rate) = told_in_three_seconds(100_000, 5_000).await;
+        assert!((3..=4).contains(&frames), "{frames} frames");
+        assert!(rate < 1.5e-4, "ten or so of a second's events, not {rate}");
+        let (calm, rate) = told_in_three_seconds(1_000, 5_000).await;
+        assert!(calm >= 27 && (rate - 0.1).abs() < 1e-9, "{calm} frames of {rate}");
+        assert!(told_in_three_seconds(100_000, 1).await.0 >= 27, "one costs nothing");
     }
 
     #[tokio::test(start_paused = true)]

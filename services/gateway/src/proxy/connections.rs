@@ -1,8 +1,12 @@
 //! The connections of one worker to one service.
 
 use std::cell::RefCell;
+use std::fmt;
+use std::future::poll_fn;
 use std::io;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use hyper::body::Incoming;
@@ -11,10 +15,9 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper::header::{HOST, HeaderValue};
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
-use tokio_util::task::AbortOnDropHandle;
 
 use super::upload::{Progress, Upload};
-use crate::upstreams::origin::Origin;
+use crate::upstreams::origin::{Origin, Stream};
 
 /// How long an idle connection is kept. Shorter than the services keep theirs ([`millrace_http::serve::KEEP_ALIVE`]),
 /// so that it is this side that closes and no request meets a closing connection.
@@ -26,20 +29,20 @@ const BUFFER: usize = 64 * 1024;
 
 const _: () = assert!(KEEP_ALIVE.as_secs() < millrace_http::serve::KEEP_ALIVE.as_secs());
 
-/// A connection that is there, idle or not.
-#[derive(Debug)]
+/// A connection that is there, idle or not. It is no task of its own: whoever waits for something from it moves its bytes
+/// ([`Connection::drive`]), which saves waking one task by another several times a request. While nobody waits nothing
+/// moves, so that a connection which has been idle must be looked at before it is used.
 pub(super) struct Connection {
     sender: SendRequest<Upload>,
     /// The value of `Host` there.
     authority: HeaderValue,
-    #[expect(
-        dead_code,
-        reason = "moves the bytes, and held for its Drop: a connection that is given up is closed at once"
-    )]
-    driver: AbortOnDropHandle<()>,
+    /// Moves the bytes, until the connection is closed.
+    driver: Option<Driver>,
     /// How the last request's body is getting on.
     upload: Option<Rc<Progress>>,
 }
+
+type Driver = Pin<Box<http1::Connection<TokioIo<Stream>, Upload>>>;
 
 #[derive(Debug)]
 struct Idle {
@@ -54,15 +57,29 @@ pub(super) struct Pool {
     idle: RefCell<Vec<Idle>>,
 }
 
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection").field("closed", &self.driver.is_none()).finish_non_exhaustive()
+    }
+}
+
 impl Connection {
     /// Whether it has carried a request before.
     pub(super) fn was_kept(&self) -> bool {
         self.upload.is_some()
     }
 
-    /// Whether it is there and takes no request yet.
-    fn is_busy(&self) -> bool {
-        !self.sender.is_ready() && !self.sender.is_closed()
+    /// Moves bytes, as far as there are some. What went wrong is told to whoever waits for the answer or for its body.
+    pub(super) fn drive(&mut self, context: &mut Context<'_>) {
+        if self.driver.as_mut().is_some_and(|driver| driver.as_mut().poll(context).is_ready()) {
+            self.driver = None;
+        }
+    }
+
+    /// Whether it takes a request. The service may have closed it while it was idle.
+    fn is_usable(&mut self) -> bool {
+        self.drive(&mut Context::from_waker(Waker::noop()));
+        self.sender.is_ready()
     }
 
     /// How the body of its request is getting on.
@@ -71,13 +88,22 @@ impl Connection {
     }
 
     /// Sends a request. The answer may come before all of the body is sent.
-    pub(super) fn send(
+    pub(super) async fn send(
         &mut self,
         mut request: Request<Upload>,
-    ) -> impl Future<Output = Result<Response<Incoming>, TrySendError<Request<Upload>>>> + use<> {
+    ) -> Result<Response<Incoming>, TrySendError<Request<Upload>>> {
         self.upload = Some(request.body().progress());
         request.headers_mut().insert(HOST, self.authority.clone());
-        self.sender.try_send_request(request)
+        let mut answer = pin!(self.sender.try_send_request(request));
+        poll_fn(|context| {
+            if let Poll::Ready(answer) = answer.as_mut().poll(context) {
+                return Poll::Ready(answer);
+            }
+            self.drive(context);
+            // It may have come just then, or never will.
+            answer.as_mut().poll(context)
+        })
+        .await
     }
 }
 
@@ -102,15 +128,13 @@ impl Pool {
 
     fn take_idle(&self) -> Option<Connection> {
         let mut idle = self.idle.borrow_mut();
-        // One that was just put back may not have noticed yet that its answer is over, and will in a moment.
-        while let Some(place) = idle.iter().rposition(|idle| !idle.connection.is_busy()) {
-            let Idle { connection, since } = idle.remove(place);
+        while let Some(Idle { mut connection, since }) = idle.pop() {
             if since.elapsed() > KEEP_ALIVE {
                 // Those that were used earlier have been idle for longer.
-                idle.drain(..place);
+                idle.clear();
                 return None;
             }
-            if connection.sender.is_ready() {
+            if connection.is_usable() {
                 return Some(connection);
             }
         }
@@ -125,9 +149,7 @@ impl Pool {
             .handshake(TokioIo::new(stream))
             .await
             .map_err(io::Error::other)?;
-        // What goes wrong on the way is told to whoever waits for the answer.
-        let driver = actix_web::rt::spawn(async move { drop(driver.await) });
-        Ok(Connection { sender, authority, driver: AbortOnDropHandle::new(driver), upload: None })
+        Ok(Connection { sender, authority, driver: Some(Box::pin(driver)), upload: None })
     }
 
     /// Keeps a connection whose answer has been read to its end. If the request has not been sent to its end, the

@@ -45,8 +45,9 @@ pub(super) fn stamp(headers: &mut HeaderMap, request: &HttpRequest) {
     let host =
         request.headers().get("host").and_then(|host| host.to_str().ok()).or(authority).unwrap_or_default();
     let proto = if OverTls::is(request) { "https" } else { "http" };
-    extend(headers, FOR, peer.map_or_else(|| "unknown".to_owned(), |peer| peer.to_string()));
-    extend(headers, FORWARDED, element(peer, host, proto));
+    let name = peer.map_or_else(|| "unknown".to_owned(), |peer| peer.to_string());
+    extend(headers, FORWARDED, element(&name, peer.is_some_and(|peer| peer.is_ipv6()), host, proto));
+    extend(headers, FOR, name);
     // These two have no list: the first proxy has seen what the client asked for.
     for (name, value) in [(PROTO, proto), (HOST, host)] {
         if let (Entry::Vacant(entry), Ok(value)) = (headers.entry(name), HeaderValue::from_str(value)) {
@@ -60,16 +61,12 @@ fn peer(request: &HttpRequest) -> Option<IpAddr> {
 }
 
 /// One hop, as `Forwarded` has it. An IPv6 address is in brackets and quotes; a host with a port must be quoted.
-fn element(peer: Option<IpAddr>, host: &str, proto: &str) -> String {
-    let by = match peer {
-        Some(IpAddr::V4(peer)) => peer.to_string(),
-        Some(IpAddr::V6(peer)) => format!("\"[{peer}]\""),
-        None => "unknown".to_owned(),
-    };
+fn element(peer: &str, is_ipv6: bool, host: &str, proto: &str) -> String {
+    let (before, after) = if is_ipv6 { ("\"[", "]\"") } else { ("", "") };
     // A host that would break out of the quotes is nobody's.
     let quotable = !host.is_empty() && !host.contains(['"', '\\']);
-    let host = if quotable { format!(";host=\"{host}\"") } else { String::new() };
-    format!("for={by}{host};proto={proto}")
+    let (host_is, host, ends) = if quotable { (";host=\"", host, "\"") } else { ("", "", "") };
+    ["for=", before, peer, after, host_is, host, ends, ";proto=", proto].concat()
 }
 
 /// Adds to a list that may be spread over several lines.

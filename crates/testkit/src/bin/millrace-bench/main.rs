@@ -9,6 +9,7 @@ mod gateway;
 mod ingest;
 mod jobs;
 mod live;
+mod metronome;
 mod overload;
 mod population;
 mod probe;

@@ -14,6 +14,8 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
+use crate::metronome::Metronome;
+
 /// Stands in an event where its id goes.
 pub const ID_TO_FILL_IN: &str = "00000000-0000-0000-0000-000000000000";
 
@@ -126,11 +128,12 @@ impl Probe {
         let mut stream = TcpStream::connect(self.address).await?;
         stream.set_nodelay(true)?;
         let mut answer = Vec::new();
-        for number in 0.. {
-            let due = interval.map(|interval| started + interval * number);
-            if let Some(due) = due {
-                tokio::time::sleep_until(due.into()).await;
-            }
+        let mut metronome = interval.map(|interval| Metronome::start(started, interval)).transpose()?;
+        loop {
+            let due = match &mut metronome {
+                Some(metronome) => Some(metronome.next().await?),
+                None => None,
+            };
             if started.elapsed() >= time {
                 break;
             }

@@ -101,11 +101,12 @@ async fn measure_one(
         warm.push(asker.ask(&url, question.asked, ANEW).await?.took);
     }
     let answer = asker.ask(&url, question.asked, KEPT).await?.body;
-    for _ in 0..WARM_RUNS {
+    // Answers are kept for seconds, and one of them may end here.
+    for _ in 0..2 * WARM_RUNS {
         let answer = asker.ask(&url, question.asked, KEPT).await?;
-        ensure!(answer.kept, "{} was not kept", question.what);
-        kept.push(answer.took);
+        kept.extend(answer.kept.then_some(answer.took));
     }
+    ensure!(kept.len() >= WARM_RUNS, "{} was kept {} times only", question.what, kept.len());
     let (peer, sql) = plain_sql(client, product.project.0, question, &answer).await?;
     let Limits { first, warm: again, kept: at_once } = question.limits;
     let times = [("first", firsts, Some(first)), ("warm", warm, again), ("kept", kept, Some(at_once))];
