@@ -113,7 +113,7 @@ pub struct By {
 }
 
 /// The most postings that are read at once.
-pub const MOST: usize = 100_000;
+const MOST: usize = 100_000;
 
 /// The postings of a type on consecutive days, by day: `by` the values of a property if one is given. `starts` as for
 /// [`editions`]. Nothing when the property has so many values that there is no use in telling them apart.
@@ -141,12 +141,9 @@ pub async fn load(
     let mut postings = vec![ByValue::new(); starts.len().saturating_sub(1)];
     let (Some(first), Some(last)) = (starts.first(), starts.last()) else { return Ok(Some(postings)) };
     let instants: Range<DateTime<Utc>> = *first..*last;
-    let statement = match starts.len() {
-        2 => Statement::new("SELECT 1 AS day, "),
-        _ => Statement::new("SELECT width_bucket(occurred_at, ")
-            .bind::<sql_types::Array<sql_types::Timestamptz>, _>(starts.to_vec())
-            .sql(") AS day, "),
-    };
+    let statement = Statement::new("SELECT width_bucket(occurred_at, ")
+        .bind::<sql_types::Array<sql_types::Timestamptz>, _>(starts.to_vec())
+        .sql(") AS day, ");
     let statement = match by {
         None => statement.sql("NULL::text"),
         Some(by) => statement.property_text(&by.property),
@@ -175,14 +172,11 @@ pub async fn load(
         let day = usize::try_from(row.day).ok().and_then(|day| day.checked_sub(1));
         let day = day.and_then(|day| postings.get_mut(day).zip(starts.get(day)));
         if let Some((by_value, start)) = day {
-            let posting = match row.times.is_empty() {
-                true => Posting::at(start.timestamp_micros(), users),
-                false => {
-                    let micros = |PgTimestamp(micros)| micros + SINCE_1970;
-                    Posting::new(users, row.times.into_iter().map(micros).collect())
-                }
+            let times = match row.times.is_empty() {
+                true => vec![start.timestamp_micros(); users.len()],
+                false => row.times.into_iter().map(|PgTimestamp(micros)| micros + SINCE_1970).collect(),
             };
-            by_value.push((row.value, posting));
+            by_value.push((row.value, Posting::new(users, times)));
         }
     }
     drop(rows);

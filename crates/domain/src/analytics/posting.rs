@@ -78,13 +78,6 @@ impl Posting {
         Self::of_sorted(&events)
     }
 
-    /// Users, in any order, of as many events at one time.
-    #[must_use]
-    pub fn at(time: i64, mut users: Vec<UserNo>) -> Self {
-        users.sort_unstable();
-        Self::of_sorted(&users.into_iter().map(|user| (user, time)).collect::<Vec<_>>())
-    }
-
     /// Of events by user and time.
     fn of_sorted(events: &[(UserNo, i64)]) -> Self {
         let times = || events.iter().map(|(_, at)| *at);

@@ -7,11 +7,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::join;
 use millrace_domain::ids::ProjectId;
 use millrace_domain::text::EventType;
-use millrace_storage::error::StorageError;
 use millrace_storage::postings::stored::{self, Day};
 use millrace_storage::postings::{self, By, ByValue, Edition};
 use millrace_storage::projects::Project;
-use millrace_storage::snapshot::Snapshot;
 
 use super::Reader;
 use crate::errors::AnalyticsError;
@@ -23,8 +21,6 @@ const ARRIVING: u64 = 56;
 
 /// Events that are worth a second connection.
 const WORTH_TWO: u64 = 100_000;
-/// Events that are worth a statement: while the database counts the next ones, these are put in order here.
-const WORTH_ONE: u64 = 50_000;
 
 /// A day of a type.
 struct Wanted {
@@ -148,8 +144,8 @@ impl Reader {
             let _arriving = self.room(largest.saturating_mul(2 * ARRIVING)).await?;
             let ((_, event_type, _, start), (.., end)) = (&first.key, &last.key);
             let bounds = days(*start, *end + TimeDelta::days(1));
-            let pieces = pieces(&bounds, run);
-            let loaded = self.load(project.id, event_type, by, &pieces).await?;
+            let middle = middle(run).and_then(|day| bounds.iter().position(|start| *start == day));
+            let loaded = self.load(project.id, event_type, by, &bounds, middle).await?;
             let Some(loaded) = loaded else { return Ok(false) };
             for (start, by_value) in bounds.iter().zip(loaded) {
                 if let Some(day) = run.iter_mut().find(|day| day.key.3 == *start) {
@@ -160,27 +156,28 @@ impl Reader {
         Ok(true)
     }
 
-    /// Reads postings from the events, piece by piece: the later half of the pieces on another connection, if it is worth
-    /// one and there is one to spare.
+    /// Reads postings from the events: those after the `middle` of the days, where there is one, on another connection, if
+    /// there is one to spare.
     async fn load(
         &mut self,
         project: ProjectId,
         event_type: &EventType,
         by: Option<&By>,
-        pieces: &[Piece<'_>],
+        bounds: &[DateTime<Utc>],
+        middle: Option<usize>,
     ) -> Result<Option<Vec<ByValue>>, AnalyticsError> {
-        let (early, late) = halves(pieces);
-        let spare = match late {
-            [] => None,
-            _ => self.database.spare_connection().await,
+        let halves = middle.and_then(|middle| Some((bounds.get(..=middle)?, bounds.get(middle..)?)));
+        let spare = match halves {
+            Some(_) => self.database.spare_connection().await,
+            None => None,
         };
         let conn = self.events("the users and times of events").await?;
-        let Some(spare) = spare else {
-            return Ok(load_pieces(conn, project, event_type, by, pieces).await?);
+        let (Some((early, late)), Some(spare)) = (halves, spare) else {
+            return Ok(postings::load(conn, project, event_type, by, bounds).await?);
         };
         let mut other = conn.share(spare).await?;
-        let early = load_pieces(conn, project, event_type, by, early);
-        let late = load_pieces(&mut other, project, event_type, by, late);
+        let early = postings::load(conn, project, event_type, by, early);
+        let late = postings::load(&mut other, project, event_type, by, late);
         let (early, late) = join(early, late).await;
         other.close().await?;
         Ok(early?.zip(late?).map(|(mut all, late)| {
@@ -190,59 +187,15 @@ impl Reader {
     }
 }
 
-/// Reads pieces one after the other, until there are too many postings in all.
-async fn load_pieces(
-    conn: &mut Snapshot,
-    project: ProjectId,
-    event_type: &EventType,
-    by: Option<&By>,
-    pieces: &[Piece<'_>],
-) -> Result<Option<Vec<ByValue>>, StorageError> {
-    let (mut all, mut found) = (Vec::new(), 0);
-    for piece in pieces {
-        let Some(days) = postings::load(conn, project, event_type, by, piece.starts).await? else {
-            return Ok(None);
-        };
-        found += days.iter().map(ByValue::len).sum::<usize>();
-        if found > postings::MOST {
-            return Ok(None);
-        }
-        all.extend(days);
-    }
-    Ok(Some(all))
-}
-
-/// Days that one statement reads.
-struct Piece<'b> {
-    /// The midnights that they begin with, and the one after the last.
-    starts: &'b [DateTime<Utc>],
-    events: u64,
-}
-
-/// The days between `bounds` in pieces of some size, but for the last.
-fn pieces<'b>(bounds: &'b [DateTime<Utc>], days: &[Wanted]) -> Vec<Piece<'b>> {
-    let (mut pieces, mut first, mut events) = (Vec::new(), 0, 0);
-    for (place, end) in bounds.iter().enumerate().skip(1) {
-        let on_day = |day: &&Wanted| bounds.get(place - 1) == Some(&day.key.3);
-        events += days.iter().find(on_day).map_or(0, |day| day.edition.events);
-        let is_last = bounds.last() == Some(end);
-        if let Some(starts) = bounds.get(first..=place).filter(|_| events >= WORTH_ONE || is_last) {
-            pieces.push(Piece { starts, events });
-            (first, events) = (place, 0);
-        }
-    }
-    pieces
-}
-
-/// The pieces in two parts with about as many events; the second has none where there are so few that one connection reads
-/// them as soon.
-fn halves<'p, 'b>(pieces: &'p [Piece<'b>]) -> (&'p [Piece<'b>], &'p [Piece<'b>]) {
-    let events: u64 = pieces.iter().map(|piece| piece.events).sum();
+/// The day before which there are about as many events as after; nothing where there are so few that one connection does
+/// it as soon.
+fn middle(days: &[Wanted]) -> Option<DateTime<Utc>> {
+    let events: u64 = days.iter().map(|day| day.edition.events).sum();
     let mut before = 0;
-    let early = pieces.iter().take_while(|piece| {
-        before += piece.events;
+    let mut after = days.iter().skip_while(|day| {
+        before += day.edition.events;
         2 * before <= events
     });
-    let middle = if events >= WORTH_TWO { early.count().max(1) } else { pieces.len() };
-    pieces.split_at_checked(middle).unwrap_or((pieces, &[]))
+    let middle = after.next().filter(|_| events >= WORTH_TWO)?.key.3;
+    (days.first()?.key.3 < middle).then_some(middle)
 }

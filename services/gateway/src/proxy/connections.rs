@@ -1,12 +1,8 @@
 //! The connections of one worker to one service.
 
 use std::cell::RefCell;
-use std::fmt;
-use std::future::poll_fn;
 use std::io;
-use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use hyper::body::Incoming;
@@ -15,9 +11,10 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper::header::{HOST, HeaderValue};
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::upload::{Progress, Upload};
-use crate::upstreams::origin::{Origin, Stream};
+use crate::upstreams::origin::Origin;
 
 /// How long an idle connection is kept. Shorter than the services keep theirs ([`millrace_http::serve::KEEP_ALIVE`]),
 /// so that it is this side that closes and no request meets a closing connection.
@@ -29,20 +26,20 @@ const BUFFER: usize = 64 * 1024;
 
 const _: () = assert!(KEEP_ALIVE.as_secs() < millrace_http::serve::KEEP_ALIVE.as_secs());
 
-/// A connection that is there, idle or not. It is no task of its own: whoever waits for something from it moves its bytes
-/// ([`Connection::drive`]), which saves waking one task by another several times a request. While nobody waits nothing
-/// moves, so that a connection which has been idle must be looked at before it is used.
+/// A connection that is there, idle or not.
+#[derive(Debug)]
 pub(super) struct Connection {
     sender: SendRequest<Upload>,
     /// The value of `Host` there.
     authority: HeaderValue,
-    /// Moves the bytes, until the connection is closed.
-    driver: Option<Driver>,
+    #[expect(
+        dead_code,
+        reason = "moves the bytes, and held for its Drop: a connection that is given up is closed at once"
+    )]
+    driver: AbortOnDropHandle<()>,
     /// How the last request's body is getting on.
     upload: Option<Rc<Progress>>,
 }
-
-type Driver = Pin<Box<http1::Connection<TokioIo<Stream>, Upload>>>;
 
 #[derive(Debug)]
 struct Idle {
@@ -57,29 +54,15 @@ pub(super) struct Pool {
     idle: RefCell<Vec<Idle>>,
 }
 
-impl fmt::Debug for Connection {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Connection").field("closed", &self.driver.is_none()).finish_non_exhaustive()
-    }
-}
-
 impl Connection {
     /// Whether it has carried a request before.
     pub(super) fn was_kept(&self) -> bool {
         self.upload.is_some()
     }
 
-    /// Moves bytes, as far as there are some. What went wrong is told to whoever waits for the answer or for its body.
-    pub(super) fn drive(&mut self, context: &mut Context<'_>) {
-        if self.driver.as_mut().is_some_and(|driver| driver.as_mut().poll(context).is_ready()) {
-            self.driver = None;
-        }
-    }
-
-    /// Whether it takes a request. The service may have closed it while it was idle.
-    fn is_usable(&mut self) -> bool {
-        self.drive(&mut Context::from_waker(Waker::noop()));
-        self.sender.is_ready()
+    /// Whether it is there and takes no request yet.
+    fn is_busy(&self) -> bool {
+        !self.sender.is_ready() && !self.sender.is_closed()
     }
 
     /// How the body of its request is getting on.
@@ -88,22 +71,13 @@ impl Connection {
     }
 
     /// Sends a request. The answer may come before all of the body is sent.
-    pub(super) async fn send(
+    pub(super) fn send(
         &mut self,
         mut request: Request<Upload>,
-    ) -> Result<Response<Incoming>, TrySendError<Request<Upload>>> {
+    ) -> impl Future<Output = Result<Response<Incoming>, TrySendError<Request<Upload>>>> + use<> {
         self.upload = Some(request.body().progress());
         request.headers_mut().insert(HOST, self.authority.clone());
-        let mut answer = pin!(self.sender.try_send_request(request));
-        poll_fn(|context| {
-            if let Poll::Ready(answer) = answer.as_mut().poll(context) {
-                return Poll::Ready(answer);
-            }
-            self.drive(context);
-            // It may have come just then, or never will.
-            answer.as_mut().poll(context)
-        })
-        .await
+        self.sender.try_send_request(request)
     }
 }
 
@@ -128,13 +102,15 @@ impl Pool {
 
     fn take_idle(&self) -> Option<Connection> {
         let mut idle = self.idle.borrow_mut();
-        while let Some(Idle { mut connection, since }) = idle.pop() {
+        // One that was just put back may not have noticed yet that its answer is over, and will in a moment.
+        while let Some(place) = idle.iter().rposition(|idle| !idle.connection.is_busy()) {
+            let Idle { connection, since } = idle.remove(place);
             if since.elapsed() > KEEP_ALIVE {
                 // Those that were used earlier have been idle for longer.
-                idle.clear();
+                idle.drain(..place);
                 return None;
             }
-            if connection.is_usable() {
+            if connection.sender.is_ready() {
                 return Some(connection);
             }
         }
@@ -149,7 +125,9 @@ impl Pool {
             .handshake(TokioIo::new(stream))
             .await
             .map_err(io::Error::other)?;
-        Ok(Connection { sender, authority, driver: Some(Box::pin(driver)), upload: None })
+        // What goes wrong on the way is told to whoever waits for the answer.
+        let driver = actix_web::rt::spawn(async move { drop(driver.await) });
+        Ok(Connection { sender, authority, driver: AbortOnDropHandle::new(driver), upload: None })
     }
 
     /// Keeps a connection whose answer has been read to its end. If the request has not been sent to its end, the

@@ -135,14 +135,7 @@ impl MessageBody for Download {
             if !this.body.is_end_stream() && this.hold.service.borrow().is_none() {
                 return Poll::Ready(Some(Err(DownloadError::NotTaken(patience))));
             }
-            let mut frame = Pin::new(&mut this.body).poll_frame(context);
-            if frame.is_pending()
-                && let Some((connection, _)) = &mut *this.hold.service.borrow_mut()
-            {
-                connection.drive(context);
-                frame = Pin::new(&mut this.body).poll_frame(context);
-            }
-            match frame {
+            match Pin::new(&mut this.body).poll_frame(context) {
                 Poll::Ready(None) => {
                     this.end();
                     return Poll::Ready(None);
