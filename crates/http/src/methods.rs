@@ -50,7 +50,7 @@ fn allow(item: &PathItem) -> String {
     there.collect::<Vec<_>>().join(", ")
 }
 
-/// Has HEAD be served as GET. Whoever writes the answer to the connection knows what was asked, and leaves the body away, not its
+/// Has HEAD served as GET. Whoever writes the answer to the connection knows what was asked, and leaves the body away, not its
 /// length. Inside of what logs and counts requests, which are told what they were.
 pub fn head_as_get(request: &mut ServiceRequest) {
     if *request.method() == Method::HEAD {

@@ -4,10 +4,11 @@ use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
 use std::time::Duration;
 
-use actix_web::dev::Server;
+use actix_web::body::MessageBody;
+use actix_web::dev::{Server, ServiceRequest, ServiceResponse};
 use actix_web::http::header::{ALLOW, HeaderValue};
-use actix_web::middleware::from_fn;
-use actix_web::{App, HttpRequest, HttpResponse, HttpServer, ResponseError, web};
+use actix_web::middleware::{Next, from_fn};
+use actix_web::{App, Error, HttpRequest, HttpResponse, HttpServer, ResponseError, web};
 use tokio_util::sync::CancellationToken;
 
 use crate::methods::{self, Methods};
@@ -54,10 +55,7 @@ where
         App::new()
             .configure(&routes)
             .default_service(web::to(nothing_here))
-            .wrap(from_fn(|mut request, next| {
-                methods::head_as_get(&mut request);
-                early_answer::middleware(request, next)
-            }))
+            .wrap(from_fn(innermost))
             .wrap(from_fn(observe::middleware))
             .wrap(from_fn(request_id::middleware))
     })
@@ -72,6 +70,15 @@ where
     let server = server.run();
     stop_when_cancelled(&server, shutdown);
     Ok(server)
+}
+
+/// What is next to the routes, in one layer: each costs every request allocations of its own.
+async fn innermost<B: MessageBody>(
+    mut request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<B>, Error> {
+    methods::head_as_get(&mut request);
+    early_answer::middleware(request, next).await
 }
 
 /// Has a server without signals of its own let its requests in hand finish when `shutdown` is cancelled. Not
@@ -119,10 +126,7 @@ mod tests {
             .route("/things/{id}", web::get().to(|| async { "a thing" }))
             .route("/secret", web::get().to(|| async { "a secret" }))
             .default_service(web::to(nothing_here))
-            .wrap(from_fn(|mut request, next| {
-                methods::head_as_get(&mut request);
-                early_answer::middleware(request, next)
-            }));
+            .wrap(from_fn(innermost));
         let app = init_service(app).await;
         for (method, path, status, allow) in [
             (Method::GET, "/things/7", 200, None),
