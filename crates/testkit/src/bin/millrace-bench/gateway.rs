@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::probe::{Outcome, Probe};
 use crate::product::Product;
-use crate::report::{Limit, Report};
+use crate::report::{Limit, Report, median};
 
 const TIME: Duration = Duration::from_secs(3);
 /// How often both are asked, in turns: what else changes on the machine meanwhile changes both.
@@ -67,11 +67,6 @@ pub async fn measure(report: &mut Report) -> anyhow::Result<()> {
     report.add("memory that those connections take", resident(&product) - memory, "MiB");
     drop(held);
     Ok(())
-}
-
-fn median(mut figures: Vec<f64>) -> f64 {
-    figures.sort_by(f64::total_cmp);
-    figures.get(figures.len() / 2).copied().unwrap_or_default()
 }
 
 /// The gateway's resident memory in MiB.

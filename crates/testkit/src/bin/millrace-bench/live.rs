@@ -6,7 +6,7 @@ use anyhow::{Context, ensure};
 use millrace_cli::load::{Extent, Plan, run};
 
 use crate::product::Product;
-use crate::report::{Limit, Report};
+use crate::report::{Limit, Report, median};
 use crate::watchers::{Probes, Watchers, probe};
 
 /// Events for each measurement of the throughput of ingest.
@@ -70,7 +70,7 @@ pub async fn measure(report: &mut Report, clients: usize) -> anyhow::Result<()> 
         report.hold("clients that kept up with ingest", watchers.connected() as f64, "", kept_up);
         leave(&product, watchers).await?;
     }
-    let (alone, watched) = (median(alone)?, median(watched)?);
+    let (alone, watched) = (median(alone), median(watched));
     report.add("accepted while nobody watches", alone, "events/s");
     report.hold("accepted while they watch", watched, "events/s", Limit::AtLeast(0.95 * alone));
     Ok(())
@@ -99,11 +99,6 @@ async fn throughput(product: &Product) -> anyhow::Result<f64> {
     let load = run(plan).await?;
     ensure!(load.accepted == EVENTS, "only {} events were accepted: {:?}", load.accepted, load.statuses);
     Ok(load.accepted_per_second())
-}
-
-fn median(mut figures: Vec<f64>) -> anyhow::Result<f64> {
-    figures.sort_by(f64::total_cmp);
-    figures.get(figures.len() / 2).copied().context("there are figures")
 }
 
 /// Of the gateway, in MiB.

@@ -18,7 +18,7 @@ use crate::population::{lead_in, store};
 use crate::product::Product;
 use crate::questions::Asked::{Get, Query};
 use crate::questions::{Asked, Limits, QUESTIONS, Question};
-use crate::report::{Limit, Report};
+use crate::report::{Limit, Report, median};
 
 const WARM_RUNS: usize = 15;
 /// Starts of analytics, each with a first question.
@@ -111,7 +111,8 @@ async fn measure_one(
     let Limits { first, warm: again, kept: at_once } = question.limits;
     let times = [("first", firsts, Some(first)), ("warm", warm, again), ("kept", kept, Some(at_once))];
     for (how, times, limit) in times {
-        let (what, time) = (format!("{}, {how}", question.what), millis(median(times)));
+        let (what, time) =
+            (format!("{}, {how}", question.what), median(times.into_iter().map(millis).collect()));
         match limit {
             Some(limit) => report.hold_beside(&what, (time, "ms"), Limit::Below(limit), (peer, sql)),
             None => report.compare(&what, time, "ms", peer, sql),
@@ -189,11 +190,6 @@ impl Asker {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }
-}
-
-fn median(mut times: Vec<Duration>) -> Duration {
-    times.sort();
-    times[times.len() / 2]
 }
 
 fn millis(time: Duration) -> f64 {

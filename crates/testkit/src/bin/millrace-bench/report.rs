@@ -101,3 +101,9 @@ impl Report {
         Ok(())
     }
 }
+
+/// The middle one of some figures, the larger of the middle two; 0 of none.
+pub fn median(mut figures: Vec<f64>) -> f64 {
+    figures.sort_unstable_by(f64::total_cmp);
+    figures.get(figures.len() / 2).copied().unwrap_or_default()
+}

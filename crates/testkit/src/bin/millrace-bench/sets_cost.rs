@@ -9,7 +9,7 @@ use millrace_testkit::database::TestDatabase;
 use millrace_testkit::story;
 
 use crate::population::{lead_in, store};
-use crate::report::{Limit, Report};
+use crate::report::{Limit, Report, median};
 
 const EVENTS: u64 = 1_000_000;
 const USERS: u64 = 100_000;
@@ -47,9 +47,4 @@ async fn rate(sets: bool) -> anyhow::Result<f64> {
         ended = merging => return ended,
     };
     Ok((EVENTS + lead_in(EVENTS)) as f64 / took.as_secs_f64())
-}
-
-fn median(mut figures: Vec<f64>) -> f64 {
-    figures.sort_by(f64::total_cmp);
-    figures[figures.len() / 2]
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::product::Product;
-use crate::report::{Limit, Report};
+use crate::report::{Limit, Report, median};
 
 const EVENTS: u64 = 1_000_000;
 /// Connections by which a worker appends, one for each of its pipelines, if `MILLRACE_PIPELINES` is not set.
@@ -43,11 +43,6 @@ pub async fn measure(report: &mut Report) -> anyhow::Result<()> {
         }
     }
     Ok(())
-}
-
-fn median(mut figures: Vec<f64>) -> f64 {
-    figures.sort_unstable_by(f64::total_cmp);
-    figures[figures.len() / 2]
 }
 
 /// Events a second that so many workers take from a log that was full before they came, once all of them are there:
