@@ -19,13 +19,13 @@ mod http2;
 
 use encrypted::Patience;
 
+use crate::state::State;
+use crate::threshold;
+
 /// How many bytes of answers a connection over HTTP/1.1 gathers before it writes them. Buffers begin with 8 KiB and keep
 /// what they have grown to, for as long as the connection lasts: thousands of sockets must not each keep room for the
 /// largest frame they were ever sent.
 pub(crate) const WRITE_BUFFER: usize = 4 * 1024;
-
-use crate::state::State;
-use crate::threshold;
 
 /// Starts to serve `routes`, over HTTP/1.1, and with TLS also over HTTP/2: until `shutdown`, and then lets requests in hand finish for at most `grace`.
 ///
