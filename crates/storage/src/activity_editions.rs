@@ -106,9 +106,6 @@ pub async fn load(
     if days.is_empty() {
         return Ok(());
     }
-    if days.is_empty() {
-        return Ok(());
-    }
     let types: Vec<String> = days.iter().map(|day| day.event_type.clone()).collect();
     let dates: Vec<NaiveDate> = days.iter().map(|day| day.day).collect();
     let mut parts = Statement::new("SELECT place, users FROM unnest(")
@@ -121,7 +118,9 @@ pub async fn load(
         .stream::<Row>(conn)
         .await?;
     let mut at: Option<(i64, RoaringBitmap)> = None;
-    let mut done = |place: i64, users: RoaringBitmap| {
+    let mut done = |place: i64, mut users: RoaringBitmap| {
+        // Stored as runs where that is shorter; but sets of runs are put together a run at a time.
+        users.remove_run_compression();
         if let Some(day) = usize::try_from(place - 1).ok().and_then(|place| days.get(place)) {
             take(day, users);
         }

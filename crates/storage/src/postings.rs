@@ -172,11 +172,14 @@ pub async fn load(
         let day = usize::try_from(row.day).ok().and_then(|day| day.checked_sub(1));
         let day = day.and_then(|day| postings.get_mut(day).zip(starts.get(day)));
         if let Some((by_value, start)) = day {
-            let times = match row.times.is_empty() {
-                true => vec![start.timestamp_micros(); users.len()],
-                false => row.times.into_iter().map(|PgTimestamp(micros)| micros + SINCE_1970).collect(),
+            let posting = match row.times.is_empty() {
+                true => Posting::at_once(users, start.timestamp_micros()),
+                false => {
+                    let times = row.times.into_iter().map(|PgTimestamp(micros)| micros + SINCE_1970);
+                    Posting::new(users, times.collect())
+                }
             };
-            by_value.push((row.value, Posting::new(users, times)));
+            by_value.push((row.value, posting));
         }
     }
     drop(rows);

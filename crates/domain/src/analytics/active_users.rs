@@ -115,12 +115,15 @@ pub fn active_users(window: Window, range: DateRange, activity: &Activity) -> Ve
 /// in the queue at every step.
 ///
 /// The queue is two stacks. Sets arrive on `newer`, with their running union beside it; when `older` runs out, `newer`
-/// is turned over onto it and each set becomes the union of itself and all that came after.
+/// is turned over onto it and each set becomes the union of itself and all that came after. What leaves `older` is
+/// written over by the next turn: a set of a million users is made of sixteen pieces, and to have them given and taken
+/// back by the system takes longer than the unions.
 #[derive(Default)]
 struct SlidingUnion<'a> {
     newer: Vec<Option<&'a RoaringBitmap>>,
     newer_union: RoaringBitmap,
     older: Vec<RoaringBitmap>,
+    spare: Vec<RoaringBitmap>,
 }
 
 impl<'a> SlidingUnion<'a> {
@@ -133,16 +136,17 @@ impl<'a> SlidingUnion<'a> {
 
     fn pop(&mut self) {
         if self.older.is_empty() {
-            let mut union = RoaringBitmap::new();
             for set in self.newer.drain(..).rev() {
+                let mut union = self.spare.pop().unwrap_or_default();
+                union.clone_from(self.older.last().unwrap_or(&RoaringBitmap::new()));
                 if let Some(users) = set {
                     union |= users;
                 }
-                self.older.push(union.clone());
+                self.older.push(union);
             }
             self.newer_union.clear();
         }
-        self.older.pop();
+        self.spare.extend(self.older.pop());
     }
 
     fn len(&self) -> u64 {

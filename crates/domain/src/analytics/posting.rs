@@ -78,6 +78,14 @@ impl Posting {
         Self::of_sorted(&events)
     }
 
+    /// Users of events that all were at `moment`, in microseconds since 1970, in any order.
+    #[must_use]
+    pub fn at_once(mut users: Vec<UserNo>, moment: i64) -> Self {
+        users.sort_unstable();
+        let events: Vec<(UserNo, i64)> = users.into_iter().map(|user| (user, moment)).collect();
+        Self::of_sorted(&events)
+    }
+
     /// Of events by user and time.
     fn of_sorted(events: &[(UserNo, i64)]) -> Self {
         let times = || events.iter().map(|(_, at)| *at);
@@ -149,6 +157,12 @@ impl Posting {
         self.body.len()
     }
 
+    /// The earliest time, in microseconds since 1970; nothing where there is no event.
+    #[must_use]
+    pub fn earliest(&self) -> Option<i64> {
+        Blocks::of(&self.body).filter(|_| self.events > 0).map(|blocks| blocks.origin())
+    }
+
     /// The number of the first block of users; nothing where there is none. Postings of some events that were cut into
     /// [`Parts`] follow each other by it.
     #[must_use]
@@ -164,6 +178,13 @@ impl Posting {
 
     fn blocks(&self) -> impl Iterator<Item = Block<'_>> {
         Blocks::of(&self.body).into_iter().flatten()
+    }
+
+    /// Hands over each user once, by number, and how many events they have.
+    pub fn each_user(&self, mut take: impl FnMut(UserNo, usize)) {
+        for block in self.blocks() {
+            block.each_user(|place, count| take(block.user(place), count));
+        }
     }
 
     /// Hands over users and times, by user and time.

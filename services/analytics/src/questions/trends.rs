@@ -14,6 +14,7 @@ use crate::reader::Reader;
 
 mod body;
 mod measuring;
+mod points;
 mod table;
 mod values;
 

@@ -44,6 +44,11 @@ impl<'b> Blocks<'b> {
         Some(Self { origin: i64::from_le_bytes(*origin), tick, width, next: 0, rest })
     }
 
+    /// The earliest time.
+    pub(super) fn origin(&self) -> i64 {
+        self.origin
+    }
+
     /// Whether everything was read.
     pub(super) fn is_at_end(&self) -> bool {
         self.rest == [0; PADDING]
@@ -80,6 +85,11 @@ impl Block<'_> {
         number << BITS
     }
 
+    /// The user in this place.
+    pub(super) fn user(&self, place: usize) -> UserNo {
+        Self::first_user(self.number).saturating_add(UserNo::try_from(place).unwrap_or(UserNo::MAX))
+    }
+
     /// Hands over the place of each user in the block, and how many events they have; whether that was all.
     pub(super) fn each_user(&self, mut take: impl FnMut(usize, usize)) -> bool {
         let (mut rest, mut next) = (self.users, 0usize);
@@ -108,9 +118,9 @@ impl Block<'_> {
 
     /// Hands over users and times.
     pub(super) fn each(&self, take: &mut impl FnMut(UserNo, i64)) {
-        let (first, mut begun) = (Self::first_user(self.number), 0);
+        let mut begun = 0;
         self.each_user(|place, count| {
-            let user = first.saturating_add(UserNo::try_from(place).unwrap_or(UserNo::MAX));
+            let user = self.user(place);
             for place in begun..begun + count {
                 take(user, self.time(place));
             }

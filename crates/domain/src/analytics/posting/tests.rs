@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -33,6 +35,19 @@ proptest! {
         let stored = Posting::parse(written.as_bytes()).unwrap();
         prop_assert_eq!(read(std::slice::from_ref(&stored)), events);
         prop_assert_eq!(stored, written);
+    }
+
+    #[test]
+    fn users_are_counted_and_the_earliest_time_is_known(events in any_events()) {
+        let written = posting(&events);
+        let mut expected = BTreeMap::<UserNo, usize>::new();
+        events.iter().for_each(|(user, _)| *expected.entry(*user).or_default() += 1);
+        let mut users = Vec::new();
+        written.each_user(|user, count| users.push((user, count)));
+        prop_assert_eq!(users, Vec::from_iter(expected));
+        prop_assert_eq!(written.earliest(), events.iter().map(|(_, at)| *at).min());
+        let (users, moments): (Vec<_>, Vec<_>) = events.iter().map(|(user, _)| (*user, 7)).unzip();
+        prop_assert_eq!(Posting::at_once(users.clone(), 7), Posting::new(users, moments));
     }
 
     #[test]

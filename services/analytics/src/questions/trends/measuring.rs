@@ -10,13 +10,13 @@ use millrace_domain::analytics::interval::Interval;
 use millrace_domain::analytics::period::Period;
 use millrace_domain::analytics::time_zone::TimeZone;
 use millrace_domain::analytics::trends::{Breakdown, Measure, Series, Statistic};
-use millrace_domain::ids::UserNo;
 use millrace_domain::text::PropertyName;
 use millrace_storage::postings::By;
 use millrace_storage::projects::Project;
 use millrace_storage::trends::{self, Figure, Measured, Most, Scope, Valued};
 use roaring::RoaringBitmap;
 
+use super::points::{AtPoint, Points};
 use super::table::{Sums, Table, float};
 use super::values::Values;
 use crate::errors::AnalyticsError;
@@ -137,23 +137,20 @@ impl Measuring<'_> {
         }
         let sets = bytes_of_sets(self.project.users, entries, of_them);
         reader.keep_room(sets + entries.saturating_mul(ENTRY)).await?;
-        let starts: Vec<i64> = self.starts.iter().map(DateTime::timestamp_micros).collect();
-        let end = self.instants.end.timestamp_micros();
+        let points = Points {
+            starts: self.starts.iter().map(DateTime::timestamp_micros).collect(),
+            end: self.instants.end.timestamp_micros(),
+            audience: &audience,
+        };
         let mut found = Vec::new();
         for (value, posting) in days.iter().flatten().flat_map(|day| &day.by_value) {
-            let mut points: BTreeMap<usize, Vec<UserNo>> = BTreeMap::new();
-            posting.each(|user, at| {
-                let begun = starts.partition_point(|start| *start <= at);
-                if let Some(point) = begun.checked_sub(1).filter(|_| at < end && audience.has(user)) {
-                    points.entry(point).or_default().push(user);
-                }
-            });
-            found.extend(points.into_iter().map(|(point, mut users)| {
-                let events = u64::try_from(users.len()).unwrap_or(u64::MAX);
-                // A bitmap takes numbers in their order many times faster.
-                users.sort_unstable();
-                Valued { point, value: value.clone(), events, users: users.into_iter().collect() }
-            }));
+            let at_points = match by.times {
+                true => points.cut(posting),
+                false => points.whole(posting).into_iter().collect(),
+            };
+            let valued =
+                |AtPoint { point, events, users }| Valued { point, value: value.clone(), events, users };
+            found.extend(at_points.into_iter().map(valued));
         }
         Ok(Some(found))
     }
