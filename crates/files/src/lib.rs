@@ -1,7 +1,7 @@
 //! Files that jobs read and write: a folder, or a bucket that speaks S3.
 //!
 //! A file is there once it is complete, and not before: what was being written when a process died is never read. Files
-//! are streamed in both directions, so their size costs no memory.
+//! are streamed in both directions, so their size costs no memory: what is written is held a part or two at a time.
 
 mod place;
 
@@ -97,7 +97,11 @@ impl Files {
     /// When the name cannot be one.
     pub fn create(&self, name: &str) -> Result<Writing, FilesError> {
         let path = self.path(name)?;
-        let sink = BufWriter::with_capacity(Arc::clone(&self.store), path, PART_BYTES);
+        // A folder takes a part at once, mostly; when its disk stalls, parts must not gather in memory. A bucket is far away,
+        // and the next part is gathered while one is on its way.
+        let parts_at_once = if self.folder.is_some() { 1 } else { 2 };
+        let sink = BufWriter::with_capacity(Arc::clone(&self.store), path, PART_BYTES)
+            .with_max_concurrency(parts_at_once);
         Ok(Writing { sink, bytes: 0 })
     }
 
