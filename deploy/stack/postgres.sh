@@ -20,14 +20,13 @@ postgres_prepare() {
 }
 
 postgres_command() {
-  local memory buffers
+  local memory
   memory=$(awk '/^MemTotal/ { print int($2 / 1024) }' /proc/meminfo) # MiB
-  buffers=$((memory / 8 > 512 ? 512 : memory / 8))
   # In tests, TimescaleDB's workers would keep databases from being dropped; and a connection that was cut while it
   # signed in would keep everybody from dropping any, for the minute that it may take.
   enter "$postgres_bin/postgres" -D "$seen/postgres" -c config_file="$seen/postgresql.conf" \
     -c listen_addresses=127.0.0.1 -c port="${port[postgres]}" \
-    -c shared_buffers="${buffers}MB" -c effective_cache_size="$((memory / 2))MB" \
+    -c shared_buffers="$((memory / 4))MB" -c effective_cache_size="$((memory / 2))MB" \
     ${testing:+-c timescaledb.max_background_workers=0 -c authentication_timeout=5s} \
     ${MILLRACE_STACK_FSYNC:+-c fsync="$MILLRACE_STACK_FSYNC"}
   postgres_forget_stale_lock
