@@ -11,10 +11,10 @@ use anyhow::{Context, ensure};
 use hdrhistogram::Histogram;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, spawn_blocking};
 use uuid::Uuid;
 
-use crate::metronome::Metronome;
+use crate::paced;
 
 /// Stands in an event where its id goes.
 pub const ID_TO_FILL_IN: &str = "00000000-0000-0000-0000-000000000000";
@@ -38,6 +38,12 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// Of requests that took so long each, in microseconds, within so much time.
+    pub fn new(latencies: Histogram<u64>, time: Duration) -> Self {
+        let requests = latencies.len();
+        Self { per_second: requests as f64 / time.as_secs_f64(), requests, latencies }
+    }
+
     /// The latency that this share of the requests stayed within, in milliseconds.
     pub fn millis(&self, share: f64) -> f64 {
         self.latencies.value_at_quantile(share) as f64 / 1_000.0
@@ -63,9 +69,36 @@ impl Probe {
         Ok(Self { address, request: request.into_bytes(), id, expected: 202 })
     }
 
+    /// Where it is sent.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What is sent next.
+    pub fn request(&mut self) -> &[u8] {
+        if let Some(id) = self.id.clone() {
+            Uuid::now_v7().hyphenated().encode_lower(&mut self.request[id]);
+        }
+        &self.request
+    }
+
+    /// The status that every answer must have.
+    pub fn expected(&self) -> u16 {
+        self.expected
+    }
+
     /// As fast as the answers come, over so many connections.
     pub async fn flat_out(&self, connections: u32, time: Duration) -> anyhow::Result<Outcome> {
-        self.run(connections, time, None).await
+        let started = Instant::now();
+        let mut running = JoinSet::new();
+        for _ in 0..connections {
+            running.spawn(self.clone().connection(started, time));
+        }
+        let mut latencies = Histogram::new(3)?;
+        while let Some(finished) = running.join_next().await {
+            latencies.add(finished??)?;
+        }
+        Ok(Outcome::new(latencies, started.elapsed()))
     }
 
     /// So many a second. A request that has to wait for its turn has waited.
@@ -73,16 +106,15 @@ impl Probe {
         self.at_rate_over(4, per_second, time).await
     }
 
-    /// The same, over so many connections. The rate does not depend on the answers: one that is late delays what is due
-    /// behind it, and that counts.
+    /// The same, over so many connections.
     pub async fn at_rate_over(
         &self,
         connections: u32,
         per_second: u32,
         time: Duration,
     ) -> anyhow::Result<Outcome> {
-        let interval = Duration::from_secs(connections.into()) / per_second;
-        self.run(connections, time, Some(interval)).await
+        let probe = self.clone();
+        spawn_blocking(move || paced::at_rate(probe, connections, per_second, time)).await?
     }
 
     /// Connections on which one request was answered, and nothing more is asked.
@@ -97,51 +129,14 @@ impl Probe {
         Ok(held)
     }
 
-    async fn run(
-        &self,
-        connections: u32,
-        time: Duration,
-        interval: Option<Duration>,
-    ) -> anyhow::Result<Outcome> {
-        let started = Instant::now();
-        let mut running = JoinSet::new();
-        for number in 0..connections {
-            // One after the other, and not all at once and then nobody.
-            let first = started + interval.map_or(Duration::ZERO, |interval| interval * number / connections);
-            running.spawn(self.clone().connection(first, time, interval));
-        }
-        let mut latencies = Histogram::new(3)?;
-        while let Some(finished) = running.join_next().await {
-            latencies.add(finished??)?;
-        }
-        let requests = latencies.len();
-        Ok(Outcome { per_second: requests as f64 / started.elapsed().as_secs_f64(), requests, latencies })
-    }
-
-    async fn connection(
-        mut self,
-        started: Instant,
-        time: Duration,
-        interval: Option<Duration>,
-    ) -> anyhow::Result<Histogram<u64>> {
+    async fn connection(mut self, started: Instant, time: Duration) -> anyhow::Result<Histogram<u64>> {
         let mut latencies = Histogram::new(3)?;
         let mut stream = TcpStream::connect(self.address).await?;
         stream.set_nodelay(true)?;
         let mut answer = Vec::new();
-        let mut metronome = interval.map(|interval| Metronome::start(started, interval)).transpose()?;
-        loop {
-            let due = match &mut metronome {
-                Some(metronome) => Some(metronome.next().await?),
-                None => None,
-            };
-            if started.elapsed() >= time {
-                break;
-            }
-            let begun = due.unwrap_or_else(Instant::now);
-            if let Some(id) = self.id.clone() {
-                Uuid::now_v7().hyphenated().encode_lower(&mut self.request[id]);
-            }
-            stream.write_all(&self.request).await?;
+        while started.elapsed() < time {
+            let begun = Instant::now();
+            stream.write_all(self.request()).await?;
             read_answer(&mut stream, &mut answer, self.expected).await?;
             latencies.record(u64::try_from(begun.elapsed().as_micros())?.max(1))?;
         }
@@ -152,21 +147,18 @@ impl Probe {
 /// Reads one answer, which must have this status.
 async fn read_answer(stream: &mut TcpStream, answer: &mut Vec<u8>, expected: u16) -> anyhow::Result<()> {
     answer.clear();
-    let length = loop {
-        ensure!(stream.read_buf(answer).await? > 0, "the connection was closed");
-        if let Some(head) = answer.windows(4).position(|end| end == b"\r\n\r\n") {
-            break head + 4 + content_length(&answer[..head], expected)?;
-        }
-    };
-    while answer.len() < length {
+    while length(answer, expected)?.is_none_or(|length| answer.len() < length) {
         ensure!(stream.read_buf(answer).await? > 0, "the connection was closed");
     }
     Ok(())
 }
 
-fn content_length(head: &[u8], expected: u16) -> anyhow::Result<usize> {
-    let head = std::str::from_utf8(head)?.to_ascii_lowercase();
-    ensure!(head.starts_with(&format!("http/1.1 {expected} ")), "the answer is: {head}");
-    let line = head.lines().find_map(|line| line.strip_prefix("content-length:"));
-    Ok(line.context("the answer has a length")?.trim().parse()?)
+/// How long an answer is that begins like this, once its head is complete. It must have this status.
+pub fn length(answer: &[u8], expected: u16) -> anyhow::Result<Option<usize>> {
+    let Some(head) = answer.windows(4).position(|end| end == b"\r\n\r\n") else { return Ok(None) };
+    let text = std::str::from_utf8(&answer[..head])?.to_ascii_lowercase();
+    ensure!(text.starts_with(&format!("http/1.1 {expected} ")), "the answer is: {text}");
+    let line = text.lines().find_map(|line| line.strip_prefix("content-length:"));
+    let body: usize = line.context("the answer has a length")?.trim().parse()?;
+    Ok(Some(head + 4 + body))
 }
