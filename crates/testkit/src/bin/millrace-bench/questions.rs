@@ -42,6 +42,39 @@ use Asked::{Get, Query};
 const IN_THE_MONTH: &str = "SELECT count(DISTINCT user_id) FROM events
     WHERE project_id = $1 AND occurred_at >= '2026-10-01' AND occurred_at < '2026-10-31'";
 
+/// A funnel by SQL, from this step on. Simpler than the funnel: only the first attempt of each user counts.
+macro_rules! funnel_sql {
+    ($first:literal) => {
+        concat!(
+            "WITH one AS (SELECT user_no, min(occurred_at) AS at FROM events
+                          WHERE project_id = $1 AND event_type = '",
+            $first,
+            "'
+                          AND occurred_at >= '2026-10-01' AND occurred_at < '2026-10-31' GROUP BY 1),
+                  two AS (SELECT one.user_no, one.at AS began, min(events.occurred_at) AS at FROM one JOIN events
+                          ON events.project_id = $1 AND events.event_type = 'added_to_cart'
+                          AND events.user_no = one.user_no AND events.occurred_at > one.at
+                          AND events.occurred_at <= one.at + interval '7 days' GROUP BY 1, 2),
+                  three AS (SELECT DISTINCT two.user_no FROM two JOIN events
+                          ON events.project_id = $1 AND events.event_type = 'order_completed'
+                          AND events.user_no = two.user_no AND events.occurred_at > two.at
+                          AND events.occurred_at <= two.began + interval '7 days')
+             SELECT (SELECT count(*) FROM one), (SELECT count(*) FROM two), (SELECT count(*) FROM three)"
+        )
+    };
+}
+
+/// The users of an event type in the month.
+macro_rules! users_sql {
+    ($event_type:literal) => {
+        concat!(
+            "SELECT count(DISTINCT user_no) FROM events WHERE project_id = $1 AND event_type = '",
+            $event_type,
+            "' AND occurred_at >= '2026-10-01' AND occurred_at < '2026-10-31'"
+        )
+    };
+}
+
 pub const QUESTIONS: [Question; 8] = [
     Question {
         what: "daily active users, 30 days",
@@ -110,24 +143,9 @@ pub const QUESTIONS: [Question; 8] = [
             r#"{"kind": "funnel", "from": "2026-10-01", "to": "2026-10-30", "window": "7d", "steps":
                 [{"event_type": "search"}, {"event_type": "added_to_cart"}, {"event_type": "order_completed"}]}"#,
         ),
-        // Simpler than the funnel: only the first attempt of each user counts.
-        sql: "WITH one AS (SELECT user_no, min(occurred_at) AS at FROM events
-                           WHERE project_id = $1 AND event_type = 'search'
-                           AND occurred_at >= '2026-10-01' AND occurred_at < '2026-10-31' GROUP BY 1),
-                   two AS (SELECT one.user_no, one.at AS began, min(events.occurred_at) AS at FROM one JOIN events
-                           ON events.project_id = $1 AND events.event_type = 'added_to_cart'
-                           AND events.user_no = one.user_no AND events.occurred_at > one.at
-                           AND events.occurred_at <= one.at + interval '7 days' GROUP BY 1, 2),
-                   three AS (SELECT DISTINCT two.user_no FROM two JOIN events
-                           ON events.project_id = $1 AND events.event_type = 'order_completed'
-                           AND events.user_no = two.user_no AND events.occurred_at > two.at
-                           AND events.occurred_at <= two.began + interval '7 days')
-              SELECT (SELECT count(*) FROM one), (SELECT count(*) FROM two), (SELECT count(*) FROM three)",
+        sql: funnel_sql!("search"),
         column: 0,
-        check: Some(
-            "SELECT count(DISTINCT user_no) FROM events WHERE project_id = $1 AND event_type = 'search'
-             AND occurred_at >= '2026-10-01' AND occurred_at < '2026-10-31'",
-        ),
+        check: Some(users_sql!("search")),
         number: |answer| &answer["data"][0]["users"],
     },
     Question {
@@ -137,23 +155,9 @@ pub const QUESTIONS: [Question; 8] = [
             r#"{"kind": "funnel", "from": "2026-10-01", "to": "2026-10-30", "window": "7d", "steps":
                 [{"event_type": "page_view"}, {"event_type": "added_to_cart"}, {"event_type": "order_completed"}]}"#,
         ),
-        sql: "WITH one AS (SELECT user_no, min(occurred_at) AS at FROM events
-                           WHERE project_id = $1 AND event_type = 'page_view'
-                           AND occurred_at >= '2026-10-01' AND occurred_at < '2026-10-31' GROUP BY 1),
-                   two AS (SELECT one.user_no, one.at AS began, min(events.occurred_at) AS at FROM one JOIN events
-                           ON events.project_id = $1 AND events.event_type = 'added_to_cart'
-                           AND events.user_no = one.user_no AND events.occurred_at > one.at
-                           AND events.occurred_at <= one.at + interval '7 days' GROUP BY 1, 2),
-                   three AS (SELECT DISTINCT two.user_no FROM two JOIN events
-                           ON events.project_id = $1 AND events.event_type = 'order_completed'
-                           AND events.user_no = two.user_no AND events.occurred_at > two.at
-                           AND events.occurred_at <= two.began + interval '7 days')
-              SELECT (SELECT count(*) FROM one), (SELECT count(*) FROM two), (SELECT count(*) FROM three)",
+        sql: funnel_sql!("page_view"),
         column: 0,
-        check: Some(
-            "SELECT count(DISTINCT user_no) FROM events WHERE project_id = $1 AND event_type = 'page_view'
-             AND occurred_at >= '2026-10-01' AND occurred_at < '2026-10-31'",
-        ),
+        check: Some(users_sql!("page_view")),
         number: |answer| &answer["data"][0]["users"],
     },
     Question {
