@@ -129,8 +129,8 @@ pub async fn load(
 ) -> Result<Option<Vec<ByValue>>, StorageError> {
     #[derive(QueryableByName)]
     struct Row {
-        #[diesel(sql_type = sql_types::Integer)]
-        day: i32,
+        #[diesel(sql_type = sql_types::Timestamptz)]
+        day: DateTime<Utc>,
         #[diesel(sql_type = sql_types::Nullable<sql_types::Text>)]
         value: Option<String>,
         #[diesel(sql_type = sql_types::Array<sql_types::Integer>)]
@@ -141,9 +141,8 @@ pub async fn load(
     let mut postings = vec![ByValue::new(); starts.len().saturating_sub(1)];
     let (Some(first), Some(last)) = (starts.first(), starts.last()) else { return Ok(Some(postings)) };
     let instants: Range<DateTime<Utc>> = *first..*last;
-    let statement = Statement::new("SELECT width_bucket(occurred_at, ")
-        .bind::<sql_types::Array<sql_types::Timestamptz>, _>(starts.to_vec())
-        .sql(") AS day, ");
+    let statement =
+        Statement::new("SELECT date_bin('1 day', occurred_at, ").instant(*first).sql(") AS day, ");
     let statement = match by {
         None => statement.sql("NULL::text"),
         Some(by) => statement.property_text(&by.property),
@@ -169,11 +168,10 @@ pub async fn load(
     while let Some(row) = rows.try_next().await? {
         found += 1;
         let users = row.users.into_iter().map(user_no).collect::<Result<Vec<_>, _>>()?;
-        let day = usize::try_from(row.day).ok().and_then(|day| day.checked_sub(1));
-        let day = day.and_then(|day| postings.get_mut(day).zip(starts.get(day)));
-        if let Some((by_value, start)) = day {
+        let day = starts.binary_search(&row.day).ok().and_then(|day| postings.get_mut(day));
+        if let Some(by_value) = day {
             let posting = match row.times.is_empty() {
-                true => Posting::at_once(users, start.timestamp_micros()),
+                true => Posting::at_once(users, row.day.timestamp_micros()),
                 false => {
                     let times = row.times.into_iter().map(|PgTimestamp(micros)| micros + SINCE_1970);
                     Posting::new(users, times.collect())

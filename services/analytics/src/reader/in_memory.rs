@@ -4,12 +4,13 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use futures_util::future::join;
 use millrace_domain::ids::ProjectId;
 use millrace_domain::text::EventType;
+use millrace_storage::error::StorageError;
 use millrace_storage::postings::stored::{self, Day};
 use millrace_storage::postings::{self, By, ByValue, Edition};
 use millrace_storage::projects::Project;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::Reader;
 use crate::errors::AnalyticsError;
@@ -176,10 +177,15 @@ impl Reader {
             return Ok(postings::load(conn, project, event_type, by, bounds).await?);
         };
         let mut other = conn.share(spare).await?;
-        let early = postings::load(conn, project, event_type, by, early);
-        let late = postings::load(&mut other, project, event_type, by, late);
-        let (early, late) = join(early, late).await;
-        other.close().await?;
+        // A task of its own: both have most to do when the server has read everything, at the same time.
+        let (of, with, bounds) = (event_type.clone(), by.cloned(), late.to_vec());
+        let late = AbortOnDropHandle::new(tokio::spawn(async move {
+            let late = postings::load(&mut other, project, &of, with.as_ref(), &bounds).await;
+            other.close().await?;
+            late
+        }));
+        let early = postings::load(conn, project, event_type, by, early).await;
+        let late = late.await.unwrap_or_else(|error| Err(StorageError::Failed(error.to_string())));
         Ok(early?.zip(late?).map(|(mut all, late)| {
             all.extend(late);
             all

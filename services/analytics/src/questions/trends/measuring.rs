@@ -16,7 +16,7 @@ use millrace_storage::projects::Project;
 use millrace_storage::trends::{self, Figure, Measured, Most, Scope, Valued};
 use roaring::RoaringBitmap;
 
-use super::points::{AtPoint, Points};
+use super::points::Points;
 use super::table::{Sums, Table, float};
 use super::values::Values;
 use crate::errors::AnalyticsError;
@@ -142,17 +142,8 @@ impl Measuring<'_> {
             end: self.instants.end.timestamp_micros(),
             audience: &audience,
         };
-        let mut found = Vec::new();
-        for (value, posting) in days.iter().flatten().flat_map(|day| &day.by_value) {
-            let at_points = match by.times {
-                true => points.cut(posting),
-                false => points.whole(posting).into_iter().collect(),
-            };
-            let valued =
-                |AtPoint { point, events, users }| Valued { point, value: value.clone(), events, users };
-            found.extend(at_points.into_iter().map(valued));
-        }
-        Ok(Some(found))
+        let by_value: Vec<_> = days.iter().flatten().flat_map(|day| &day.by_value).collect();
+        Ok(Some(points.valued(&by_value, !by.times)))
     }
 
     /// Whether every point begins and ends at a midnight in UTC.
