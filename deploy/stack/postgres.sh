@@ -19,14 +19,31 @@ postgres_prepare() {
   mv "$data/postgres.new" "$data/postgres"
 }
 
+# What the machine has, or the container where that is allowed less: /proc/meminfo tells of the machine alone, and a server
+# that takes more than its container may is killed.
+memory_mib() {
+  local memory limit file
+  memory=$(awk '/^MemTotal/ { print int($2 / 1024) }' /proc/meminfo)
+  for file in /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_bytes; do
+    [[ -r $file ]] || continue
+    read -r limit <"$file" || continue
+    # `max` is no limit.
+    if [[ $limit =~ ^[0-9]{1,18}$ ]] && ((limit / 1048576 < memory)); then
+      memory=$((limit / 1048576))
+    fi
+  done
+  printf '%s\n' "$memory"
+}
+
 postgres_command() {
-  local memory
-  memory=$(awk '/^MemTotal/ { print int($2 / 1024) }' /proc/meminfo) # MiB
+  local memory buffers
+  memory=$(memory_mib)
+  buffers=$((memory / 4 > 8192 ? 8192 : memory / 4))
   # In tests, TimescaleDB's workers would keep databases from being dropped; and a connection that was cut while it
   # signed in would keep everybody from dropping any, for the minute that it may take.
   enter "$postgres_bin/postgres" -D "$seen/postgres" -c config_file="$seen/postgresql.conf" \
     -c listen_addresses=127.0.0.1 -c port="${port[postgres]}" \
-    -c shared_buffers="$((memory / 4))MB" -c effective_cache_size="$((memory / 2))MB" \
+    -c shared_buffers="${buffers}MB" -c effective_cache_size="$((memory / 2))MB" \
     ${testing:+-c timescaledb.max_background_workers=0 -c authentication_timeout=5s} \
     ${MILLRACE_STACK_FSYNC:+-c fsync="$MILLRACE_STACK_FSYNC"}
   postgres_forget_stale_lock
