@@ -168,17 +168,18 @@ pub async fn load(
     while let Some(row) = rows.try_next().await? {
         found += 1;
         let users = row.users.into_iter().map(user_no).collect::<Result<Vec<_>, _>>()?;
-        let day = starts.binary_search(&row.day).ok().and_then(|day| postings.get_mut(day));
-        if let Some(by_value) = day {
-            let posting = match row.times.is_empty() {
-                true => Posting::at_once(users, row.day.timestamp_micros()),
-                false => {
-                    let times = row.times.into_iter().map(|PgTimestamp(micros)| micros + SINCE_1970);
-                    Posting::new(users, times.collect())
-                }
-            };
-            by_value.push((row.value, posting));
-        }
+        let place = starts.binary_search(&row.day).ok();
+        let Some(by_value) = place.and_then(|place| postings.get_mut(place)) else {
+            return Err(StorageError::Failed(format!("events of {} were not asked for", row.day)));
+        };
+        let posting = match row.times.is_empty() {
+            true => Posting::at_once(users, row.day.timestamp_micros()),
+            false => {
+                let times = row.times.into_iter().map(|PgTimestamp(micros)| micros + SINCE_1970);
+                Posting::new(users, times.collect())
+            }
+        };
+        by_value.push((row.value, posting));
     }
     drop(rows);
     conn.batch_execute("SET LOCAL enable_sort = on; SET LOCAL hash_mem_multiplier TO DEFAULT").await?;

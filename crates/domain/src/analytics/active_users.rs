@@ -117,7 +117,7 @@ pub fn active_users(window: Window, range: DateRange, activity: &Activity) -> Ve
 /// The queue is two stacks. Sets arrive on `newer`, with their running union beside it; when `older` runs out, `newer`
 /// is turned over onto it and each set becomes the union of itself and all that came after. What leaves `older` is
 /// written over by the next turn: a set of a million users is made of sixteen pieces, and to have them given and taken
-/// back by the system takes longer than the unions.
+/// back by the system takes about as long as the unions.
 #[derive(Default)]
 struct SlidingUnion<'a> {
     newer: Vec<Option<&'a RoaringBitmap>>,

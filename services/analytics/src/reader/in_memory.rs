@@ -11,6 +11,7 @@ use millrace_storage::postings::stored::{self, Day};
 use millrace_storage::postings::{self, By, ByValue, Edition};
 use millrace_storage::projects::Project;
 use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument;
 
 use super::Reader;
 use crate::errors::AnalyticsError;
@@ -179,11 +180,12 @@ impl Reader {
         let mut other = conn.share(spare).await?;
         // A task of its own: both have most to do when the server has read everything, at the same time.
         let (of, with, bounds) = (event_type.clone(), by.cloned(), late.to_vec());
-        let late = AbortOnDropHandle::new(tokio::spawn(async move {
+        let late = async move {
             let late = postings::load(&mut other, project, &of, with.as_ref(), &bounds).await;
             other.close().await?;
             late
-        }));
+        };
+        let late = AbortOnDropHandle::new(tokio::spawn(late.in_current_span()));
         let early = postings::load(conn, project, event_type, by, early).await;
         let late = late.await.unwrap_or_else(|error| Err(StorageError::Failed(error.to_string())));
         Ok(early?.zip(late?).map(|(mut all, late)| {
