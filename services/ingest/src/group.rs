@@ -1,19 +1,15 @@
 //! Group commit: small requests that arrive at the same time share one look into the memory for repetitions, one
 //! message, and so one write to the broker's disk. The disk takes about as long for one event as for a thousand.
 //!
-//! A request that finds nothing under way goes at once, and what arrives while groups are under way is gathered for the
-//! next. After a group of many there is a pause that grows with their number: where the disk is fast, groups would
-//! otherwise be of two or three, and the machine busy with their messages. So a lone sender waits for nobody, and many
-//! senders wait for one write.
+//! A request that finds nothing under way goes at once, and what arrives while a group is under way is gathered for the
+//! next. Where the disk is fast, groups would be of two or three, and the machine busy with their messages: so one that
+//! is shared is not followed at once. A lone sender waits for nobody, and many senders wait for one write.
 
 use std::collections::{HashMap, HashSet};
-use std::pin::pin;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use futures_util::StreamExt;
 use futures_util::future::join_all;
-use futures_util::stream::FuturesUnordered;
 use millrace_cache::duplicates::{DuplicateMemory, Fingerprint};
 use millrace_domain::batch::EventBatch;
 use millrace_domain::event::Event;
@@ -23,26 +19,32 @@ use millrace_messaging::error::MessagingError;
 use millrace_messaging::live::tap::Tap;
 use millrace_messaging::publisher::publish;
 use millrace_messaging::trace::Origin;
-use tokio::sync::{mpsc, oneshot};
-use tokio::time::Instant;
+use tokio::sync::mpsc;
+use tokio::time::sleep;
+
+mod courier;
+
+use courier::{Waiting, deliver};
 
 /// A request with at least this many events is worth a message of its own.
 const LARGE: usize = 200;
 /// Events in one gathered message, about.
 const GATHER_EVENTS: usize = 2_000;
-/// Groups under way at once. With one, the broker idles while the next is prepared; with many, they are small.
-const IN_FLIGHT: usize = 2;
-/// How long the next group is put off for each request in the last one that was not alone, and at most.
-const PAUSE_PER_REQUEST: Duration = Duration::from_micros(50);
-const LONGEST_PAUSE: Duration = Duration::from_millis(2);
+/// How long it takes from one group to the next, at least, where requests are not alone in theirs.
+const PAUSE: Duration = Duration::from_millis(2);
 /// Requests that may wait. Somebody waits for each, so this is also how many wait at most.
 const QUEUE: usize = 10_000;
 
-/// The events of a request, in need of a verdict.
+/// How many of a request's events were accepted.
+type Verdict = Result<u64, MessagingError>;
+
+/// The events of a request.
+type Request = (EventBatch, Origin);
+
+/// A request in the queue.
 struct Submission {
-    batch: EventBatch,
-    origin: Origin,
-    done: oneshot::Sender<Result<u64, MessagingError>>,
+    request: Request,
+    waiting: Waiting,
 }
 
 /// Takes the events of requests into the log, the small requests together. Cheap to clone.
@@ -82,17 +84,14 @@ impl GroupCommit {
     /// [`MessagingError::Unavailable`] when it may succeed later, also when too many requests wait. Some of the events
     /// may be in the log all the same; sent again, they are not doubled.
     pub async fn admit(&self, batch: EventBatch, origin: Origin) -> Result<u64, MessagingError> {
-        let (done, verdict) = oneshot::channel();
-        let large = batch.events.len() >= LARGE;
-        let submission = Submission { batch, origin, done };
-        if large {
-            self.log.commit(vec![submission]).await;
-        } else {
-            self.log.broker.check_connected()?;
-            self.queue.try_send(submission).map_err(|_full| {
-                MessagingError::Unavailable("too many requests wait for the log".to_owned())
-            })?;
+        if batch.events.len() >= LARGE {
+            return self.log.commit(vec![(batch, origin)]).await.pop().unwrap_or(Ok(0));
         }
+        self.log.broker.check_connected()?;
+        let (waiting, verdict) = Waiting::here();
+        self.queue
+            .try_send(Submission { request: (batch, origin), waiting })
+            .map_err(|_full| MessagingError::Unavailable("too many requests wait for the log".to_owned()))?;
         verdict.await.map_err(|_gone| MessagingError::Unavailable("the service is stopping".to_owned()))?
     }
 }
@@ -103,69 +102,68 @@ impl Gatherer {
     /// # Errors
     /// Never: a failure is each sender's to know.
     pub async fn run(mut self) -> Result<(), MessagingError> {
-        let mut in_flight = FuturesUnordered::new();
-        let pause = tokio::time::sleep(Duration::ZERO);
-        let mut pause = pin!(pause);
-        let mut paused = false;
-        loop {
-            tokio::select! {
-                first = self.queue.recv(), if !paused && in_flight.len() < IN_FLIGHT => match first {
-                    Some(first) => {
-                        let group = self.gather(first);
-                        paused = group.len() > 1;
-                        pause.as_mut().reset(Instant::now() + pause_after(group.len()));
-                        in_flight.push(commit_group(self.log.clone(), group));
-                    }
-                    None => break,
-                },
-                () = &mut pause, if paused => paused = false,
-                Some(()) = in_flight.next() => {}
+        while let Some(first) = self.queue.recv().await {
+            let group = self.gather(first);
+            let alone = group.len() == 1;
+            let committed = commit_group(&self.log, group);
+            if alone {
+                committed.await;
+            } else {
+                tokio::join!(committed, sleep(PAUSE));
             }
         }
-        while in_flight.next().await.is_some() {}
         Ok(())
     }
 
     /// The first and whatever waits behind it, up to the size of a good message.
     fn gather(&mut self, first: Submission) -> Vec<Submission> {
-        let mut events = first.batch.events.len();
+        let mut events = first.events();
         let mut group = vec![first];
         while events < GATHER_EVENTS
             && let Ok(next) = self.queue.try_recv()
         {
-            events += next.batch.events.len();
+            events += next.events();
             group.push(next);
         }
         group
     }
 }
 
-fn pause_after(requests: usize) -> Duration {
-    PAUSE_PER_REQUEST.saturating_mul(u32::try_from(requests).unwrap_or(u32::MAX)).min(LONGEST_PAUSE)
+impl Submission {
+    fn events(&self) -> usize {
+        self.request.0.events.len()
+    }
 }
 
 /// Commits a group, a message for each project in it.
-async fn commit_group(log: Log, group: Vec<Submission>) {
-    let mut projects: HashMap<ProjectId, Vec<Submission>> = HashMap::new();
-    for submission in group {
-        projects.entry(submission.batch.project_id).or_default().push(submission);
+async fn commit_group(log: &Log, group: Vec<Submission>) {
+    let mut projects: HashMap<ProjectId, (Vec<Request>, Vec<Waiting>)> = HashMap::new();
+    for Submission { request, waiting } in group {
+        let (requests, waits) = projects.entry(request.0.project_id).or_default();
+        requests.push(request);
+        waits.push(waiting);
     }
-    join_all(projects.into_values().map(|submissions| log.commit(submissions))).await;
+    join_all(projects.into_values().map(|(requests, waiting)| async move {
+        let verdicts = log.commit(requests).await;
+        deliver(waiting.into_iter().zip(verdicts));
+    }))
+    .await;
 }
 
 impl Log {
-    /// Sets aside what was accepted before, publishes the rest as one message, remembers it, and tells everyone.
+    /// Sets aside what was accepted before, publishes the rest as one message, remembers it, and answers a verdict for
+    /// each request. All of them are of one project.
     ///
     /// Remembered only once the broker has acknowledged: an event that was remembered and then failed to publish would
     /// be refused when its sender tries again.
-    async fn commit(&self, submissions: Vec<Submission>) {
-        let Some(first) = submissions.first() else { return };
+    async fn commit(&self, requests: Vec<Request>) -> Vec<Verdict> {
+        let Some((first, _)) = requests.first() else { return Vec::new() };
         // The group was received when the first of it was.
-        let (project_id, received_at) = (first.batch.project_id, first.batch.received_at);
-        let (mut events, mut origins) = (Vec::new(), Vec::with_capacity(submissions.len()));
-        let mut waiting = Vec::with_capacity(submissions.len());
-        for Submission { batch, origin, done } in submissions {
-            waiting.push((done, batch.events.len()));
+        let (project_id, received_at) = (first.project_id, first.received_at);
+        let (mut events, mut origins) = (Vec::new(), Vec::with_capacity(requests.len()));
+        let mut sent = Vec::with_capacity(requests.len());
+        for (batch, origin) in requests {
+            sent.push(batch.events.len());
             origins.push(origin);
             events.extend(batch.events);
         }
@@ -175,21 +173,16 @@ impl Log {
         keep(&mut fingerprints, &fresh);
 
         let mut fresh = fresh.into_iter();
-        let accepted: Vec<usize> = waiting
-            .iter()
-            .map(|(_, sent)| fresh.by_ref().take(*sent).filter(|fresh| *fresh).count())
-            .collect();
+        let accepted: Vec<usize> =
+            sent.into_iter().map(|sent| fresh.by_ref().take(sent).filter(|fresh| *fresh).count()).collect();
         for (origin, accepted) in origins.iter_mut().zip(&accepted) {
             origin.events = *accepted;
         }
         origins.retain(|origin| origin.events > 0);
         let batch = EventBatch { project_id, received_at, events };
         let outcome = self.publish(&batch, &origins, &fingerprints).await;
-        for ((done, _), accepted) in waiting.into_iter().zip(accepted) {
-            let verdict = outcome.clone().map(|()| u64::try_from(accepted).unwrap_or(u64::MAX));
-            // A sender that is gone does not need to know.
-            let _ = done.send(verdict);
-        }
+        let verdict = |accepted| outcome.clone().map(|()| u64::try_from(accepted).unwrap_or(u64::MAX));
+        accepted.into_iter().map(verdict).collect()
     }
 
     async fn publish(
