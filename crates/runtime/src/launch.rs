@@ -11,7 +11,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{ConfigError, Env};
-use crate::{health, lifecycle, metrics, telemetry};
+use crate::{health, lifecycle, metrics, scheduling, telemetry};
 
 /// An error nobody above can do anything about but report.
 pub type Fault = Box<dyn std::error::Error + Send + Sync>;
@@ -48,6 +48,10 @@ where
         Ok(telemetry) => telemetry,
         Err(error) => return report(&error),
     };
+    // The threads of the runtime are as the one that starts them.
+    if let Err(error) = scheduling::finish_before_others() {
+        tracing::info!(%error, "threads are scheduled as the system does by itself");
+    }
     let outcome = configure(Env::from_process()).map_err(Fault::from).and_then(|config| {
         let recorder = metrics::install()?;
         tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {

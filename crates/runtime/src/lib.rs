@@ -7,4 +7,5 @@ pub mod labels;
 pub mod launch;
 pub mod lifecycle;
 pub mod metrics;
+mod scheduling;
 pub mod telemetry;
