@@ -16,52 +16,90 @@ use rustix::io::Errno;
 
 use crate::probe::{Outcome, Probe, length};
 
+/// One kind of request among those that are sent.
+pub struct Lane {
+    pub probe: Probe,
+    pub connections: u32,
+    pub per_second: u32,
+}
+
 /// A connection, and the request that it was last used for.
 struct Connection {
     stream: TcpStream,
     answer: Vec<u8>,
     due: Instant,
+    /// The place of its lane.
+    lane: usize,
 }
 
-/// So many requests a second, each by the connection that has been free for longest. The rate does not depend on the
-/// answers: a request for which no connection is free at its moment has waited from then on.
-pub fn at_rate(
-    mut probe: Probe,
-    connections: u32,
-    per_second: u32,
-    time: Duration,
-) -> anyhow::Result<Outcome> {
-    let interval = Duration::from_secs(1) / per_second;
-    let mut free = VecDeque::new();
-    for _ in 0..connections {
-        free.push_back(Connection::open(&probe)?);
+/// How a lane is getting on.
+struct Progress {
+    probe: Probe,
+    interval: Duration,
+    next: Instant,
+    free: VecDeque<Connection>,
+    latencies: Histogram<u64>,
+}
+
+/// So many requests a second in each lane, each by the connection that has been free for longest. The rate does not
+/// depend on the answers: a request for which no connection is free at its moment has waited from then on.
+pub fn at_rates(lanes: Vec<Lane>, time: Duration) -> anyhow::Result<Vec<Outcome>> {
+    let mut free = Vec::new();
+    for (place, lane) in lanes.iter().enumerate() {
+        let connections = (0..lane.connections).map(|_| Connection::open(&lane.probe, place));
+        free.push(connections.collect::<anyhow::Result<VecDeque<_>>>()?);
     }
-    let (mut busy, mut latencies) = (Vec::<Connection>::new(), Histogram::new(3)?);
     let started = Instant::now();
-    let (mut next, end) = (started, started + time);
+    let mut lanes: Vec<Progress> = lanes
+        .into_iter()
+        .zip(free)
+        .map(|(lane, free)| Progress::begin(lane, free, started))
+        .collect::<anyhow::Result<_>>()?;
+    let (mut busy, end) = (Vec::<Connection>::new(), started + time);
     loop {
-        while next < end && next <= Instant::now() {
-            let Some(mut connection) = free.pop_front() else { break };
-            connection.due = next;
-            connection.stream.write_all(probe.request())?;
-            busy.push(connection);
-            next += interval;
+        for lane in &mut lanes {
+            lane.send_what_is_due(end, &mut busy)?;
         }
-        if next >= end && busy.is_empty() {
+        if busy.is_empty() && lanes.iter().all(|lane| lane.next >= end) {
             break;
         }
-        let until_next =
-            (next < end && !free.is_empty()).then(|| next.saturating_duration_since(Instant::now()));
+        let until_next = lanes.iter().filter_map(|lane| lane.until_next(end)).min();
         let ready = ready(&busy, until_next)?;
         for place in (0..busy.len()).rev().filter(|place| ready[*place]) {
-            if busy[place].read(&probe)? {
+            let lane = &mut lanes[busy[place].lane];
+            if busy[place].read(&lane.probe)? {
                 let connection = busy.swap_remove(place);
-                latencies.record(u64::try_from(connection.due.elapsed().as_micros())?.max(1))?;
-                free.push_back(connection);
+                lane.latencies.record(u64::try_from(connection.due.elapsed().as_micros())?.max(1))?;
+                lane.free.push_back(connection);
             }
         }
     }
-    Ok(Outcome::new(latencies, started.elapsed()))
+    let took = started.elapsed();
+    Ok(lanes.into_iter().map(|lane| Outcome::new(lane.latencies, took)).collect())
+}
+
+impl Progress {
+    fn begin(lane: Lane, free: VecDeque<Connection>, started: Instant) -> anyhow::Result<Self> {
+        let interval = Duration::from_secs(1) / lane.per_second;
+        Ok(Self { probe: lane.probe, interval, next: started, free, latencies: Histogram::new(3)? })
+    }
+
+    fn send_what_is_due(&mut self, end: Instant, busy: &mut Vec<Connection>) -> anyhow::Result<()> {
+        while self.next < end && self.next <= Instant::now() {
+            let Some(mut connection) = self.free.pop_front() else { break };
+            connection.due = self.next;
+            connection.stream.write_all(self.probe.request())?;
+            busy.push(connection);
+            self.next += self.interval;
+        }
+        Ok(())
+    }
+
+    /// How long there is nothing to send; `None` until a connection is free, and at the end.
+    fn until_next(&self, end: Instant) -> Option<Duration> {
+        (self.next < end && !self.free.is_empty())
+            .then(|| self.next.saturating_duration_since(Instant::now()))
+    }
 }
 
 /// Which of them have something to read, as soon as one has, or after so long.
@@ -76,11 +114,11 @@ fn ready(busy: &[Connection], wait: Option<Duration>) -> anyhow::Result<Vec<bool
 }
 
 impl Connection {
-    fn open(probe: &Probe) -> anyhow::Result<Self> {
+    fn open(probe: &Probe, lane: usize) -> anyhow::Result<Self> {
         let stream = TcpStream::connect(probe.address())?;
         stream.set_nodelay(true)?;
         stream.set_nonblocking(true)?;
-        Ok(Self { stream, answer: Vec::with_capacity(4096), due: Instant::now() })
+        Ok(Self { stream, answer: Vec::with_capacity(4096), due: Instant::now(), lane })
     }
 
     /// Reads what has come of an answer; whether that is all of it.

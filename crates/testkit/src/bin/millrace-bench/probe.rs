@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 use tokio::task::{JoinSet, spawn_blocking};
 use uuid::Uuid;
 
-use crate::paced;
+use crate::paced::{self, Lane};
 
 /// Stands in an event where its id goes.
 pub const ID_TO_FILL_IN: &str = "00000000-0000-0000-0000-000000000000";
@@ -103,18 +103,9 @@ impl Probe {
 
     /// So many a second. A request that has to wait for its turn has waited.
     pub async fn at_rate(&self, per_second: u32, time: Duration) -> anyhow::Result<Outcome> {
-        self.at_rate_over(4, per_second, time).await
-    }
-
-    /// The same, over so many connections.
-    pub async fn at_rate_over(
-        &self,
-        connections: u32,
-        per_second: u32,
-        time: Duration,
-    ) -> anyhow::Result<Outcome> {
-        let probe = self.clone();
-        spawn_blocking(move || paced::at_rate(probe, connections, per_second, time)).await?
+        let lane = Lane { probe: self.clone(), connections: 4, per_second };
+        let outcomes = spawn_blocking(move || paced::at_rates(vec![lane], time)).await??;
+        outcomes.into_iter().next().context("a lane has an outcome")
     }
 
     /// Connections on which one request was answered, and nothing more is asked.
