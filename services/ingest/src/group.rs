@@ -24,7 +24,7 @@ use tokio::time::sleep;
 
 mod courier;
 
-use courier::{Waiting, deliver};
+use courier::{Verdict, Waiting, deliver};
 
 /// A request with at least this many events is worth a message of its own.
 const LARGE: usize = 200;
@@ -34,9 +34,6 @@ const GATHER_EVENTS: usize = 2_000;
 const PAUSE: Duration = Duration::from_millis(2);
 /// Requests that may wait. Somebody waits for each, so this is also how many wait at most.
 const QUEUE: usize = 10_000;
-
-/// How many of a request's events were accepted.
-type Verdict = Result<u64, MessagingError>;
 
 /// The events of a request.
 type Request = (EventBatch, Origin);

@@ -5,9 +5,11 @@
 
 use std::cell::RefCell;
 
+use millrace_messaging::error::MessagingError;
 use tokio::sync::{mpsc, oneshot};
 
-use super::Verdict;
+/// How many of a request's events were accepted.
+pub(super) type Verdict = Result<u64, MessagingError>;
 
 thread_local! {
     static OF_THIS_THREAD: RefCell<Option<Courier>> = RefCell::default();
@@ -74,5 +76,53 @@ pub(super) fn deliver(verdicts: impl Iterator<Item = (Waiting, Verdict)>) {
     for (courier, bundle) in bundles {
         // A thread that is gone has nobody who waits.
         let _ = courier.0.send(bundle);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Sender, channel};
+    use std::thread::{self, JoinHandle};
+
+    use actix_web::rt::System;
+    use futures_util::future::join_all;
+
+    use super::*;
+
+    /// A thread of the server on which requests with these numbers wait.
+    fn thread_with(requests: [u64; 3], queue: Sender<(u64, Waiting)>) -> JoinHandle<Vec<Verdict>> {
+        thread::spawn(move || {
+            System::new().block_on(async move {
+                let verdicts = requests.map(|number| {
+                    let (waiting, verdict) = Waiting::here();
+                    queue.send((number, waiting)).unwrap();
+                    async { verdict.await.unwrap() }
+                });
+                join_all(verdicts).await
+            })
+        })
+    }
+
+    #[test]
+    fn every_request_gets_its_own_verdict_whatever_thread_it_waits_on() {
+        let (queue, gathered) = channel();
+        let threads = [[1, 2, 3], [11, 12, 13]].map(|numbers| thread_with(numbers, queue.clone()));
+        drop(queue);
+        let mut group: Vec<(u64, Waiting)> = gathered.iter().take(6).collect();
+        group.sort_by_key(|(number, _)| number % 10);
+        deliver(group.into_iter().map(|(number, waiting)| (waiting, Ok(number))));
+        let verdicts = |thread: JoinHandle<Vec<Verdict>>| -> Vec<u64> {
+            thread.join().unwrap().into_iter().map(Result::unwrap).collect()
+        };
+        assert_eq!(threads.map(verdicts), [vec![1, 2, 3], vec![11, 12, 13]]);
+    }
+
+    #[actix_web::test]
+    async fn a_sender_that_is_gone_takes_no_verdict_from_others() {
+        let (gone, verdict) = Waiting::here();
+        drop(verdict);
+        let (patient, verdict) = Waiting::here();
+        deliver([(gone, Ok(1)), (patient, Ok(2))].into_iter());
+        assert_eq!(verdict.await.unwrap().unwrap(), 2);
     }
 }
