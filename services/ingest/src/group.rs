@@ -82,7 +82,8 @@ impl GroupCommit {
     /// may be in the log all the same; sent again, they are not doubled.
     pub async fn admit(&self, batch: EventBatch, origin: Origin) -> Result<u64, MessagingError> {
         if batch.events.len() >= LARGE {
-            return self.log.commit(vec![(batch, origin)]).await.pop().unwrap_or(Ok(0));
+            let verdict = self.log.commit(vec![(batch, origin)]).await.pop();
+            return verdict.unwrap_or_else(|| Err(MessagingError::Unavailable("no verdict".to_owned())));
         }
         self.log.broker.check_connected()?;
         let (waiting, verdict) = Waiting::here();

@@ -42,6 +42,7 @@ impl Courier {
     }
 
     fn start() -> Self {
+        // Holds no more than there are requests that wait on this thread.
         let (courier, mut bundles) = mpsc::unbounded_channel::<Vec<Delivery>>();
         actix_web::rt::spawn(async move {
             while let Some(bundle) = bundles.recv().await {
