@@ -1,12 +1,12 @@
 //! Group commit: small requests that arrive at the same time share one look into the memory for repetitions, one
 //! message, and so one write to the broker's disk. The disk takes about as long for one event as for a thousand.
 //!
-//! A request that finds nothing under way goes at once, and what arrives while a group is under way is gathered for the
-//! next. Where the disk is fast, groups would be of two or three, and the machine busy with their messages: so one that
-//! is shared is not followed at once. A lone sender waits for nobody, and many senders wait for one write.
+//! What arrives while a group is under way is gathered for the next. Where the disk is fast, groups would be of two or
+//! three, and the machine busy with their messages: so senders wait for each other ([`company`]). A lone sender waits for
+//! nobody, and many senders wait for one write.
 
 use std::collections::{HashMap, HashSet};
-use std::time::Duration;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use futures_util::future::join_all;
@@ -20,18 +20,17 @@ use millrace_messaging::live::tap::Tap;
 use millrace_messaging::publisher::publish;
 use millrace_messaging::trace::Origin;
 use tokio::sync::mpsc;
-use tokio::time::sleep;
 
+mod company;
 mod courier;
 
+use company::Company;
 use courier::{Verdict, Waiting, deliver};
 
 /// A request with at least this many events is worth a message of its own.
 const LARGE: usize = 200;
 /// Events in one gathered message, about.
 const GATHER_EVENTS: usize = 2_000;
-/// How long it takes from one group to the next, at least, where requests are not alone in theirs.
-const PAUSE: Duration = Duration::from_millis(2);
 /// Requests that may wait. Somebody waits for each, so this is also how many wait at most.
 const QUEUE: usize = 10_000;
 
@@ -49,6 +48,7 @@ struct Submission {
 pub struct GroupCommit {
     log: Log,
     queue: mpsc::Sender<Submission>,
+    company: Arc<Company>,
 }
 
 /// The other end: gathers and commits. See [`Gatherer::run`].
@@ -56,6 +56,22 @@ pub struct GroupCommit {
 pub struct Gatherer {
     log: Log,
     queue: mpsc::Receiver<Submission>,
+    company: Arc<Company>,
+}
+
+/// What came of requests of one project.
+#[derive(Debug, Default)]
+struct Committed {
+    verdicts: Vec<Verdict>,
+    fresh: Option<Fresh>,
+}
+
+/// Events that are in the log and not remembered yet.
+#[derive(Debug)]
+struct Fresh {
+    project_id: ProjectId,
+    received_at: DateTime<Utc>,
+    fingerprints: Vec<Fingerprint>,
 }
 
 /// What a group passes through.
@@ -71,8 +87,9 @@ impl GroupCommit {
     #[must_use]
     pub fn new(broker: Broker, memory: DuplicateMemory, tap: Tap) -> (Self, Gatherer) {
         let (sender, receiver) = mpsc::channel(QUEUE);
-        let log = Log { broker, memory, tap };
-        (Self { log: log.clone(), queue: sender }, Gatherer { log, queue: receiver })
+        let (log, company) = (Log { broker, memory, tap }, Arc::new(Company::new(GATHER_EVENTS)));
+        let gatherer = Gatherer { log: log.clone(), queue: receiver, company: Arc::clone(&company) };
+        (Self { log, queue: sender, company }, gatherer)
     }
 
     /// Makes those events durable that were not accepted a short while ago, and returns how many those are.
@@ -82,15 +99,23 @@ impl GroupCommit {
     /// may be in the log all the same; sent again, they are not doubled.
     pub async fn admit(&self, batch: EventBatch, origin: Origin) -> Result<u64, MessagingError> {
         if batch.events.len() >= LARGE {
-            let verdict = self.log.commit(vec![(batch, origin)]).await.pop();
+            let Committed { mut verdicts, fresh } = self.log.commit(vec![(batch, origin)]).await;
+            self.log.remember(fresh).await;
+            let verdict = verdicts.pop();
             return verdict.unwrap_or_else(|| Err(MessagingError::Unavailable("no verdict".to_owned())));
         }
         self.log.broker.check_connected()?;
         let (waiting, verdict) = Waiting::here();
-        self.queue
-            .try_send(Submission { request: (batch, origin), waiting })
-            .map_err(|_full| MessagingError::Unavailable("too many requests wait for the log".to_owned()))?;
-        verdict.await.map_err(|_gone| MessagingError::Unavailable("the service is stopping".to_owned()))?
+        let events = batch.events.len();
+        let guest = self.company.enter(events);
+        self.queue.try_send(Submission { request: (batch, origin), waiting }).map_err(|_full| {
+            self.company.leave(events);
+            MessagingError::Unavailable("too many requests wait for the log".to_owned())
+        })?;
+        self.company.look_around();
+        let verdict = verdict.await;
+        drop(guest);
+        verdict.map_err(|_gone| MessagingError::Unavailable("the service is stopping".to_owned()))?
     }
 }
 
@@ -101,14 +126,9 @@ impl Gatherer {
     /// Never: a failure is each sender's to know.
     pub async fn run(mut self) -> Result<(), MessagingError> {
         while let Some(first) = self.queue.recv().await {
+            self.company.gathers().await;
             let group = self.gather(first);
-            let alone = group.len() == 1;
-            let committed = commit_group(&self.log, group);
-            if alone {
-                committed.await;
-            } else {
-                tokio::join!(committed, sleep(PAUSE));
-            }
+            commit_group(&self.log, group).await;
         }
         Ok(())
     }
@@ -123,6 +143,7 @@ impl Gatherer {
             events += next.events();
             group.push(next);
         }
+        self.company.leave(events);
         group
     }
 }
@@ -142,20 +163,20 @@ async fn commit_group(log: &Log, group: Vec<Submission>) {
         waits.push(waiting);
     }
     join_all(projects.into_values().map(|(requests, waiting)| async move {
-        let verdicts = log.commit(requests).await;
-        deliver(waiting.into_iter().zip(verdicts));
+        let Committed { verdicts, fresh } = log.commit(requests).await;
+        // Redis is told first, and not waited for: whoever has a verdict and sends the same again is in another group, which
+        // asks only when this one is over.
+        let answered = async { deliver(waiting.into_iter().zip(verdicts)) };
+        tokio::join!(biased; log.remember(fresh), answered);
     }))
     .await;
 }
 
 impl Log {
-    /// Sets aside what was accepted before, publishes the rest as one message, remembers it, and answers a verdict for
-    /// each request. All of them are of one project.
-    ///
-    /// Remembered only once the broker has acknowledged: an event that was remembered and then failed to publish would
-    /// be refused when its sender tries again.
-    async fn commit(&self, requests: Vec<Request>) -> Vec<Verdict> {
-        let Some((first, _)) = requests.first() else { return Vec::new() };
+    /// Sets aside what was accepted before, publishes the rest as one message, and answers a verdict for each request. All
+    /// of them are of one project.
+    async fn commit(&self, requests: Vec<Request>) -> Committed {
+        let Some((first, _)) = requests.first() else { return Committed::default() };
         // The group was received when the first of it was.
         let (project_id, received_at) = (first.project_id, first.received_at);
         let (mut events, mut origins) = (Vec::new(), Vec::with_capacity(requests.len()));
@@ -178,17 +199,14 @@ impl Log {
         }
         origins.retain(|origin| origin.events > 0);
         let batch = EventBatch { project_id, received_at, events };
-        let outcome = self.publish(&batch, &origins, &fingerprints).await;
+        let outcome = self.publish(&batch, &origins).await;
         let verdict = |accepted| outcome.clone().map(|()| u64::try_from(accepted).unwrap_or(u64::MAX));
-        accepted.into_iter().map(verdict).collect()
+        let verdicts = accepted.into_iter().map(verdict).collect();
+        let fresh = outcome.is_ok().then_some(Fresh { project_id, received_at, fingerprints });
+        Committed { verdicts, fresh }
     }
 
-    async fn publish(
-        &self,
-        batch: &EventBatch,
-        origins: &[Origin],
-        fingerprints: &[Fingerprint],
-    ) -> Result<(), MessagingError> {
+    async fn publish(&self, batch: &EventBatch, origins: &[Origin]) -> Result<(), MessagingError> {
         if batch.events.is_empty() {
             return Ok(());
         }
@@ -196,9 +214,15 @@ impl Log {
         if let Some(sample) = self.tap.sample(batch) {
             self.tap.show(sample);
         }
-        // A failure was counted and logged where it happened, and costs only the verdict on a repetition.
-        let _ = self.memory.remember(batch.project_id, fingerprints, batch.received_at).await;
         Ok(())
+    }
+
+    /// Remembers what the broker has acknowledged. Never earlier: an event that was remembered and then failed to publish
+    /// would be refused when its sender tries again.
+    async fn remember(&self, fresh: Option<Fresh>) {
+        let Some(Fresh { project_id, received_at, fingerprints }) = fresh else { return };
+        // A failure was counted and logged where it happened, and costs only the verdict on a repetition.
+        let _ = self.memory.remember(project_id, &fingerprints, received_at).await;
     }
 
     /// Which of the events were not accepted a short while ago and do not stand earlier in the group. With the memory
