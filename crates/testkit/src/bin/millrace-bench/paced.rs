@@ -11,10 +11,15 @@ use std::time::{Duration, Instant};
 
 use anyhow::ensure;
 use hdrhistogram::Histogram;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::buffer::spare_capacity;
+use rustix::event::{Timespec, epoll};
+use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 
 use crate::probe::{Outcome, Probe, length};
+
+/// How long requests are sent before they count: until both sides have opened their connections, and know what they are for.
+const WARM_UP: Duration = Duration::from_millis(500);
 
 /// One kind of request among those that are sent.
 pub struct Lane {
@@ -37,79 +42,90 @@ struct Progress {
     probe: Probe,
     interval: Duration,
     next: Instant,
-    free: VecDeque<Connection>,
+    /// The places of its connections that wait for nothing.
+    free: VecDeque<usize>,
     latencies: Histogram<u64>,
 }
 
 /// So many requests a second in each lane, each by the connection that has been free for longest. The rate does not
-/// depend on the answers: a request for which no connection is free at its moment has waited from then on.
+/// depend on the answers: a request for which no connection is free at its moment has waited from then on. What is counted is
+/// what is sent in `time`, after [`WARM_UP`].
 pub fn at_rates(lanes: Vec<Lane>, time: Duration) -> anyhow::Result<Vec<Outcome>> {
-    let mut free = Vec::new();
-    for (place, lane) in lanes.iter().enumerate() {
-        let connections = (0..lane.connections).map(|_| Connection::open(&lane.probe, place));
-        free.push(connections.collect::<anyhow::Result<VecDeque<_>>>()?);
-    }
+    let watch = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+    let mut connections = Vec::new();
+    let mut progress = Vec::new();
     let started = Instant::now();
-    let mut lanes: Vec<Progress> = lanes
-        .into_iter()
-        .zip(free)
-        .map(|(lane, free)| Progress::begin(lane, free, started))
-        .collect::<anyhow::Result<_>>()?;
-    let (mut busy, end) = (Vec::<Connection>::new(), started + time);
-    loop {
-        for lane in &mut lanes {
-            lane.send_what_is_due(end, &mut busy)?;
+    for (place, lane) in lanes.into_iter().enumerate() {
+        let mut free = VecDeque::new();
+        for _ in 0..lane.connections {
+            let connection = Connection::open(&lane.probe, place)?;
+            let data = epoll::EventData::new_u64(connections.len() as u64);
+            epoll::add(&watch, &connection.stream, data, epoll::EventFlags::IN)?;
+            free.push_back(connections.len());
+            connections.push(connection);
         }
-        if busy.is_empty() && lanes.iter().all(|lane| lane.next >= end) {
+        progress.push(Progress::begin(lane, free, started)?);
+    }
+    let counted_from = started + WARM_UP;
+    let (mut waiting, mut ready, end) = (0, Vec::with_capacity(connections.len()), counted_from + time);
+    loop {
+        for lane in &mut progress {
+            waiting += lane.send_what_is_due(end, &mut connections)?;
+        }
+        if waiting == 0 && progress.iter().all(|lane| lane.next >= end) {
             break;
         }
-        let until_next = lanes.iter().filter_map(|lane| lane.until_next(end)).min();
-        let ready = ready(&busy, until_next)?;
-        for place in (0..busy.len()).rev().filter(|place| ready[*place]) {
-            let lane = &mut lanes[busy[place].lane];
-            if busy[place].read(&lane.probe)? {
-                let connection = busy.swap_remove(place);
-                lane.latencies.record(u64::try_from(connection.due.elapsed().as_micros())?.max(1))?;
-                lane.free.push_back(connection);
+        let until_next = progress.iter().filter_map(|lane| lane.until_next(end)).min();
+        wait(&watch, &mut ready, until_next)?;
+        for event in ready.drain(..) {
+            let place = usize::try_from(event.data.u64())?;
+            let connection = &mut connections[place];
+            let lane = &mut progress[connection.lane];
+            if connection.read(&lane.probe)? {
+                if connection.due >= counted_from {
+                    lane.latencies.record(u64::try_from(connection.due.elapsed().as_micros())?.max(1))?;
+                }
+                lane.free.push_back(place);
+                waiting -= 1;
             }
         }
     }
-    let took = started.elapsed();
-    Ok(lanes.into_iter().map(|lane| Outcome::new(lane.latencies, took)).collect())
+    let took = counted_from.elapsed();
+    Ok(progress.into_iter().map(|lane| Outcome::new(lane.latencies, took)).collect())
+}
+
+/// Until one of the connections has something to read, or for so long.
+fn wait(watch: &OwnedFd, ready: &mut Vec<epoll::Event>, time: Option<Duration>) -> anyhow::Result<()> {
+    let time = time.map(Timespec::try_from).transpose()?;
+    match epoll::wait(watch, spare_capacity(ready), time.as_ref()) {
+        Err(Errno::INTR) | Ok(_) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 impl Progress {
-    fn begin(lane: Lane, free: VecDeque<Connection>, started: Instant) -> anyhow::Result<Self> {
+    fn begin(lane: Lane, free: VecDeque<usize>, started: Instant) -> anyhow::Result<Self> {
         let interval = Duration::from_secs(1) / lane.per_second;
         Ok(Self { probe: lane.probe, interval, next: started, free, latencies: Histogram::new(3)? })
     }
 
-    fn send_what_is_due(&mut self, end: Instant, busy: &mut Vec<Connection>) -> anyhow::Result<()> {
+    /// Says how many that was.
+    fn send_what_is_due(&mut self, end: Instant, connections: &mut [Connection]) -> anyhow::Result<usize> {
+        let mut sent = 0;
         while self.next < end && self.next <= Instant::now() {
-            let Some(mut connection) = self.free.pop_front() else { break };
-            connection.due = self.next;
-            connection.stream.write_all(self.probe.request())?;
-            busy.push(connection);
+            let Some(place) = self.free.pop_front() else { break };
+            connections[place].due = self.next;
+            connections[place].stream.write_all(self.probe.request())?;
             self.next += self.interval;
+            sent += 1;
         }
-        Ok(())
+        Ok(sent)
     }
 
     /// How long there is nothing to send; `None` until a connection is free, and at the end.
     fn until_next(&self, end: Instant) -> Option<Duration> {
         (self.next < end && !self.free.is_empty())
             .then(|| self.next.saturating_duration_since(Instant::now()))
-    }
-}
-
-/// Which of them have something to read, as soon as one has, or after so long.
-fn ready(busy: &[Connection], wait: Option<Duration>) -> anyhow::Result<Vec<bool>> {
-    let wait = wait.map(Timespec::try_from).transpose()?;
-    let mut asked: Vec<PollFd<'_>> =
-        busy.iter().map(|connection| PollFd::new(&connection.stream, PollFlags::IN)).collect();
-    match poll(&mut asked, wait.as_ref()) {
-        Err(Errno::INTR) | Ok(_) => Ok(asked.iter().map(|of_one| !of_one.revents().is_empty()).collect()),
-        Err(error) => Err(error.into()),
     }
 }
 
