@@ -18,8 +18,6 @@ const ROUNDS_AT_HALF: usize = 9;
 const CONNECTIONS: u32 = 64;
 /// At that rate one request goes to the service itself for so many that pass the gateway.
 const DIRECT_ONE_IN: u32 = 10;
-/// Enough that at half of the gateway's capacity no request waits for another one's connection.
-const AT_HALF: u32 = 128;
 /// What part of the requests that a service answers pass the gateway, at least.
 const LEAST_OF_DIRECT: f64 = 0.4;
 /// How many milliseconds it adds to a request, at half of what it passes.
@@ -51,8 +49,9 @@ pub async fn measure(report: &mut Report) -> anyhow::Result<()> {
     let (mut without, mut with) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS_AT_HALF {
         // At the same time, so that whatever keeps the machine busy keeps both waiting.
-        let passed = Lane { probe: through.clone(), connections: AT_HALF, per_second: half };
-        let direct = Lane { probe: directly.clone(), connections: AT_HALF, per_second: half / DIRECT_ONE_IN };
+        let passed = Lane { probe: through.clone(), connections: CONNECTIONS, per_second: half };
+        let direct =
+            Lane { probe: directly.clone(), connections: CONNECTIONS, per_second: half / DIRECT_ONE_IN };
         let outcomes = spawn_blocking(move || paced::at_rates(vec![passed, direct], TIME)).await??;
         let mut outcomes = outcomes.into_iter();
         with.extend(outcomes.next());
