@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::task::spawn_blocking;
 
-use crate::paced::{self, Lane};
+use crate::generator::{self, Lane};
 use crate::probe::{Outcome, Probe};
 use crate::product::Product;
 use crate::report::{Limit, Report, median};
@@ -49,10 +49,13 @@ pub async fn measure(report: &mut Report) -> anyhow::Result<()> {
     let (mut without, mut with) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS_AT_HALF {
         // At the same time, so that whatever keeps the machine busy keeps both waiting.
-        let passed = Lane { probe: through.clone(), connections: CONNECTIONS, per_second: half };
-        let direct =
-            Lane { probe: directly.clone(), connections: CONNECTIONS, per_second: half / DIRECT_ONE_IN };
-        let outcomes = spawn_blocking(move || paced::at_rates(vec![passed, direct], TIME)).await??;
+        let passed = Lane { probe: through.clone(), connections: CONNECTIONS, per_second: Some(half) };
+        let direct = Lane {
+            probe: directly.clone(),
+            connections: CONNECTIONS,
+            per_second: Some(half / DIRECT_ONE_IN),
+        };
+        let outcomes = spawn_blocking(move || generator::at_rates(vec![passed, direct], TIME)).await??;
         let mut outcomes = outcomes.into_iter();
         with.extend(outcomes.next());
         without.extend(outcomes.next());

@@ -5,16 +5,16 @@
 
 use std::net::SocketAddr;
 use std::ops::Range;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use hdrhistogram::Histogram;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::task::{JoinSet, spawn_blocking};
+use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
-use crate::paced::{self, Lane};
+use crate::generator::{self, Lane};
 
 /// Stands in an event where its id goes.
 pub const ID_TO_FILL_IN: &str = "00000000-0000-0000-0000-000000000000";
@@ -89,22 +89,14 @@ impl Probe {
 
     /// As fast as the answers come, over so many connections.
     pub async fn flat_out(&self, connections: u32, time: Duration) -> anyhow::Result<Outcome> {
-        let started = Instant::now();
-        let mut running = JoinSet::new();
-        for _ in 0..connections {
-            running.spawn(self.clone().connection(started, time));
-        }
-        let mut latencies = Histogram::new(3)?;
-        while let Some(finished) = running.join_next().await {
-            latencies.add(finished??)?;
-        }
-        Ok(Outcome::new(latencies, started.elapsed()))
+        let probe = self.clone();
+        spawn_blocking(move || generator::flat_out(probe, connections, time)).await?
     }
 
     /// So many a second. A request that has to wait for its turn has waited.
     pub async fn at_rate(&self, per_second: u32, time: Duration) -> anyhow::Result<Outcome> {
-        let lane = Lane { probe: self.clone(), connections: 4, per_second };
-        let outcomes = spawn_blocking(move || paced::at_rates(vec![lane], time)).await??;
+        let lane = Lane { probe: self.clone(), connections: 4, per_second: Some(per_second) };
+        let outcomes = spawn_blocking(move || generator::at_rates(vec![lane], time)).await??;
         outcomes.into_iter().next().context("a lane has an outcome")
     }
 
@@ -118,20 +110,6 @@ impl Probe {
             held.push(stream);
         }
         Ok(held)
-    }
-
-    async fn connection(mut self, started: Instant, time: Duration) -> anyhow::Result<Histogram<u64>> {
-        let mut latencies = Histogram::new(3)?;
-        let mut stream = TcpStream::connect(self.address).await?;
-        stream.set_nodelay(true)?;
-        let mut answer = Vec::new();
-        while started.elapsed() < time {
-            let begun = Instant::now();
-            stream.write_all(self.request()).await?;
-            read_answer(&mut stream, &mut answer, self.expected).await?;
-            latencies.record(u64::try_from(begun.elapsed().as_micros())?.max(1))?;
-        }
-        Ok(latencies)
     }
 }
 
