@@ -164,8 +164,8 @@ async fn commit_group(log: &Log, group: Vec<Submission>) {
     }
     join_all(projects.into_values().map(|(requests, waiting)| async move {
         let Committed { verdicts, fresh } = log.commit(requests).await;
-        // Redis is told first, and not waited for: whoever has a verdict and sends the same again is in another group, which
-        // asks only when this one is over.
+        // Redis is told first, and verdicts do not wait for it: whoever has one and sends the same again is in another group,
+        // which asks only when this one is over.
         let answered = async { deliver(waiting.into_iter().zip(verdicts)) };
         tokio::join!(biased; log.remember(fresh), answered);
     }))
