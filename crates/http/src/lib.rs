@@ -10,6 +10,7 @@ pub mod denials;
 pub mod early_answer;
 pub mod json;
 pub mod methods;
+pub mod multiplex;
 pub mod observe;
 pub mod page;
 pub mod problem;

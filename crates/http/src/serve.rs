@@ -5,7 +5,7 @@ use std::os::unix::net::UnixListener;
 use std::time::Duration;
 
 use actix_web::body::MessageBody;
-use actix_web::dev::{Server, ServiceRequest, ServiceResponse};
+use actix_web::dev::{Server, ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::http::header::{ALLOW, HeaderValue};
 use actix_web::middleware::{Next, from_fn};
 use actix_web::{App, Error, HttpRequest, HttpResponse, HttpServer, ResponseError, web};
@@ -51,25 +51,41 @@ where
     R: Fn(&mut web::ServiceConfig) + Clone + Send + 'static,
 {
     let Listener { net, unix } = listener.into();
-    let mut server = HttpServer::new(move || {
-        App::new()
-            .configure(&routes)
-            .default_service(web::to(nothing_here))
-            .wrap(from_fn(innermost))
-            .wrap(from_fn(observe::middleware))
-            .wrap(from_fn(request_id::middleware))
-    })
-    .client_request_timeout(HEAD_TIMEOUT)
-    .keep_alive(KEEP_ALIVE)
-    .shutdown_timeout(grace.as_secs())
-    .disable_signals()
-    .listen(net)?;
+    let mut server = HttpServer::new(move || app(&routes))
+        .client_request_timeout(HEAD_TIMEOUT)
+        .keep_alive(KEEP_ALIVE)
+        .shutdown_timeout(grace.as_secs())
+        .disable_signals()
+        .listen(net)?;
     if let Some(unix) = unix {
         server = server.listen_uds(unix)?;
     }
     let server = server.run();
     stop_when_cancelled(&server, shutdown);
     Ok(server)
+}
+
+/// What every request goes through before its route and every answer after it, outermost last.
+pub(crate) fn app<R>(
+    routes: &R,
+) -> App<
+    impl ServiceFactory<
+        ServiceRequest,
+        Config = (),
+        Response = ServiceResponse<impl MessageBody + use<R>>,
+        Error = Error,
+        InitError = (),
+    > + use<R>,
+>
+where
+    R: Fn(&mut web::ServiceConfig) + Clone,
+{
+    App::new()
+        .configure(routes)
+        .default_service(web::to(nothing_here))
+        .wrap(from_fn(innermost))
+        .wrap(from_fn(observe::middleware))
+        .wrap(from_fn(request_id::middleware))
 }
 
 /// What is next to the routes, in one layer: each costs every request allocations of its own.

@@ -33,21 +33,24 @@ pub enum ProxyError {
     Closed(#[source] hyper::Error),
     /// The same, and the connection had been kept since an earlier answer: the service may just have been restarted.
     #[error("the connection had been kept and was closed before an answer")]
-    Stale(#[source] hyper::Error),
+    Stale(#[source] Cause),
     /// There was no answer.
     #[error("no answer within {0:?}")]
     Silent(Duration),
     /// There was something that is not an answer.
     #[error("the answer is not HTTP")]
-    Malformed(#[source] hyper::Error),
+    Malformed(#[source] Cause),
 }
+
+/// Whatever a connection has to say.
+type Cause = Box<dyn Error + Send + Sync>;
 
 impl From<hyper::Error> for ProxyError {
     fn from(error: hyper::Error) -> Self {
         if let Some(upload) = error.source().and_then(|source| source.downcast_ref::<UploadError>()) {
             return Self::Upload(upload.clone());
         }
-        if error.is_parse() { Self::Malformed(error) } else { Self::Closed(error) }
+        if error.is_parse() { Self::Malformed(error.into()) } else { Self::Closed(error) }
     }
 }
 

@@ -4,27 +4,34 @@
 //! request, it tells an answer that was cut short from one that is complete, and it gives a request back when it is
 //! certain that nothing of it was sent. A proxy needs all three, and actix's own client has none of them.
 
+use std::io;
+use std::ops::ControlFlow;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use actix_web::body::BodySize;
+use actix_web::body::{BodySize, EitherBody};
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use hyper::body::{Body, Incoming};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, Uri};
+use millrace_http::multiplex::frame;
 use millrace_http::problem::{Code, Problem};
 
 mod connections;
 mod download;
 pub mod forwarded;
 mod headers;
+mod multiplexed;
 pub mod upload;
+mod whole;
 
 use connections::{Connection, Pool};
 use download::Download;
+use multiplexed::{Multiplexed, NoAnswer};
 use upload::{Patience, Upload};
+use whole::Whole;
 
 use crate::errors::ProxyError;
 use crate::state::State;
@@ -36,7 +43,19 @@ use crate::upstreams::{self, Upstream};
 pub struct Proxy {
     upstream: Upstream,
     pool: Rc<Pool>,
+    multiplexed: Multiplexed,
     state: Arc<State>,
+}
+
+/// What is passed back to the client.
+pub type Answer = EitherBody<Download, Whole>;
+
+/// An answer of a service.
+enum Answered {
+    /// It comes bit by bit, over a connection that is its own until it is over.
+    Streaming(Response<Incoming>, Connection),
+    /// It is all there.
+    Whole(frame::Answer),
 }
 
 /// An attempt without an answer.
@@ -50,8 +69,9 @@ impl Proxy {
     /// A way without connections yet.
     #[must_use]
     pub fn new(upstream: Upstream, state: Arc<State>) -> Self {
-        let pool = Rc::new(Pool::new(state.origins.of(upstream).clone()));
-        Self { upstream, pool, state }
+        let origin = state.origins.of(upstream);
+        let (multiplexed, pool) = (Multiplexed::new(origin.neighbour()), Pool::new(origin.clone()));
+        Self { upstream, pool: Rc::new(pool), multiplexed, state }
     }
 
     /// Passes on a request; to `target` there, or else to the target that it came with.
@@ -63,7 +83,7 @@ impl Proxy {
         request: HttpRequest,
         body: web::Payload,
         target: Option<&'static str>,
-    ) -> Result<HttpResponse<Download>, Problem> {
+    ) -> Result<HttpResponse<Answer>, Problem> {
         let problem = |error: ProxyError| error.into_problem(self.upstream);
         let upload = Upload::new(&request, body, self.state.body_limit(request.path()))
             .map_err(|error| problem(error.into()))?;
@@ -80,20 +100,75 @@ impl Proxy {
         };
         let circuit = self.state.circuits.of(self.upstream);
         let place = circuit.enter(Instant::now()).map_err(|no_way| problem(no_way.into()))?;
-        let (answer, connection) = self.send(head, upload, repeatable).await.map_err(|error| {
+        let answered = self.send(head, upload, repeatable).await.map_err(|error| {
             if error.is_the_services() {
                 circuit.failed(Instant::now());
             }
             problem(error)
         })?;
         circuit.answered();
-        Ok(self.respond(answer, connection, place, head_alone))
+        Ok(match answered {
+            Answered::Streaming(answer, connection) => {
+                self.stream(answer, connection, place, head_alone).map_into_left_body()
+            }
+            Answered::Whole(answer) => respond_with(answer, place).map_into_right_body(),
+        })
+    }
+
+    /// Sends a request, with others where that is possible.
+    async fn send(
+        &self,
+        head: impl Fn() -> Parts,
+        upload: Upload,
+        repeatable: bool,
+    ) -> Result<Answered, ProxyError> {
+        match self.send_with_others(&head, upload, repeatable).await? {
+            ControlFlow::Break(answer) => Ok(Answered::Whole(answer)),
+            ControlFlow::Continue(upload) => {
+                let (answer, connection) = self.send_alone(head, upload, repeatable).await?;
+                Ok(Answered::Streaming(answer, connection))
+            }
+        }
+    }
+
+    /// Sends a small request over a connection that others share, if the service has such a connection. The body of one that
+    /// is to have a connection of its own goes on.
+    async fn send_with_others(
+        &self,
+        head: impl Fn() -> Parts,
+        mut upload: Upload,
+        repeatable: bool,
+    ) -> Result<ControlFlow<frame::Answer, Upload>, ProxyError> {
+        if !upload.is_small() {
+            return Ok(ControlFlow::Continue(upload));
+        }
+        let Some(line) = self.multiplexed.line().await else { return Ok(ControlFlow::Continue(upload)) };
+        let head = head();
+        if head.method == Method::HEAD {
+            // Of its answer only the connection could tell that it has no body.
+            return Ok(ControlFlow::Continue(upload));
+        }
+        let (progress, patience) = (upload.progress(), self.patience());
+        let body = progress.wait_for(upload.whole(), patience).await??;
+        match progress.wait_for(line.ask(&head, &body), patience).await? {
+            Ok(answer) => {
+                let answer = answer.try_into().map_err(|error| ProxyError::Malformed(Box::new(error)))?;
+                Ok(ControlFlow::Break(answer))
+            }
+            Err(NoAnswer::Gone) if !(repeatable && body.is_empty()) => {
+                Err(ProxyError::Stale(io::Error::from(io::ErrorKind::ConnectionReset).into()))
+            }
+            Err(NoAnswer::Gone | NoAnswer::Unsent) => {
+                self.note_retry();
+                Ok(ControlFlow::Continue(Upload::of(body)))
+            }
+        }
     }
 
     /// Sends a request, again if the service had closed a kept connection just when it was taken up again, or if an
     /// instance of it closed a new one and there are others. Only what cannot have had an effect is repeated: a request
     /// of which nothing was sent, and one that is `repeatable` and has no body that would be gone.
-    async fn send(
+    async fn send_alone(
         &self,
         head: impl Fn() -> Parts,
         mut upload: Upload,
@@ -115,7 +190,7 @@ impl Proxy {
                 (None, ProxyError::Stale(_) | ProxyError::Closed(_)) if again => (head(), Upload::none()),
                 _ => return Err(refused.error),
             };
-            metrics::counter!("upstream_retries_total", "upstream" => self.upstream.name()).increment(1);
+            self.note_retry();
             if !kept {
                 new_ones -= 1;
             }
@@ -131,13 +206,12 @@ impl Proxy {
     ) -> Result<(Response<Incoming>, Connection), Refused> {
         let (kept, progress) = (connection.was_kept(), request.body().progress());
         let answer = connection.send(request);
-        let patience = Patience { service: self.state.upstream_timeout, client: self.state.client_timeout };
-        match progress.wait_for(answer, patience).await {
+        match progress.wait_for(answer, self.patience()).await {
             Ok(Ok(answer)) => Ok((answer, connection)),
             Ok(Err(mut refused)) => {
                 let unsent = refused.take_message().map(Box::new);
                 let error = match refused.into_error().into() {
-                    ProxyError::Closed(error) if kept => ProxyError::Stale(error),
+                    ProxyError::Closed(error) if kept => ProxyError::Stale(error.into()),
                     error => error,
                 };
                 Err(Refused { error, unsent })
@@ -146,7 +220,15 @@ impl Proxy {
         }
     }
 
-    fn respond(
+    fn patience(&self) -> Patience {
+        Patience { service: self.state.upstream_timeout, client: self.state.client_timeout }
+    }
+
+    fn note_retry(&self) {
+        metrics::counter!("upstream_retries_total", "upstream" => self.upstream.name()).increment(1);
+    }
+
+    fn stream(
         self: Rc<Self>,
         answer: Response<Incoming>,
         connection: Connection,
@@ -158,12 +240,21 @@ impl Proxy {
             if head_alone { headers::content_length(&head.headers) } else { body.size_hint().exact() };
         let size = length.map_or(BodySize::Stream, BodySize::Sized);
         let download = Download::new(self, body, size, connection, place);
-        // Both sides know the same codes, from 100 to 999.
-        let status = StatusCode::from_u16(head.status.as_u16()).unwrap_or(StatusCode::BAD_GATEWAY);
-        let mut response = HttpResponse::with_body(status, download);
+        let mut response = HttpResponse::with_body(status(head.status.as_u16()), download);
         headers::back(&head.headers, response.headers_mut());
         response
     }
+}
+
+fn respond_with(answer: frame::Answer, place: Place) -> HttpResponse<Whole> {
+    let mut response = HttpResponse::with_body(status(answer.status), Whole::new(&answer.body, place));
+    headers::back_whole(answer.fields, response.headers_mut());
+    response
+}
+
+/// Both sides know the same codes, from 100 to 999.
+fn status(code: u16) -> StatusCode {
+    StatusCode::from_u16(code).unwrap_or(StatusCode::BAD_GATEWAY)
 }
 
 /// The method and the target of a request, for the next hop.

@@ -1,6 +1,7 @@
 //! The service, put together.
 
 use std::net::SocketAddr;
+use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use millrace_cache::duplicates::DuplicateMemory;
 use millrace_cache::limits::Limits;
 use millrace_cache::revocations::RevocationCount;
 use millrace_http::authorized::Authenticator;
+use millrace_http::multiplex;
 use millrace_http::serve::{Listener, serve};
 use millrace_messaging::broker::Broker;
 use millrace_messaging::keys::KeyResolver;
@@ -32,6 +34,8 @@ use crate::state::State;
 #[derive(Debug)]
 pub struct App {
     listener: Listener,
+    /// For neighbours whose requests share connections.
+    multiplexed: Option<UnixListener>,
     state: State,
     gatherer: Gatherer,
     tapper: Tapper,
@@ -50,6 +54,8 @@ impl App {
     pub async fn build(config: Config, process: Process) -> Result<Self, Fault> {
         let unix = config.socket.as_deref().map(listen_beside).transpose()?;
         let listener = Listener { net: listen(config.bind)?, unix };
+        let beside = config.socket.as_deref().map(multiplex::beside);
+        let multiplexed = beside.as_deref().map(listen_beside).transpose()?;
         let broker = Broker::connect(&config.nats_url, "ingest", config.publish_timeout).await?;
         streams::ensure(&broker, config.streams).await?;
         let memory = DuplicateMemory::new(&config.redis_url, config.duplicate_window)?;
@@ -73,6 +79,7 @@ impl App {
         let (group, gatherer) = GroupCommit::new(broker.clone(), memory.clone(), tap.clone());
         Ok(Self {
             listener,
+            multiplexed,
             gatherer,
             tapper,
             resolver: KeyResolver::new(broker.clone()),
@@ -131,6 +138,10 @@ impl App {
                 .configure(health::routes);
             routes::configure(&mut ServiceConfig::new(service));
         };
+        if let Some(listener) = self.multiplexed {
+            let served = multiplex::serve::serve(listener, configure.clone(), shutdown.clone(), self.grace)?;
+            components.spawn("multiplexed http", served);
+        }
         components.spawn("http", serve(self.listener, configure, shutdown, self.grace)?);
         components.run().await?;
         broker.close().await;

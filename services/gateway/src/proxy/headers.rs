@@ -5,6 +5,7 @@ use actix_web::http::header::HeaderMap as ActixHeaders;
 use actix_web::http::header::{HeaderName as ActixName, HeaderValue as ActixValue};
 use hyper::header::{CONTENT_LENGTH, COOKIE, HeaderMap, HeaderName, HeaderValue};
 use millrace_http::client_address::TrustedProxies;
+use millrace_http::multiplex::frame::Field;
 use millrace_http::request_id::RequestId;
 use millrace_http::session_cookie;
 use opentelemetry::propagation::Injector;
@@ -79,6 +80,16 @@ pub(super) fn back(answered: &HeaderMap, headers: &mut ActixHeaders) {
     for (name, value) in answered.iter().filter(|(name, _)| is_for_the_client(name.as_str())) {
         let name = ActixName::from_bytes(name.as_str().as_bytes());
         if let (Ok(name), Ok(value)) = (name, ActixValue::from_bytes(value.as_bytes())) {
+            headers.append(name, value);
+        }
+    }
+}
+
+/// The same of an answer that came with others, where nothing is about the connection.
+pub(super) fn back_whole(answered: Vec<Field>, headers: &mut ActixHeaders) {
+    for (name, value) in answered {
+        let name = ActixName::from_bytes(&name);
+        if let (Ok(name), Ok(value)) = (name, ActixValue::from_maybe_shared(value)) {
             headers.append(name, value);
         }
     }

@@ -1,6 +1,7 @@
 //! A request's body on its way to a service.
 
 use std::cell::Cell;
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use actix_web::error::PayloadError;
 use actix_web::http::Version;
 use actix_web::http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use actix_web::{HttpRequest, dev, web};
+use bytes::BytesMut;
 use futures_util::Stream;
 use hyper::body::{Body, Bytes, Frame, SizeHint};
 use tokio::time::{Instant, sleep};
@@ -40,6 +42,9 @@ pub enum UploadError {
 /// How many bytes a second a client sends at least, once its patience is used up. Lines are faster; who sends less
 /// holds a connection on purpose.
 const MIN_RATE: u64 = 1024;
+
+/// Bodies of at most so many bytes are sent in one piece, where that is possible.
+const SMALL: u64 = 16 * 1024;
 
 /// How long each side is waited for.
 #[derive(Clone, Copy, Debug)]
@@ -99,6 +104,35 @@ impl Upload {
             limit: 0,
             progress: Progress::of(Some(0)),
         }
+    }
+
+    /// A body that is all there.
+    pub(super) fn of(body: Bytes) -> Self {
+        if body.is_empty() {
+            return Self::none();
+        }
+        let announced = Some(body.len() as u64);
+        let progress = Progress::of(announced);
+        Self { payload: body.into(), announced, passed: 0, limit: u64::MAX, progress }
+    }
+
+    /// Whether it is known to be small.
+    pub(super) fn is_small(&self) -> bool {
+        self.is_none() || self.announced.is_some_and(|length| length <= SMALL)
+    }
+
+    /// Waits until all of it is there.
+    pub(super) async fn whole(&mut self) -> Result<Bytes, UploadError> {
+        let mut whole = BytesMut::new();
+        while !self.is_end_stream() {
+            let frame = poll_fn(|context| Pin::new(&mut *self).poll_frame(context)).await.transpose()?;
+            let Some(Ok(chunk)) = frame.map(Frame::into_data) else { break };
+            if whole.is_empty() && self.is_end_stream() {
+                return Ok(chunk);
+            }
+            whole.extend_from_slice(&chunk);
+        }
+        Ok(whole.freeze())
     }
 
     pub(super) fn is_none(&self) -> bool {

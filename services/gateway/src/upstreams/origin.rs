@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -116,6 +116,15 @@ impl Origin {
     #[must_use]
     pub fn instances(&self) -> usize {
         self.instances.len().max(1)
+    }
+
+    /// The socket of the only instance, if it is a neighbour.
+    #[must_use]
+    pub fn neighbour(&self) -> Option<&Path> {
+        match &*self.instances {
+            [Instance { place: Place::Unix(socket), .. }] => Some(socket),
+            _ => None,
+        }
     }
 
     /// A new connection to the instance whose turn it is, or to the next one that takes it, and the value of `Host` in a

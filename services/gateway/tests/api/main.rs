@@ -21,6 +21,7 @@ mod http2;
 mod limits;
 mod live;
 mod missed;
+mod neighbours;
 mod notifications;
 mod openapi;
 mod process;

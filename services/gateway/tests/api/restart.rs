@@ -44,7 +44,7 @@ fn anywhere() -> Upstream {
 
 /// What clients are told, while they go on asking.
 #[derive(Default)]
-struct Load {
+pub(crate) struct Load {
     enough: AtomicBool,
     answered: AtomicU64,
     /// 503 with `Retry-After`.
@@ -54,7 +54,7 @@ struct Load {
 }
 
 impl Load {
-    fn start(
+    pub(crate) fn start(
         self: &Arc<Self>,
         gateway: &Gateway,
         path: &str,
@@ -82,14 +82,14 @@ impl Load {
     }
 
     /// Waits until a few hundred more are answered.
-    async fn goes_on(&self) {
+    pub(crate) async fn goes_on(&self) {
         let before = self.answered.load(Ordering::Relaxed);
         wait::until("clients are answered", async || self.answered.load(Ordering::Relaxed) > before + 300)
             .await;
     }
 
     /// Answered, put off and lost.
-    async fn end(&self, mut clients: JoinSet<()>) -> [u64; 3] {
+    pub(crate) async fn end(&self, mut clients: JoinSet<()>) -> [u64; 3] {
         self.enough.store(true, Ordering::Relaxed);
         while let Some(ended) = clients.join_next().await {
             ended.unwrap();
