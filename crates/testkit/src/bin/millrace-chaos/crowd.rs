@@ -15,7 +15,8 @@ use uuid::Uuid;
 
 use crate::ledger::Ledger;
 
-const BATCH: usize = 100;
+/// Events in a request. Of these sizes some share connections to ingest and some have their own ([`millrace_http::multiplex`]).
+const BATCH: usize = 70;
 /// The share of requests that are sent again although they were acknowledged.
 const REPEATED: f64 = 0.05;
 /// The share of events that are in their request twice.

@@ -137,13 +137,17 @@ impl Product {
     fn launch(&self, name: &'static str, binary: &str) -> anyhow::Result<Child> {
         let path = binaries()?.join(binary);
         let bind = self.address(name).replace("http://", "");
+        // Neighbours, as on any machine that runs all of it.
+        let socket = |name: &str| logs().join(format!("{name}.sock"));
+        let beside = |name: &str| format!("unix:{}", socket(name).display());
         Command::new(&path)
             .env("DATABASE_URL", self.wire(Server::Postgres).url(&self.database.url()))
             .env("NATS_URL", self.wire(Server::Nats).url(self.nats.url()))
             .env("REDIS_URL", self.wire(Server::Redis).url(self.redis.url()))
             .env("MILLRACE_BIND", bind)
-            .env("MILLRACE_AUTH_URL", self.address("auth"))
-            .env("MILLRACE_INGEST_URL", self.address("ingest"))
+            .env("MILLRACE_SOCKET", socket(name))
+            .env("MILLRACE_AUTH_URL", beside("auth"))
+            .env("MILLRACE_INGEST_URL", beside("ingest"))
             .env("MILLRACE_WORKER_URL", self.address("worker"))
             .env("MILLRACE_MASTER_KEY", "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff")
             .env("MILLRACE_WEBHOOK_KEY", "ffeeddccbbaa99887766554433221100ffeeddccbbaa99887766554433221100")
