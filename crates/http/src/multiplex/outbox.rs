@@ -10,6 +10,9 @@ use tokio::sync::Notify;
 /// How many bytes a buffer keeps room for. One that a large answer has stretched is let go.
 const KEPT: usize = 256 * 1024;
 
+/// With more than so many bytes it is full: the other side takes nothing.
+const FULL: usize = 4 * 1024 * 1024;
+
 /// The frames of one thread on their way out. What is put in while the thread is busy with other requests goes out in one
 /// piece afterwards: the task that writes is woken by the first frame and has its turn behind those that are ready.
 #[derive(Debug, Default)]
@@ -45,6 +48,12 @@ impl Outbox {
     #[must_use]
     pub fn is_unsent(&self, place: Place) -> bool {
         self.taken.get() <= place.0
+    }
+
+    /// Whether so much waits that it is better to put in no more.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.waiting.borrow().len() > FULL
     }
 
     /// Nothing more will be put in.
@@ -122,6 +131,9 @@ mod tests {
         assert!(outbox.is_unsent(first));
         rt::task::yield_now().await;
         let second = put(&outbox, "behind it");
+        assert!(!outbox.is_full());
+        put(&outbox, &"y".repeat(FULL));
+        assert!(outbox.is_full());
         drop(there);
         written.await.unwrap().unwrap_err();
         assert!(!outbox.is_unsent(first), "a part of it");

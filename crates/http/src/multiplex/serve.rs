@@ -16,7 +16,7 @@ use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use actix_web::rt;
 use actix_web::rt::net::UnixStream;
 use actix_web::web::ServiceConfig;
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use tokio::io::AsyncReadExt;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -93,15 +93,19 @@ where
     let mut read = BytesMut::with_capacity(PIECE);
     let mut leaving = false;
     let ended = loop {
-        match next_request(&mut read) {
+        match frame::next(&mut read) {
             Err(NotAFrame) => break Err(io::Error::new(io::ErrorKind::InvalidData, NotAFrame)),
-            Ok(Some((number, request))) => {
+            Ok(Some((number, message))) => {
                 // Never closed: there is always a permit in the end.
                 let place = Arc::clone(&in_hand).acquire_owned().await;
-                let (app, debt) =
+                let (app, mut debt) =
                     (Rc::clone(&app), Debt { number, outbox: Rc::clone(&outbox), settled: false });
                 rt::spawn(async move {
-                    debt.settle(app.call(request).await).await;
+                    match request(message) {
+                        Ok(request) => debt.settle(app.call(request).await).await,
+                        // Its sender's fault, of which the others on this connection know nothing.
+                        Err(NotAFrame) => debt.refuse(Code::Malformed, "the request cannot be read"),
+                    }
                     drop(place);
                 });
                 continue;
@@ -136,14 +140,9 @@ where
     }
 }
 
-fn next_request(read: &mut BytesMut) -> Result<Option<(u32, Request)>, NotAFrame> {
-    let Some((number, message)) = frame::next(read)? else { return Ok(None) };
-    Ok(Some((number, request(message.try_into()?)?)))
-}
-
 /// A request in the terms of actix.
-fn request(received: frame::Request) -> Result<Request, NotAFrame> {
-    let frame::Request { method, target, fields, body } = received;
+fn request(message: Bytes) -> Result<Request, NotAFrame> {
+    let frame::Request { method, target, fields, body } = message.try_into()?;
     let mut request = Request::with_payload(if body.is_empty() { Payload::None } else { body.into() });
     let head = request.head_mut();
     head.method = Method::from_bytes(&method).map_err(|_other_grammar| NotAFrame)?;
@@ -184,6 +183,11 @@ impl Debt {
         self.put(head.status(), head.headers(), &body);
     }
 
+    fn refuse(&mut self, code: Code, detail: &str) {
+        let (head, body) = Problem::new(code, detail).error_response().into_parts();
+        self.put(head.status(), head.headers(), &body.try_into_bytes().unwrap_or_default());
+    }
+
     fn put(&mut self, status: StatusCode, headers: &HeaderMap, body: &[u8]) {
         let fields = headers.iter().map(|(name, value)| (name.as_str().as_bytes(), value.as_bytes()));
         let put = self.outbox.put(|to| frame::put_answer(to, self.number, status.as_u16(), fields, body));
@@ -195,9 +199,7 @@ impl Drop for Debt {
     fn drop(&mut self) {
         if !self.settled {
             tracing::error!("a request was left without an answer");
-            let problem = Problem::new(Code::Internal, "the request was not answered").error_response();
-            let (head, body) = problem.into_parts();
-            self.put(head.status(), head.headers(), &body.try_into_bytes().unwrap_or_default());
+            self.refuse(Code::Internal, "the request was not answered");
         }
     }
 }
@@ -274,11 +276,21 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn what_is_not_a_request_ends_the_connection() {
-        for noise in [&b"GET / HTTP/1.1\r\n\r\n"[..], &[0, 0, 0, 5, 0, 0, 0, 1, 200]] {
-            let (mut here, _running) = connected().await;
-            here.write_all(noise).await.unwrap();
-            assert_eq!(all(here).await, []);
-        }
+    async fn what_is_not_a_frame_ends_the_connection() {
+        let (mut here, _running) = connected().await;
+        here.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+        assert_eq!(all(here).await, []);
+    }
+
+    #[actix_web::test]
+    async fn a_request_that_cannot_be_read_is_refused_and_the_next_one_answered() {
+        let (mut here, _running) = connected().await;
+        let mut sent = BytesMut::from(&[0, 0, 0, 5, 0, 0, 0, 1, 200][..]);
+        asked(&mut sent, 2, "not a target", "");
+        asked(&mut sent, 3, "/else", "sound");
+        here.write_all(&sent).await.unwrap();
+        here.shutdown().await.unwrap();
+        let came: Vec<_> = all(here).await.into_iter().map(|(number, status, _)| (number, status)).collect();
+        assert_eq!(came, [(1, 400), (2, 400), (3, 404)]);
     }
 }

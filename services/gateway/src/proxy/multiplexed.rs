@@ -113,7 +113,8 @@ impl Line {
 
     /// Asks, and waits for the answer: a message as [`frame::Answer`] has it.
     pub(super) async fn ask(&self, head: &Parts, body: &[u8]) -> Result<Bytes, NoAnswer> {
-        if self.is_over.get() {
+        // A service that hangs takes nothing, and what nobody waits for any more would pile up here.
+        if self.is_over.get() || self.outbox.is_full() {
             return Err(NoAnswer::Unsent);
         }
         let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
