@@ -12,13 +12,15 @@ use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use tokio::runtime::{Builder, Runtime};
 
+use crate::cores::roam;
 use crate::problem::{Code, Problem};
 
 /// The threads that inflate. What a body holds meanwhile is not known before it is done: up to the limit, and the window of
 /// its encoding, which an allocator then keeps for each thread that had it. Two inflate faster than anything behind them
 /// goes on with it, and whatever their number, bodies cost the memory of two.
-static INFLATERS: LazyLock<std::io::Result<Runtime>> =
-    LazyLock::new(|| Builder::new_current_thread().thread_name("inflate").max_blocking_threads(2).build());
+static INFLATERS: LazyLock<std::io::Result<Runtime>> = LazyLock::new(|| {
+    Builder::new_current_thread().thread_name("inflate").on_thread_start(roam).max_blocking_threads(2).build()
+});
 
 /// The encodings a body may have, once each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,6 +5,7 @@ pub mod authorized;
 pub mod body;
 pub mod client_address;
 pub mod completion;
+pub mod cores;
 pub mod credentials;
 pub mod denials;
 pub mod early_answer;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use actix_web::web;
 use millrace_cache::tickets::Tickets;
+use millrace_http::cores::each_on_its_own;
 use millrace_http::public_side::PublicSide;
 use millrace_messaging::broker::Broker;
 use millrace_messaging::browser_sessions::SessionOpener;
@@ -125,7 +126,8 @@ impl App {
             service.app_data(health.clone()).configure(health::routes);
             routes::configure(service, &state, &sessions, &sockets);
         };
-        components.spawn("http", serve(self.listener, configure, &served, tls, shutdown, self.grace)?);
+        let routes = each_on_its_own(configure);
+        components.spawn("http", serve(self.listener, routes, &served, tls, shutdown, self.grace)?);
         components.run().await?;
         Ok(())
     }

@@ -10,6 +10,7 @@ use millrace_cache::duplicates::DuplicateMemory;
 use millrace_cache::limits::Limits;
 use millrace_cache::revocations::RevocationCount;
 use millrace_http::authorized::Authenticator;
+use millrace_http::cores::each_on_its_own;
 use millrace_http::multiplex;
 use millrace_http::serve::{Listener, serve};
 use millrace_messaging::broker::Broker;
@@ -139,10 +140,11 @@ impl App {
             routes::configure(&mut ServiceConfig::new(service));
         };
         if let Some(listener) = self.multiplexed {
-            let served = multiplex::serve::serve(listener, configure.clone(), shutdown.clone(), self.grace)?;
+            let routes = each_on_its_own(configure.clone());
+            let served = multiplex::serve::serve(listener, routes, shutdown.clone(), self.grace)?;
             components.spawn("multiplexed http", served);
         }
-        components.spawn("http", serve(self.listener, configure, shutdown, self.grace)?);
+        components.spawn("http", serve(self.listener, each_on_its_own(configure), shutdown, self.grace)?);
         components.run().await?;
         broker.close().await;
         Ok(())

@@ -10,6 +10,7 @@
 
 pub mod admit;
 pub mod app;
+mod aside;
 pub mod authenticator;
 pub mod budget;
 pub mod config;

@@ -9,9 +9,6 @@ use utoipa_actix_web::service_config::ServiceConfig;
 mod events;
 mod sdk;
 
-/// Bodies beyond this are parsed off the server's threads: ten thousand events take several milliseconds.
-const PARSE_INLINE_BYTES: usize = 64 * 1024;
-
 /// Mounts the routes, and what is known of their methods.
 pub fn configure(service: &mut ServiceConfig<'_>) {
     mount(service);

@@ -12,9 +12,9 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::admit::{Admission, Outcome, admit};
+use crate::aside::parsed;
 use crate::errors::IngestError;
 use crate::parse::parse;
-use crate::routes::PARSE_INLINE_BYTES;
 use crate::sender::Sender;
 use crate::split::Form;
 use crate::state::State;
@@ -80,12 +80,7 @@ pub(super) async fn send(
     let body = body::read(request.headers(), payload, MAX_REQUEST_BYTES).await?;
     state.broker.has_room().map_err(IngestError::from)?;
     let now = to_micros(Utc::now());
-    let parsed = if body.len() <= PARSE_INLINE_BYTES {
-        parse(&body, form, now)
-    } else {
-        web::block(move || parse(&body, form, now)).await.map_err(|_stopping| IngestError::Cancelled)?
-    }
-    .map_err(IngestError::from)?;
+    let parsed = parsed(body.len(), move || parse(&body, form, now)).await?;
 
     let quota = event_limit::check(&state, caller.project_id, parsed.sent).await?;
     let how = Admission { strict: options.strict, wait_until_stored: options.wait == Some(Wait::Stored) };

@@ -18,9 +18,9 @@ use millrace_security::api_key::ApiKey;
 use url::form_urlencoded;
 
 use crate::admit::{Admission, Outcome, admit};
+use crate::aside::parsed;
 use crate::budget::Share;
 use crate::errors::IngestError;
-use crate::routes::PARSE_INLINE_BYTES;
 use crate::sdk::{Call, form};
 use crate::sender::Sender;
 use crate::split::SplitError;
@@ -88,12 +88,7 @@ pub(super) async fn take_with<T: Send + 'static>(
     let (body, _shares) = read(request, payload, state).await?;
     state.broker.has_room().map_err(IngestError::from)?;
     let (bytes, now) = (body.len(), to_micros(Utc::now()));
-    let (call, also) = if bytes <= PARSE_INLINE_BYTES {
-        translate(&body, now)
-    } else {
-        web::block(move || translate(&body, now)).await.map_err(|_stopping| IngestError::Cancelled)?
-    }
-    .map_err(IngestError::from)?;
+    let (call, also) = parsed(bytes, move || translate(&body, now)).await?;
     let caller = match early {
         Some(caller) => caller,
         None => Authorized::with(request, Credentials::Key(key_inside(call.key.as_deref())?)).await?,
