@@ -40,6 +40,13 @@ pub fn roam() {
     }
 }
 
+/// The core that the calling thread stays on, if it stays on one.
+#[must_use]
+pub fn own() -> Option<u32> {
+    let here = sched_getaffinity(None).ok().filter(|here| here.count() == 1)?;
+    (0..CpuSet::MAX_CPU).find(|core| here.is_set(*core))?.try_into().ok()
+}
+
 /// The cores of a server's threads, and how many of them are taken.
 #[derive(Debug)]
 struct Cores {
@@ -127,7 +134,7 @@ mod tests {
         let cores = Cores::of_this_process();
         let asked = || {
             cores.settle().unwrap();
-            cores_of_this_thread()
+            own()
         };
         let (first, again) = thread::scope(|scope| scope.spawn(|| (asked(), asked())).join().unwrap());
         assert_eq!(first, again);

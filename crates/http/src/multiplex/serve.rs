@@ -16,13 +16,14 @@ use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use actix_web::rt;
 use actix_web::rt::net::UnixStream;
 use actix_web::web::ServiceConfig;
-use bytes::{Bytes, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
 use tokio::io::AsyncReadExt;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use super::frame::{self, NotAFrame};
+use super::frame::{self, ANY_CORE, NotAFrame};
 use super::outbox::Outbox;
+use crate::cores;
 use crate::problem::{Code, Problem};
 use crate::serve::{app, stop_when_cancelled};
 
@@ -87,6 +88,10 @@ where
 {
     let (mut reader, writer) = stream.into_split();
     let outbox = Rc::new(Outbox::default());
+    let _: Result<_, NotAFrame> = outbox.put(|to| {
+        to.put_u32(cores::own().unwrap_or(ANY_CORE));
+        Ok(())
+    });
     let written = Rc::clone(&outbox);
     let writer = rt::spawn(async move { written.write_to(writer).await });
     let in_hand = Arc::new(Semaphore::new(MOST_IN_HAND));
@@ -212,9 +217,9 @@ mod tests {
     use super::*;
     use crate::multiplex::frame::{Answer, LEAVING};
 
-    /// The gateway's end of a connection, and the word to stop.
+    /// The gateway's end of a connection that has been greeted, and the word to stop.
     async fn connected() -> (UnixStream, CancellationToken) {
-        let (here, there) = UnixStream::pair().unwrap();
+        let (mut here, there) = UnixStream::pair().unwrap();
         let stopping = CancellationToken::new();
         let app = App::new()
             .route(
@@ -228,6 +233,7 @@ mod tests {
         let app = map_config(app.into_factory(), |()| AppConfig::default()).new_service(());
         let app = Rc::new(app.await.unwrap());
         rt::spawn(answer_all(there, app, stopping.clone()));
+        assert_eq!(here.read_u32().await.unwrap(), cores::own().unwrap_or(ANY_CORE));
         (here, stopping)
     }
 

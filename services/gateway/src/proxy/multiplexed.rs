@@ -11,12 +11,17 @@ use actix_web::rt;
 use bytes::BytesMut;
 use hyper::body::Bytes;
 use hyper::http::request::Parts;
+use millrace_http::cores;
 use millrace_http::multiplex::frame::{self, LEAVING, NotAFrame};
 use millrace_http::multiplex::{beside, outbox::Outbox};
 use tokio::io::AsyncReadExt;
 use tokio::net::UnixStream;
 use tokio::net::unix::OwnedReadHalf;
 use tokio::sync::{Mutex, oneshot};
+
+mod connect;
+
+use connect::connect;
 
 /// How long requests have connections of their own once there was none to share.
 const TRY_EVERY: Duration = Duration::from_secs(1);
@@ -74,7 +79,7 @@ impl Multiplexed {
         if self.next_try.get().is_some_and(|next| now < next) {
             return None;
         }
-        match UnixStream::connect(socket).await {
+        match connect(socket, cores::own()).await {
             Ok(stream) => Some(self.line.borrow_mut().insert(Line::start(stream)).clone()),
             Err(_it_is_over_http_then) => {
                 self.next_try.set(Some(now + TRY_EVERY));
