@@ -22,6 +22,8 @@ use crate::upstreams::origin::{CONNECT_TIMEOUT, Origin};
 const API_LIMIT: Limit = Limit(Rate::new(60, Period::Second, 120));
 /// What an address may ask: an office has one.
 const ADDRESS_LIMIT: Limit = Limit(Rate::new(600, Period::Second, 1200));
+/// actix-web looks at a clock that moves twice a second: what is given less than that may be over before it begins.
+const LEAST_CLIENT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The settings of the gateway.
 #[derive(Clone, Debug)]
@@ -136,7 +138,10 @@ impl Config {
             CONNECT_TIMEOUT < upstream_timeout,
             "MILLRACE_UPSTREAM_TIMEOUT must be more than 3s, which a connection alone may take",
         );
-        env.law(!client_timeout.is_zero(), "MILLRACE_CLIENT_TIMEOUT must be more than 0");
+        env.law(
+            client_timeout >= LEAST_CLIENT_TIMEOUT,
+            "MILLRACE_CLIENT_TIMEOUT must be at least 1s, or clients that are not slow are cut off",
+        );
         env.law(
             client_timeout < upstream_timeout,
             "MILLRACE_CLIENT_TIMEOUT must be less than MILLRACE_UPSTREAM_TIMEOUT, \
@@ -186,6 +191,14 @@ mod tests {
         let config = Config::from_env(Env::of::<&str, &str>([])).unwrap();
         assert_eq!(config.origins.analytics.to_string(), "http://127.0.0.1:8084");
         assert_eq!(config.max_body, 10 << 20);
+    }
+
+    #[test]
+    fn a_client_has_a_second_for_a_head() {
+        let config = |timeout| Config::from_env(Env::of([("MILLRACE_CLIENT_TIMEOUT", timeout)]));
+        assert_eq!(config("1s").unwrap().client_timeout, LEAST_CLIENT_TIMEOUT);
+        let error = config("999ms").unwrap_err().to_string();
+        assert!(error.contains("MILLRACE_CLIENT_TIMEOUT must be at least 1s"), "{error}");
     }
 
     #[test]
