@@ -44,7 +44,11 @@ pub fn roam() {
 #[must_use]
 pub fn own() -> Option<u32> {
     let here = sched_getaffinity(None).ok().filter(|here| here.count() == 1)?;
-    (0..CpuSet::MAX_CPU).find(|core| here.is_set(*core))?.try_into().ok()
+    members(&here).next()?.try_into().ok()
+}
+
+fn members(cores: &CpuSet) -> impl Iterator<Item = usize> + '_ {
+    (0..CpuSet::MAX_CPU).filter(|core| cores.is_set(*core))
 }
 
 /// The cores of a server's threads, and how many of them are taken.
@@ -57,8 +61,11 @@ struct Cores {
 impl Cores {
     fn of_this_process() -> Self {
         let may_use = sched_getaffinity(Some(getpid())).unwrap_or_default();
-        let all: Vec<_> = (0..CpuSet::MAX_CPU).filter(|core| may_use.is_set(*core)).collect();
-        let threads = available_parallelism().map_or(1, usize::from);
+        Self::of(members(&may_use).collect(), available_parallelism().map_or(1, usize::from))
+    }
+
+    /// None where there are more cores than threads.
+    fn of(all: Vec<usize>, threads: usize) -> Self {
         Self { all: if all.len() == threads { all } else { Vec::new() }, taken: AtomicUsize::new(0) }
     }
 
@@ -91,8 +98,7 @@ mod tests {
     use crate::serve::serve;
 
     fn cores_of_this_thread() -> Vec<usize> {
-        let here = sched_getaffinity(None).unwrap();
-        (0..CpuSet::MAX_CPU).filter(|core| here.is_set(*core)).collect()
+        members(&sched_getaffinity(None).unwrap()).collect()
     }
 
     #[tokio::test(flavor = "multi_thread")]
@@ -160,9 +166,8 @@ mod tests {
 
     #[test]
     fn with_a_share_of_the_cores_threads_run_on_any() {
-        let cores = Cores { all: Vec::new(), taken: AtomicUsize::new(0) };
-        let before = cores_of_this_thread();
-        cores.settle().unwrap();
-        assert_eq!(cores_of_this_thread(), before);
+        let all = cores_of_this_thread();
+        Cores::of(all.clone(), all.len() - 1).settle().unwrap();
+        assert_eq!(cores_of_this_thread(), all);
     }
 }

@@ -9,7 +9,9 @@
 
 use std::path::{Path, PathBuf};
 
+mod exchange;
 pub mod frame;
+pub mod greeting;
 pub mod outbox;
 pub mod serve;
 

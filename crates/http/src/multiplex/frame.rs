@@ -1,8 +1,7 @@
-//! What goes over a shared connection: frames, each with the number of its request. Those of the service begin with the core
-//! that its thread stays on, or [`ANY_CORE`].
+//! What goes over a shared connection: frames, each with the number of its request. Before those of the service
+//! comes its [greeting](super::greeting).
 //!
 //! ```text
-//! core     u32
 //! frame    length: u32, of what follows; number: u32; request or answer
 //! request  method: u8 length, bytes; target: u32 length, bytes; fields; body: the rest
 //! answer   status: u16; fields; body: the rest
@@ -18,8 +17,6 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 /// Bytes of a frame at most, without its length.
 pub const MAX_FRAME: usize = 64 * 1024 * 1024;
-/// Instead of a core, from a service whose threads run on any.
-pub const ANY_CORE: u32 = u32::MAX;
 /// The number of the frame with which a service takes its leave.
 pub const LEAVING: u32 = 0;
 

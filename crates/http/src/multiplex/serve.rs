@@ -6,25 +6,25 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_http::{Method, Payload, Request, Response, StatusCode, Uri, Version};
+use actix_http::{Request, Response};
 use actix_server::Server;
 use actix_service::{IntoServiceFactory, Service, ServiceFactory, fn_factory, fn_service, map_config};
-use actix_web::ResponseError;
-use actix_web::body::{BoxBody, MessageBody, to_bytes};
+use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::AppConfig;
-use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use actix_web::rt;
 use actix_web::rt::net::UnixStream;
 use actix_web::web::ServiceConfig;
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::BytesMut;
 use tokio::io::AsyncReadExt;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use super::frame::{self, ANY_CORE, NotAFrame};
+use super::exchange::{Debt, request};
+use super::frame::{self, NotAFrame};
+use super::greeting;
 use super::outbox::Outbox;
 use crate::cores;
-use crate::problem::{Code, Problem};
+use crate::problem::Code;
 use crate::serve::{app, stop_when_cancelled};
 
 /// Requests of one connection that are answered at the same time. The rest waits in the connection, and then at its other
@@ -89,7 +89,7 @@ where
     let (mut reader, writer) = stream.into_split();
     let outbox = Rc::new(Outbox::default());
     let _: Result<_, NotAFrame> = outbox.put(|to| {
-        to.put_u32(cores::own().unwrap_or(ANY_CORE));
+        greeting::put(to, cores::own());
         Ok(())
     });
     let written = Rc::clone(&outbox);
@@ -103,8 +103,7 @@ where
             Ok(Some((number, message))) => {
                 // Never closed: there is always a permit in the end.
                 let place = Arc::clone(&in_hand).acquire_owned().await;
-                let (app, mut debt) =
-                    (Rc::clone(&app), Debt { number, outbox: Rc::clone(&outbox), settled: false });
+                let (app, mut debt) = (Rc::clone(&app), Debt::new(number, Rc::clone(&outbox)));
                 rt::spawn(async move {
                     match request(message) {
                         Ok(request) => debt.settle(app.call(request).await).await,
@@ -145,70 +144,6 @@ where
     }
 }
 
-/// A request in the terms of actix.
-fn request(message: Bytes) -> Result<Request, NotAFrame> {
-    let frame::Request { method, target, fields, body } = message.try_into()?;
-    let mut request = Request::with_payload(if body.is_empty() { Payload::None } else { body.into() });
-    let head = request.head_mut();
-    head.method = Method::from_bytes(&method).map_err(|_other_grammar| NotAFrame)?;
-    head.uri = Uri::from_maybe_shared(target).map_err(|_other_grammar| NotAFrame)?;
-    head.version = Version::HTTP_11;
-    head.headers = HeaderMap::with_capacity(fields.len());
-    for (name, value) in fields {
-        let name = HeaderName::from_bytes(&name).map_err(|_other_grammar| NotAFrame)?;
-        head.headers.append(name, HeaderValue::from_maybe_shared(value).map_err(|_other_grammar| NotAFrame)?);
-    }
-    Ok(request)
-}
-
-/// A request that has no answer yet. It gets one whatever happens, because nobody sees its connection break.
-struct Debt {
-    number: u32,
-    outbox: Rc<Outbox>,
-    settled: bool,
-}
-
-impl Debt {
-    async fn settle<R, B>(mut self, answered: Result<R, impl Into<Response<BoxBody>>>)
-    where
-        R: Into<Response<B>>,
-        B: MessageBody + 'static,
-    {
-        let (head, body) = match answered {
-            Ok(answer) => answer.into().map_into_boxed_body().into_parts(),
-            Err(error) => error.into().into_parts(),
-        };
-        let body = match body.try_into_bytes() {
-            Ok(body) => body,
-            Err(body) => match to_bytes(body).await {
-                Ok(body) => body,
-                Err(error) => return tracing::error!(%error, "an answer broke off"),
-            },
-        };
-        self.put(head.status(), head.headers(), &body);
-    }
-
-    fn refuse(&mut self, code: Code, detail: &str) {
-        let (head, body) = Problem::new(code, detail).error_response().into_parts();
-        self.put(head.status(), head.headers(), &body.try_into_bytes().unwrap_or_default());
-    }
-
-    fn put(&mut self, status: StatusCode, headers: &HeaderMap, body: &[u8]) {
-        let fields = headers.iter().map(|(name, value)| (name.as_str().as_bytes(), value.as_bytes()));
-        let put = self.outbox.put(|to| frame::put_answer(to, self.number, status.as_u16(), fields, body));
-        self.settled = put.is_ok();
-    }
-}
-
-impl Drop for Debt {
-    fn drop(&mut self) {
-        if !self.settled {
-            tracing::error!("a request was left without an answer");
-            self.refuse(Code::Internal, "the request was not answered");
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use actix_web::{App, HttpResponse, web};
@@ -233,7 +168,7 @@ mod tests {
         let app = map_config(app.into_factory(), |()| AppConfig::default()).new_service(());
         let app = Rc::new(app.await.unwrap());
         rt::spawn(answer_all(there, app, stopping.clone()));
-        assert_eq!(here.read_u32().await.unwrap(), cores::own().unwrap_or(ANY_CORE));
+        assert_eq!(greeting::read(&mut here).await.unwrap(), cores::own());
         (here, stopping)
     }
 

@@ -12,14 +12,13 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::admit::{Admission, Outcome, admit};
-use crate::aside::parsed;
 use crate::errors::IngestError;
 use crate::parse::parse;
 use crate::sender::Sender;
 use crate::split::Form;
 use crate::state::State;
 use crate::verdicts::Verdicts;
-use crate::{event_limit, event_origin};
+use crate::{aside, event_limit, event_origin};
 
 /// How to treat the request.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -80,7 +79,7 @@ pub(super) async fn send(
     let body = body::read(request.headers(), payload, MAX_REQUEST_BYTES).await?;
     state.broker.has_room().map_err(IngestError::from)?;
     let now = to_micros(Utc::now());
-    let parsed = parsed(body.len(), move || parse(&body, form, now)).await?;
+    let parsed = aside::parsed(body.len(), move || parse(&body, form, now)).await?;
 
     let quota = event_limit::check(&state, caller.project_id, parsed.sent).await?;
     let how = Admission { strict: options.strict, wait_until_stored: options.wait == Some(Wait::Stored) };

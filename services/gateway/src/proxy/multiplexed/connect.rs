@@ -4,8 +4,7 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use millrace_http::multiplex::frame::ANY_CORE;
-use tokio::io::AsyncReadExt;
+use millrace_http::multiplex::greeting;
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
@@ -25,30 +24,34 @@ pub(super) async fn connect(socket: &Path, own: Option<u32>) -> io::Result<UnixS
     let mut tries = 1;
     loop {
         let mut stream = UnixStream::connect(socket).await?;
-        let core = timeout(GREETING_TIMEOUT, stream.read_u32()).await??;
-        if core == ANY_CORE || own.is_none_or(|own| own == core) || tries == MOST_TRIES {
-            return Ok(stream);
+        match (timeout(GREETING_TIMEOUT, greeting::read(&mut stream)).await??, own) {
+            (Some(core), Some(own)) if core != own && tries < MOST_TRIES => tries += 1,
+            _ => return Ok(stream),
         }
-        tries += 1;
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
+    use bytes::BytesMut;
     use tempfile::TempDir;
-    use tokio::io::AsyncWriteExt;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::UnixListener;
 
     use super::*;
 
     /// A service whose threads stay on these cores and take connections in turn: each is told its place among all.
-    fn service(folder: &TempDir, cores: &'static [u32]) -> std::path::PathBuf {
+    fn service(folder: &TempDir, cores: &'static [Option<u32>]) -> PathBuf {
         let socket = folder.path().join("it.mux");
         let listener = UnixListener::bind(&socket).unwrap();
         tokio::spawn(async move {
             for (place, core) in (1..).zip(cores.iter().cycle()) {
                 let (mut stream, _) = listener.accept().await.unwrap();
-                stream.write_u32(*core).await.unwrap();
+                let mut greeting = BytesMut::new();
+                greeting::put(&mut greeting, *core);
+                stream.write_all(&greeting).await.unwrap();
                 stream.write_u32(place).await.unwrap();
             }
         });
@@ -56,7 +59,7 @@ mod tests {
     }
 
     /// Which of the connections to it a thread keeps.
-    async fn kept(cores: &'static [u32], own: Option<u32>) -> u32 {
+    async fn kept(cores: &'static [Option<u32>], own: Option<u32>) -> u32 {
         let folder = TempDir::new().unwrap();
         let mut stream = connect(&service(&folder, cores), own).await.unwrap();
         stream.read_u32().await.unwrap()
@@ -64,18 +67,18 @@ mod tests {
 
     #[tokio::test]
     async fn a_thread_asks_the_one_on_its_own_core() {
-        assert_eq!(kept(&[0, 1, 2, 3], Some(2)).await, 3);
+        assert_eq!(kept(&[Some(0), Some(1), Some(2), Some(3)], Some(2)).await, 3);
     }
 
     #[tokio::test]
     async fn a_thread_or_a_service_that_runs_on_any_core_takes_what_comes() {
-        assert_eq!(kept(&[0, 1], None).await, 1);
-        assert_eq!(kept(&[ANY_CORE], Some(1)).await, 1);
+        assert_eq!(kept(&[Some(0), Some(1)], None).await, 1);
+        assert_eq!(kept(&[None], Some(1)).await, 1);
     }
 
     #[tokio::test]
     async fn where_the_service_has_other_cores_one_of_them_will_do() {
-        assert_eq!(kept(&[0, 1], Some(5)).await, 256);
+        assert_eq!(kept(&[Some(0), Some(1)], Some(5)).await, 256);
     }
 
     #[tokio::test]

@@ -18,7 +18,6 @@ use millrace_security::api_key::ApiKey;
 use url::form_urlencoded;
 
 use crate::admit::{Admission, Outcome, admit};
-use crate::aside::parsed;
 use crate::budget::Share;
 use crate::errors::IngestError;
 use crate::sdk::{Call, form};
@@ -26,7 +25,7 @@ use crate::sender::Sender;
 use crate::split::SplitError;
 use crate::state::State;
 use crate::verdicts::Verdicts;
-use crate::{event_limit, event_origin};
+use crate::{aside, event_limit, event_origin};
 
 /// The names that keys have in query strings.
 const QUERY_KEYS: &[&str] = &["writeKey", "api_key", "token", "access_token"];
@@ -88,7 +87,7 @@ pub(super) async fn take_with<T: Send + 'static>(
     let (body, _shares) = read(request, payload, state).await?;
     state.broker.has_room().map_err(IngestError::from)?;
     let (bytes, now) = (body.len(), to_micros(Utc::now()));
-    let (call, also) = parsed(bytes, move || translate(&body, now)).await?;
+    let (call, also) = aside::parsed(bytes, move || translate(&body, now)).await?;
     let caller = match early {
         Some(caller) => caller,
         None => Authorized::with(request, Credentials::Key(key_inside(call.key.as_deref())?)).await?,
